@@ -1,0 +1,77 @@
+"""What can be wrong with bytes that crossed the wire, each wrong by its own name."""
+
+
+class WireError(Exception):
+    """Something received from the other side cannot be used."""
+
+
+class TopicError(WireError):
+    """A topic is not one of ours."""
+
+
+class ClockError(WireError):
+    """A clock specification cannot be read."""
+
+
+class MessageError(WireError):
+    """A payload is not the message its topic promises."""
+
+
+class NotABatchError(MessageError):
+    """The payload is no zstd frame, or what is inside is no batch."""
+
+
+class TruncatedError(MessageError):
+    """The payload ends before its own length says."""
+
+
+class TooLargeError(MessageError):
+    """The payload claims more bytes or values than one batch may hold."""
+
+
+class UnknownSchemaError(MessageError):
+    """The batch was written by a schema this side does not know."""
+
+
+class ColumnMismatchError(MessageError):
+    """Columns that describe the same rows have different lengths."""
+
+
+class FeedError(WireError):
+    """The other end of a feed does not speak the feed's protocol."""
+
+
+class BundleError(WireError):
+    """A bundle is not what its manifest and name promise."""
+
+
+class DirectiveError(WireError):
+    """A directive is well formed, but this device must not follow it."""
+
+
+class SignatureError(DirectiveError):
+    """No trusted director signed this directive."""
+
+
+class NotAuthorisedError(DirectiveError):
+    """The director may not direct this use case or site."""
+
+
+class WrongDeviceError(DirectiveError):
+    """The directive names another device or another key."""
+
+
+class DowngradeError(DirectiveError):
+    """A newer directive was accepted before."""
+
+
+class DirectiveConflictError(DirectiveError):
+    """The same sequence came with other bytes."""
+
+
+class ExpiredError(DirectiveError):
+    """The directive's time has passed."""
+
+
+class ClockBehindError(DirectiveError):
+    """This device's clock is behind a time it already trusted."""
