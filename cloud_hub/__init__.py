@@ -1,0 +1,1 @@
+"""The hub: one folder per stage of the loop."""

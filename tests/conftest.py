@@ -1,0 +1,98 @@
+"""Real parts for every test: a PostgreSQL server for the session, a fresh migrated database for each test, a broker.
+
+A test that needs a part asks for its fixture; a session that asks for none starts none.
+"""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def session_root() -> Iterator[Path]:
+    """A directory for what lives as long as the session; its path is short, as Unix sockets want it."""
+    root = Path(tempfile.mkdtemp(prefix="andon-"))
+    yield root
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture
+def state_root() -> Iterator[Path]:
+    """A directory of the test's own with a short path."""
+    root = Path(tempfile.mkdtemp(prefix="andon-"))
+    yield root
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def database_url(session_root: Path) -> Iterator[str]:
+    """A PostgreSQL server with an empty database; tests want ``database`` instead."""
+    from cloud_hub.parts.places import sweep
+    from cloud_hub.parts.postgres import Postgres
+
+    # Tests kill processes, never the kernel: what PostgreSQL wrote survives that without fsync, and sooner.
+    server = Postgres(session_root / "postgres", settings={"fsync": "off"}, ephemeral=True)
+    yield server.start()
+    server.stop()
+    shutil.rmtree(session_root / "postgres")
+    sweep()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(database_url: str) -> str:
+    """The name of a migrated database that ``database`` copies."""
+    from cloud_hub.config import HubConfig
+    from cloud_hub.store.migrate import migrate
+
+    name = "andon_template"
+    _administer(database_url, f"CREATE DATABASE {name}")
+    migrate(_of(database_url, name), HubConfig())
+    return name
+
+
+@pytest.fixture
+def empty_database(database_url: str) -> Iterator[str]:
+    """Connection string of a fresh database without any table."""
+    yield from _database(database_url, "template1")
+
+
+@pytest.fixture
+def database(database_url: str, migrated_template: str) -> Iterator[str]:
+    """Connection string of a fresh, migrated database of the test's own."""
+    yield from _database(database_url, migrated_template)
+
+
+@pytest.fixture(scope="session")
+def recorded_data() -> Path:
+    """The recorded data sets: ``ANDON_DATA``, or the folder beside the repository."""
+    place = Path(os.environ.get("ANDON_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not (place / "cmapss").is_dir():
+        pytest.skip(
+            f"no recorded data in {place}: set ANDON_DATA to the folder that holds cmapss, cwru, nab and skab"
+        )
+    return place
+
+
+def _database(server: str, template: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _of(server, name)
+    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _of(server: str, name: str) -> str:
+    return server.replace("@/andon?", f"@/{name}?")
+
+
+def _administer(server: str, statement: str) -> None:
+    import psycopg
+
+    with psycopg.connect(_of(server, "postgres"), autocommit=True) as connection:
+        connection.execute(statement)
