@@ -1,1 +1,1 @@
-"""The hub: one folder per stage of the loop."""
+"""The hub: one folder a stage, from ingest to console; `flows` joins stages."""

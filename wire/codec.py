@@ -33,7 +33,7 @@ def encode(batch: Batch) -> bytes:
     """The bytes of ``batch``; equal batches give equal bytes."""
     message = pb.Batch(
         schema=SCHEMA,
-        batch_class=_CODES[batch.batch_class],
+        batch_class=f"BATCH_CLASS_{batch.batch_class.name}",
         epoch=batch.epoch,
         sequence=batch.sequence,
         floor=batch.floor,
@@ -105,7 +105,7 @@ def _header(message: pb.Batch) -> Header:
         raise UnknownSchemaError(f"expected a batch class from 1 to 6, got {message.batch_class}")
     if message.sequence < 1 or message.floor > message.sequence or message.sequence >= 1 << 63:
         raise NotABatchError(
-            f"expected a sequence from 1 and a floor of at most that, got {message.sequence} and {message.floor}"
+            f"expected a sequence from 1 and a floor up to it, got {message.sequence} and {message.floor}"
         )
     if len(message.table_hash) != 32:
         raise NotABatchError(f"expected a table hash of 32 bytes, got {len(message.table_hash)}")
@@ -119,8 +119,7 @@ def _header(message: pb.Batch) -> Header:
     )
 
 
-_CODES = {item: pb.BatchClass.Value(f"BATCH_CLASS_{item.name}") for item in BatchClass}
-_CLASSES = {code: item for item, code in _CODES.items()}
+_CLASSES = {pb.BatchClass.Value(f"BATCH_CLASS_{item.name}"): item for item in BatchClass}
 
 
 def _check_size(message: pb.Batch, limits: Limits) -> None:

@@ -1,0 +1,162 @@
+"""The hub's settings: one TOML file, read once, frozen; unknown settings are refused by name.
+
+What is not configured starts by itself: a hub without a database URL brings its
+own PostgreSQL, one without a broker its own mosquitto.
+"""
+
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cloud_hub.errors import ConfigError, UnreachableError
+from cloud_hub.store.database import Database
+from wire.clock import Clock
+from wire.errors import ClockError
+
+CONFIG_VARIABLE = "ANDON_HUB_CONFIG"
+CLOCK_VARIABLE = "ANDON_CLOCK"
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BrokerSettings(_Settings):
+    """Where the MQTT broker is; without a host the hub starts its own."""
+
+    host: str = ""
+    port: int = Field(default=8883, ge=1, le=65535)
+    listen: str = "127.0.0.1"  # of the hub's own broker
+    listen_port: int = Field(default=0, ge=0, le=65535)  # 0: a free one, kept from then on
+
+
+class WebSettings(_Settings):
+    """The console: plain HTTP on loopback, HTTPS anywhere else."""
+
+    listen: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class DeviceListenerSettings(_Settings):
+    """HTTPS for devices: enrolment, TUF metadata, bundles."""
+
+    listen: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
+    names: tuple[str, ...] = ("localhost", "127.0.0.1")  # in the server certificate
+
+
+class StoreSettings(_Settings):
+    """How long and how finely the store keeps things; all in clock time."""
+
+    partition_hours: float = Field(default=24.0, gt=0)
+    late_horizon_days: float = Field(default=7.0, gt=0)
+    raw_retention_days: float = Field(default=30.0, gt=0)
+    ahead_partitions: int = Field(default=3, ge=1)
+
+
+class HubConfig(_Settings):
+    state_dir: Path
+    database_url: str = ""
+    broker: BrokerSettings = BrokerSettings()
+    web: WebSettings = WebSettings()
+    devices: DeviceListenerSettings = DeviceListenerSettings()
+    store: StoreSettings = StoreSettings()
+    ingest_processes: int = Field(default=1, ge=1, le=64)
+    directive_days: float = Field(default=7.0, gt=0)  # until a directive nobody took expires
+    clock: str = ""
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Self:
+        """Read ``path``, else the file $ANDON_HUB_CONFIG names, else the default place."""
+        file = path or Path(os.environ.get(CONFIG_VARIABLE) or default_root() / "hub" / "hub.toml")
+        try:
+            settings: dict[str, Any] = tomllib.loads(file.read_text())
+        except FileNotFoundError as error:
+            raise ConfigError(f"no hub configuration at {file}: `andon hub install` writes one") from error
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{file} cannot be read: {error}") from error
+        settings.setdefault("state_dir", str(file.parent))
+        if os.environ.get(CLOCK_VARIABLE):
+            settings["clock"] = os.environ[CLOCK_VARIABLE]
+        return cls.parse(settings, origin=str(file))
+
+    @classmethod
+    def parse(cls, settings: dict[str, Any], *, origin: str) -> Self:
+        try:
+            config = cls.model_validate(settings)
+            Clock.parse(config.clock)
+        except ValidationError as error:
+            raise ConfigError(f"{origin}: {_explain(error)}") from error
+        except ClockError as error:
+            raise ConfigError(f"{origin}: {error}") from error
+        if config.store.late_horizon_days >= config.store.raw_retention_days:
+            raise ConfigError(
+                f"{origin}: expected store.late_horizon_days below store.raw_retention_days, "
+                f"got {config.store.late_horizon_days} and {config.store.raw_retention_days}"
+            )
+        return config
+
+    def time(self) -> Clock:
+        """The one clock of this hub."""
+        return Clock.parse(self.clock)
+
+    def endpoints(self) -> "Endpoints":
+        return Endpoints.read(self.state_dir)
+
+    def database(self, *, most: int = 8) -> Database:
+        """The configured database, else the one the running hub started."""
+        return Database(self.database_url or self.endpoints().database_url, most=most)
+
+
+class Endpoints(_Settings):
+    """Where the running hub's parts listen; the supervisor writes it, everyone else reads it."""
+
+    pid: int
+    database_url: str
+    broker_host: str
+    broker_port: int
+    broker_tls: bool
+    console_url: str
+    device_url: str
+
+    @classmethod
+    def read(cls, state_dir: Path) -> Self:
+        file = state_dir / "run" / "endpoints.json"
+        try:
+            return cls.model_validate_json(file.read_text())
+        except FileNotFoundError as error:
+            raise UnreachableError(f"no hub runs in {state_dir}: start it with `andon hub run`") from error
+        except (OSError, ValidationError) as error:
+            raise UnreachableError(f"{file} cannot be read: {error}") from error
+
+    def write(self, state_dir: Path) -> None:
+        folder = state_dir / "run"
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / "endpoints.json.new"
+        partial.touch(mode=0o600)
+        partial.write_text(json.dumps(self.model_dump(mode="json"), indent=2) + "\n")
+        partial.replace(folder / "endpoints.json")
+
+
+def default_root() -> Path:
+    """Where Andon keeps its state: /var/lib/andon for root, the user's state folder else."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/andon")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "andon"
+
+
+def _explain(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors():
+        name = ".".join(map(str, problem["loc"]))
+        if problem["type"] == "extra_forbidden":
+            problems.append(f"unknown setting {name}")
+        else:
+            problems.append(f"{name}: {problem['msg'].lower()}, got {problem.get('input')!r}")
+    return "; ".join(problems)

@@ -1,0 +1,1 @@
+"""The store: PostgreSQL, with TimescaleDB where it is there."""
