@@ -1,0 +1,83 @@
+"""What the plant asks of a pump hour by hour, and what the weather and the inlet do meanwhile.
+
+Everything is tabulated once a life on a ten-minute grid and interpolated, so a
+moment costs a lookup, whatever the distance between readings.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulators.motor_pump_traits import Array, Traits
+
+GRID_S = 600.0
+HOUR_S = 3600.0
+DAY_S = 24 * HOUR_S
+YEAR_S = 365.2425 * DAY_S
+EPOCH_WEEKDAY_S = 3 * DAY_S  # 1970-01-01 was a Thursday; weeks here start on Monday
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """The conditions of one life on its grid; each column has one value a grid point."""
+
+    start_s: float  # UTC seconds of the first grid point
+    demand: Array  # 1 = rated
+    inlet: Array  # bar
+    ambient: Array  # Cel
+    hardship: Array  # how fast wear goes compared with the long-run mean of this machine
+
+    def seconds(self) -> Array:
+        return _grid(self.start_s, len(self.demand))
+
+
+def plan_duty(traits: Traits, rng: np.random.Generator, *, start_s: float, length_s: float) -> Duty:
+    points = int(length_s / GRID_S) + 2
+    seconds = _grid(start_s, points)
+    demand = _demand(traits, rng, seconds)
+    return Duty(
+        start_s=start_s,
+        demand=demand,
+        inlet=_inlet(traits, rng, seconds),
+        ambient=_ambient(rng, seconds),
+        hardship=_hardship(traits, rng, demand),
+    )
+
+
+def _grid(start_s: float, points: int) -> Array:
+    return start_s + GRID_S * np.arange(points, dtype=np.float64)
+
+
+def _demand(traits: Traits, rng: np.random.Generator, seconds: Array) -> Array:
+    hour_of_week = ((seconds + EPOCH_WEEKDAY_S) / HOUR_S) % 168
+    planned = np.interp(hour_of_week, np.arange(169), np.append(traits.week, traits.week[0]))
+    busy = _wander(rng, len(seconds), every_s=3 * HOUR_S, size=0.07)
+    season = _wander(rng, len(seconds), every_s=4 * DAY_S, size=0.05)
+    asked: Array = np.clip(planned * (1 + busy + season), 0.2, 1.12)
+    return asked
+
+
+def _inlet(traits: Traits, rng: np.random.Generator, seconds: Array) -> Array:
+    """The feed tank falls through the working day and is filled overnight."""
+    daily = 0.06 * np.cos(2 * np.pi * (seconds / DAY_S - 0.15))
+    return traits.suction + daily + _wander(rng, len(seconds), every_s=9 * HOUR_S, size=0.07)
+
+
+def _ambient(rng: np.random.Generator, seconds: Array) -> Array:
+    season = 7.0 * np.cos(2 * np.pi * (seconds / YEAR_S - 0.55))
+    daily = 3.5 * np.cos(2 * np.pi * (seconds / DAY_S - 0.625))
+    return 19.0 + season + daily + _wander(rng, len(seconds), every_s=18 * HOUR_S, size=2.0)
+
+
+def _hardship(traits: Traits, rng: np.random.Generator, demand: Array) -> Array:
+    """Bearing life goes with the cube of the load (ISO 281), and with luck (grease, dirt)."""
+    luck = np.exp(_wander(rng, len(demand), every_s=1.5 * DAY_S, size=0.25))
+    hardship: Array = demand**3 / float(np.mean(traits.week**3)) * luck
+    return hardship
+
+
+def _wander(rng: np.random.Generator, points: int, *, every_s: float, size: float) -> Array:
+    """Noise without steps: independent knots ``every_s`` apart, straight lines between."""
+    knots = rng.normal(0.0, size, int(points * GRID_S / every_s) + 2)
+    line: Array = np.interp(np.arange(points) * (GRID_S / every_s), np.arange(len(knots)), knots)
+    return line
