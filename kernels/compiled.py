@@ -1,0 +1,32 @@
+"""Compile a function with Numba and keep the machine code on disk where there is a place for it.
+
+A daemon under systemd may have no writable cache; then it compiles at every
+start instead of not starting.
+"""
+
+from collections.abc import Callable
+
+from numba import njit
+
+# Sums may be reordered, which lets them run in vector lanes. Only for arithmetic on values
+# that are known to be finite, and never where the order of operations saves digits.
+REORDERED = frozenset({"reassoc", "contract", "nnan", "nsz"})
+
+
+def compiled(function: Callable) -> Callable:
+    """Serial machine code that keeps every operation as written."""
+    return _compile(function, fastmath=False)
+
+
+def compiled_sum(function: Callable) -> Callable:
+    """Serial machine code whose sums may be reordered; arguments must be finite."""
+    return _compile(function, fastmath=set(REORDERED))
+
+
+def _compile(function: Callable, **options: object) -> Callable:
+    try:
+        return njit(cache=True, nogil=True, **options)(function)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        return njit(nogil=True, **options)(function)

@@ -1,0 +1,112 @@
+"""What the kernels mean: plain NumPy in float64, written to be read, never to be fast.
+
+Windows are float32 [m, n]: m windows of n finite samples each. The stages feed
+each other: ``centre`` -> ``spectrum`` -> ``spectral``, ``envelope``, ``lines``.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from kernels import layout
+
+__all__ = ["centre", "envelope", "lines", "spectral", "spectrum", "statistics"]
+
+
+def centre(windows):
+    """Each window less its mean: a DC offset says nothing about vibration.
+
+    Where the deviation is but rounding (``layout.QUIET``), the window is silence: zeros.
+    """
+    mean = np.mean(windows, axis=1, dtype=np.float64, keepdims=True)
+    deviation = windows - mean
+    level = np.sqrt(np.mean(np.square(deviation), axis=1, keepdims=True))
+    return np.where(level > layout.QUIET * np.abs(mean), deviation, 0.0)
+
+
+def statistics(centred):
+    """[m, 7], see ``layout.STATISTICS``; silence is all zeros.
+
+    rms: the energy of the vibration. peak: the largest deviation. crest = peak / rms rises early
+    in bearing wear, when impacts are sharp but rare; kurtosis (3 for Gaussian noise) likewise and
+    steadier. skewness: strikes on one side. shape = rms / mean |x|, impulse = peak / mean |x|.
+    """
+    peak = np.abs(centred).max(axis=1)
+    unit = centred / np.where(peak > 0, peak, 1.0)[:, None]
+    absolute = np.mean(np.abs(unit), axis=1)
+    second, third, fourth = (np.mean(unit**power, axis=1) for power in (2, 3, 4))
+    rms = np.sqrt(second)
+    return np.stack(
+        [
+            rms * peak,
+            peak,
+            _ratio(np.ones_like(rms), rms) * (peak > 0),
+            _ratio(fourth, second**2),
+            _ratio(third, second**1.5),
+            _ratio(rms, absolute),
+            _ratio(np.ones_like(rms), absolute) * (peak > 0),
+        ],
+        axis=1,
+    )
+
+
+def spectrum(centred):
+    """[m, n // 2 + 1] complex, unscaled: the real FFT."""
+    return np.fft.rfft(centred, axis=1)
+
+
+def spectral(spectra, length, rate_hz):
+    """[m, 11], see ``layout.SPECTRAL``: power in eight octave bands (together rms squared), then
+
+    centroid and spread of the power in Hz, and its entropy: 0 for one line, 1 for white noise.
+    ``length``: samples of the window the spectra came from.
+    """
+    power = _one_sided(np.abs(spectra) ** 2, length) / length**2
+    edges = layout.band_edges(length)
+    bands = [power[:, low:high].sum(axis=1) for low, high in pairwise(edges)]
+    total = power.sum(axis=1)
+    share = power / np.where(total > 0, total, 1.0)[:, None]
+    frequency = np.arange(power.shape[1]) * (rate_hz / length)
+    centroid = share @ frequency
+    spread = np.sqrt(np.sum(share * (frequency - centroid[:, None]) ** 2, axis=1))
+    logarithm = np.log(np.where(share > 0, share, 1.0))
+    entropy = -np.sum(share * logarithm, axis=1) / max(np.log(power.shape[1]), 1.0)
+    return np.stack([*bands, centroid, spread, entropy], axis=1)
+
+
+def envelope(spectra, length):
+    """[m, n // 8 + 1] complex: the spectrum of the envelope of the resonance band, unscaled.
+
+    The one-sided band alone, back in time, is the analytic signal shifted to zero: its magnitude is
+    the envelope, at a quarter of the rate. Bins are as wide as those of ``spectra``.
+    """
+    low, high = layout.resonance_bins(length)
+    if high <= low:
+        return np.zeros((len(spectra), 1), complex)
+    magnitude = np.abs(np.fft.ifft(2 * spectra[:, low:high] * ((high - low) / length), axis=1))
+    return np.fft.rfft(magnitude - magnitude.mean(axis=1, keepdims=True), axis=1)
+
+
+def lines(spectra, length, ranges):
+    """[m, l]: the amplitude (of a sine) of the strongest line in each bin range [low, high] of ``ranges``.
+
+    Through a Hann window, applied in frequency as the sum of three bins; ``length``: samples of the
+    signal whose real FFT ``spectra`` are. An empty range is 0.
+    """
+    hann = np.zeros(spectra.shape)
+    inner = spectra[:, 1:-1] / 2 - (spectra[:, :-2] + spectra[:, 2:]) / 4
+    hann[:, 1:-1] = np.abs(inner) * 4 / length
+    return np.stack([hann[:, low : high + 1].max(axis=1, initial=0.0) for low, high in ranges], axis=1)
+
+
+def _one_sided(power, length):
+    """All bins but DC and, if ``length`` is even, Nyquist stand for a negative frequency too: twice."""
+    weight = np.full(power.shape[1], 2.0)
+    weight[0] = 1.0
+    if length % 2 == 0:
+        weight[-1] = 1.0
+    return power * weight
+
+
+def _ratio(above, below):
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)

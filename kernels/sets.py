@@ -1,0 +1,105 @@
+"""The versioned feature sets by name: the one place where a name becomes an extractor.
+
+A model names the set it was trained on, and a set never changes its meaning:
+another meaning is another number behind the slash.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+
+from kernels import cpu
+from kernels.bearing import BEARING_6205, Bearing
+from kernels.errors import KernelInputError, UnknownFeatureSetError
+from kernels.extractor import Extractor, State
+from kernels.trend import make_trend
+from kernels.vibration import make_vibration
+from kernels.vibration_trend import make_vibration_trend
+
+__all__ = ["VERSIONS", "Extractor", "FeatureSet", "State", "feature_set", "make", "warm"]
+
+
+class Factory(Protocol):
+    def __call__(
+        self,
+        *,
+        scalars: Sequence[str],
+        waveforms: Sequence[tuple[str, float, int]],
+        units: Mapping[str, str],
+        bearing: Bearing,
+    ) -> Extractor: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSet:
+    name: str
+    factory: Factory
+    modules: tuple[str, ...]  # whose text decides what the features are
+
+
+def _trend(*, scalars, waveforms, units, bearing):
+    return make_trend(scalars=scalars, units=units)
+
+
+_WINDOW = ("compiled", "extractor", "bearing", "layout", "rows", "cpu", "vibration")
+_SETS = {
+    known.name: known
+    for known in (
+        FeatureSet(name="trend/1", factory=_trend, modules=("compiled", "extractor", "trend")),
+        FeatureSet(name="vibration/1", factory=make_vibration, modules=_WINDOW),
+        FeatureSet(
+            name="vibration-trend/1", factory=make_vibration_trend, modules=(*_WINDOW, "vibration_trend")
+        ),
+    )
+}
+
+
+def feature_set(name: str) -> FeatureSet:
+    """Raises UnknownFeatureSetError with the names there are."""
+    try:
+        return _SETS[name]
+    except KeyError:
+        raise UnknownFeatureSetError(name, tuple(sorted(_SETS))) from None
+
+
+def make(
+    name: str,
+    *,
+    scalars: Sequence[str],
+    waveforms: Sequence[tuple[str, float, int]] = (),
+    units: Mapping[str, str] | None = None,
+    bearing: Bearing = BEARING_6205,
+) -> Extractor:
+    """An extractor of feature set ``name`` for machines with these signals.
+
+    ``scalars``: names, in the order ``update`` gets their values. ``waveforms``: (name, rate in Hz,
+    samples a window; 0 = any length). ``units``: UCUM by signal name, "1" where missing; without the
+    unit of ``speed`` there are no order and envelope lines. ``bearing``: geometry of the rolling bearing.
+    """
+    known = feature_set(name)
+    signals = [*scalars, *(waveform[0] for waveform in waveforms)]
+    if len(set(signals)) != len(signals):
+        raise KernelInputError("signals", signals, "each name once")
+    return known.factory(scalars=scalars, waveforms=waveforms, units=dict(units or {}), bearing=bearing)
+
+
+def warm() -> None:
+    """Compile all that the sets need (seconds once, then from the cache) and prove it; raises TwinError."""
+    cpu.warm()
+    trend = make_trend(scalars=["warm"], units={})
+    trend.batch([0], [[0.0]])
+    trend.update(trend.initial(), 0, [0.0])
+
+
+def _version(known: FeatureSet) -> str:
+    digest = hashlib.sha256()
+    for module in known.modules:
+        digest.update((Path(__file__).parent / f"{module}.py").read_text("utf-8").encode())
+    return digest.hexdigest()
+
+
+# SHA-256 of the source text behind each set: two installations with the same value compute the same features.
+VERSIONS: Mapping[str, str] = MappingProxyType({name: _version(known) for name, known in _SETS.items()})
