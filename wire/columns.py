@@ -26,7 +26,8 @@ def from_series(series: Series) -> pb.Series:
             message.step_us = step
         else:
             message.deltas = deltas.astype("<i8").tobytes()
-    short = values.astype("<f4")
+    with np.errstate(over="ignore"):
+        short = values.astype("<f4")
     if np.array_equal(short.astype("<f8"), values, equal_nan=True):
         message.float32_values = short.tobytes()
     else:

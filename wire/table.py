@@ -60,7 +60,10 @@ class SignalTable:
 
     def to_json(self) -> bytes:
         """Canonical bytes: equal tables have equal bytes, and so one hash."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()
+        fields = asdict(self)
+        for signal in fields["signals"]:
+            signal["rate_hz"] = float(signal["rate_hz"])  # 5 and 5.0 are one rate
+        return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
     @property
     def hash(self) -> bytes:
