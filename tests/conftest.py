@@ -9,8 +9,12 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from certificates import Certificates, RunningBroker
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -48,8 +52,9 @@ def database_url(session_root: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def migrated_template(database_url: str) -> str:
     """The name of a migrated database that ``database`` copies."""
-    from cloud_hub.config import HubConfig
     from cloud_hub.store.migrate import migrate
+
+    from cloud_hub.config import HubConfig
 
     name = "andon_template"
     _administer(database_url, f"CREATE DATABASE {name}")
@@ -67,6 +72,34 @@ def empty_database(database_url: str) -> Iterator[str]:
 def database(database_url: str, migrated_template: str) -> Iterator[str]:
     """Connection string of a fresh, migrated database of the test's own."""
     yield from _database(database_url, migrated_template)
+
+
+@pytest.fixture(scope="session")
+def authority(session_root: Path) -> "Certificates":
+    """A certificate authority for tests: ``authority.issue("press-04")`` gives a client its files."""
+    from certificates import Certificates
+
+    return Certificates(session_root / "certificates")
+
+
+@pytest.fixture
+def broker(authority: "Certificates", state_root: Path) -> Iterator["RunningBroker"]:
+    """A real mosquitto with mutual TLS and access rules, empty of retained messages."""
+    from certificates import RunningBroker
+
+    from cloud_hub.parts.broker import Broker, ServerFiles, find_mosquitto
+    from cloud_hub.parts.places import sweep
+
+    if find_mosquitto() is None:
+        pytest.skip("no mosquitto on this machine")
+    server = authority.issue("localhost", server=True)
+    files = ServerFiles(ca=server.ca, certificate=server.certificate, key=server.key)
+    part = Broker(state_root / "broker", files, ephemeral=True)
+    address = part.start()
+    yield RunningBroker(part=part, host=address.host, port=address.port, authority=authority)
+    part.stop()
+    shutil.rmtree(state_root / "broker")
+    sweep()
 
 
 @pytest.fixture(scope="session")

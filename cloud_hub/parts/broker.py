@@ -1,0 +1,199 @@
+"""An MQTT broker of the hub's own, for when none is configured.
+
+mosquitto with mutual TLS and access rules, if the machine has it; else ``iotcore`` on loopback, which asks
+nobody for a certificate and protects no topic: good for a look, and it says so.
+"""
+
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloud_hub.parts.accounts import account_for, own, private_directory
+from cloud_hub.parts.errors import PartError
+from cloud_hub.parts.places import Places
+from cloud_hub.parts.processes import spawn, stop
+from firmware_configs.templates import PACKET_BYTES, devices_acl, mosquitto_conf
+
+START_SECONDS = 20
+ATTEMPTS = 5  # a port found free may be taken before the broker has it
+STOP_STEPS = ((signal.SIGTERM, 10.0),)
+SYSTEM_PATHS = "/usr/local/sbin:/usr/sbin:/sbin"  # not on an ordinary user's PATH
+
+NO_MOSQUITTO = (
+    "mosquitto is not installed: the embedded broker runs instead, on loopback, without client certificates"
+    " or access rules; install it (apt install mosquitto) before any device joins from elsewhere"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFiles:
+    """The broker's certificate and key, the authority its clients must come from, and what that revoked."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+    revoked: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    host: str
+    port: int
+    tls: bool
+
+
+class Broker:
+    """One broker per state directory; it keeps its port from one start to the next."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        files: ServerFiles,
+        *,
+        listen: str = "127.0.0.1",
+        port: int = 0,
+        ephemeral: bool = False,
+    ) -> None:
+        """``port`` 0 takes a free one, the same as last time if it still is."""
+        self._places = Places(state_dir, ephemeral=ephemeral)
+        self._files = files
+        self._listen = listen
+        self._port = port
+        self._note = state_dir / "parts" / "broker-port"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.program = find_mosquitto()
+        self._account = account_for("broker") if self.program else None
+
+    @property
+    def warning(self) -> str | None:
+        """What is missing with the broker found here."""
+        return None if self.program else NO_MOSQUITTO
+
+    def start(self) -> Address:
+        """Start, wait until it accepts connections, and return where."""
+        for _ in range(ATTEMPTS):
+            address = Address(host=self._host(), port=self._choose_port(), tls=self.program is not None)
+            log = self._places.log("broker")
+            self._process = self._spawn(address.port, log)
+            if self._answers(address):
+                self._note.write_text(str(address.port))
+                return address
+            self.stop()
+            if self._port or "in use" not in log.read_text(errors="replace"):
+                break
+        raise PartError(f"the broker did not start: {_last_words(log)} (log: {log})")
+
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def reload(self) -> None:
+        """Take over a new revocation list; connections that are open stay open."""
+        if self.program and self.alive():
+            self._install_files()
+            assert self._process is not None
+            self._process.send_signal(signal.SIGHUP)
+
+    def stop(self) -> None:
+        """Save sessions and retained messages, end."""
+        if self._process is not None:
+            stop(self._process, *STOP_STEPS)
+            self._process = None
+
+    def _host(self) -> str:
+        if self.program is None or self._listen in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+            return "127.0.0.1"
+        return self._listen
+
+    def _choose_port(self) -> int:
+        wanted = self._port or (int(self._note.read_text()) if self._note.exists() else 0)
+        try:
+            return _free_port(self._host(), wanted)
+        except OSError as error:
+            if self._port:
+                raise PartError(
+                    f"port {self._port} is in use by another program: stop it, or set broker.listen_port"
+                ) from error
+            return _free_port(self._host(), 0)
+
+    def _spawn(self, port: int, log: Path) -> subprocess.Popen[bytes]:
+        if self.program is None:
+            options = ["--listen", "127.0.0.1", "--port", str(port), "--packet-bytes", str(PACKET_BYTES)]
+            command = [sys.executable, "-m", "cloud_hub.parts.embedded_broker", *options]
+            return spawn(command, log=log)
+        configuration = self._configure(port)
+        return spawn([self.program, "-c", configuration], log=log, account=self._account)
+
+    def _configure(self, port: int) -> Path:
+        place = self._install_files()
+        persistence = private_directory(place / "sessions", self._account)
+        text = mosquitto_conf(
+            listen=self._listen,
+            port=port,
+            ca=place / "ca.crt",
+            certificate=place / "server.crt",
+            key=place / "server.key",
+            revoked=place / "revoked.crl" if self._files.revoked else None,
+            acl=place / "devices.acl",
+            persistence=persistence,
+        )
+        return self._write(place / "mosquitto.conf", text.encode())
+
+    def _install_files(self) -> Path:
+        """Copy the certificates to where the broker's account, and no other, can read them."""
+        place = self._places.of("broker", self._account)
+        self._write(place / "devices.acl", devices_acl().encode())
+        self._write(place / "ca.crt", self._files.ca.read_bytes())
+        self._write(place / "server.crt", self._files.certificate.read_bytes())
+        self._write(place / "server.key", self._files.key.read_bytes())
+        if self._files.revoked:
+            self._write(place / "revoked.crl", self._files.revoked.read_bytes())
+        return place
+
+    def _write(self, path: Path, content: bytes) -> Path:
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        own(path, self._account)
+        path.write_bytes(content)
+        return path
+
+    def _answers(self, address: Address) -> bool:
+        deadline = time.monotonic() + START_SECONDS
+        while self.alive() and time.monotonic() < deadline:
+            try:
+                self._shake_hands(address)
+                return self.alive()
+            except OSError:  # not listening yet, or not with our certificate
+                time.sleep(0.05)
+        return False
+
+    def _shake_hands(self, address: Address) -> None:
+        with socket.create_connection((address.host, address.port), timeout=5) as plain:
+            if address.tls:
+                context = ssl.create_default_context(cafile=self._files.ca)
+                context.check_hostname = False  # who is asked for is our own child; the chain is what counts
+                context.wrap_socket(plain).close()
+
+
+def find_mosquitto() -> str | None:
+    """The program, also where only root's PATH leads."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path=SYSTEM_PATHS)
+
+
+def _free_port(host: str, wanted: int) -> int:
+    """``wanted``, or any free port for 0; OSError when somebody listens there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, wanted))
+        return int(probe.getsockname()[1])
+
+
+def _last_words(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if "rror" in line]
+    return (errors or lines or ["it said nothing"])[-1]

@@ -1,0 +1,266 @@
+"""The hub's own mosquitto: who may connect, who may say and hear what, and that the queue keeps what it took."""
+
+import os
+import shutil
+import socket
+import ssl
+import stat
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, Queue
+
+import pytest
+from paho.mqtt.client import MQTTMessageInfo
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from cloud_hub.parts.broker import Broker, ServerFiles, find_mosquitto
+from cloud_hub.parts.errors import PartError
+from firmware_configs.templates import PACKET_BYTES, QUEUED_BYTES, devices_acl
+from wire.codec import Limits
+from wire.topics import Channel, Topic, device_filters
+
+pytestmark = pytest.mark.skipif(find_mosquitto() is None, reason="no mosquitto on this machine")
+
+
+class Client:
+    """A connected client that keeps what it hears and the answers to what it says."""
+
+    def __init__(self, broker, name):
+        self.heard, self.answers, self.ends = Queue(), {}, Queue()
+        self._mqtt = broker.client(name)
+        connected = Queue()
+        self._mqtt.on_connect = lambda *args: connected.put(args[3])
+        self._mqtt.on_disconnect = lambda *args: self.ends.put(args[3])
+        self._mqtt.on_message = lambda _client, _data, message: self.heard.put(message)
+        self._mqtt.on_publish = lambda _client, _data, mid, reason, _properties: self.answers.update(
+            {mid: reason}
+        )
+        session = Properties(PacketTypes.CONNECT)
+        session.SessionExpiryInterval = 3600
+        self._mqtt.connect(broker.host, broker.port, clean_start=False, properties=session)
+        self._mqtt.loop_start()
+        assert connected.get(timeout=5) == 0
+
+    def hear(self, *filters):
+        done = Queue()
+        self._mqtt.on_subscribe = lambda *args: done.put(args[3])
+        self._mqtt.subscribe([(each, 1) for each in filters])
+        done.get(timeout=5)
+
+    def say(self, topic, payload=b"x", retain=False):
+        """Publish with QoS 1; the reason code of the broker's answer as text."""
+        said: MQTTMessageInfo = self._mqtt.publish(str(topic), payload, qos=1, retain=retain)
+        said.wait_for_publish(timeout=10)
+        deadline = time.monotonic() + 5
+        while said.mid not in self.answers and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return str(self.answers[said.mid])
+
+    def next(self, timeout=5):
+        return self.heard.get(timeout=timeout)
+
+    def hears_nothing(self):
+        try:
+            return self.heard.get(timeout=0.5) is None
+        except Empty:
+            return True
+
+    def leave(self):
+        self._mqtt.disconnect()
+        self._mqtt.loop_stop()
+
+
+@contextmanager
+def connected(broker, *names):
+    clients = [Client(broker, name) for name in names]
+    try:
+        yield clients[0] if len(clients) == 1 else clients
+    finally:
+        for client in clients:
+            client.leave()
+
+
+@pytest.mark.parametrize("channel", [Channel.BIRTH, Channel.STATUS, Channel.BATCH])
+def test_a_device_is_heard_by_the_hub(broker, channel):
+    with connected(broker, "press-04", "hub") as (press, hub):
+        hub.hear("andon/v1/+/birth", "andon/v1/+/status", "$share/ingest/andon/v1/+/batch")
+        assert press.say(Topic("press-04", channel)) == "Success"
+        assert hub.next().topic == f"andon/v1/press-04/{channel}"
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+def test_a_device_cannot_publish_as_another(broker, channel):
+    use_case = "motor-health" if channel is Channel.DIRECTIVE else None
+    with connected(broker, "press-04", "hub") as (press, hub):
+        hub.hear("andon/v1/#")
+        assert press.say(Topic("pump-07", channel, use_case)) == "Not authorized"
+        assert hub.hears_nothing()
+
+
+@pytest.mark.parametrize("channel", [Channel.COMMITTED, Channel.COMMAND, Channel.DIRECTIVE])
+def test_a_device_cannot_speak_for_the_hub_to_itself(broker, channel):
+    use_case = "motor-health" if channel is Channel.DIRECTIVE else None
+    with connected(broker, "press-04") as press:
+        assert press.say(Topic("press-04", channel, use_case)) == "Not authorized"
+
+
+def test_a_device_hears_its_own_channels_and_none_of_its_neighbours(broker):
+    with connected(broker, "press-04", "pump-07", "hub") as (press, pump, hub):
+        press.hear(*device_filters("press-04"), *device_filters("pump-07"), "andon/v1/#", "#")
+        pump.hear(*device_filters("pump-07"))
+        for topic in (
+            Topic("pump-07", Channel.COMMITTED),
+            Topic("pump-07", Channel.COMMAND),
+            Topic("pump-07", Channel.DIRECTIVE, "motor-health"),
+        ):
+            assert hub.say(topic) == "Success"
+            assert pump.next().topic == str(topic)
+        assert pump.say(Topic("pump-07", Channel.BATCH)) == "Success"
+        assert press.hears_nothing()
+        assert hub.say(Topic("press-04", Channel.DIRECTIVE, "motor-health")) == "Success"
+        assert press.next().topic == "andon/v1/press-04/directive/motor-health"
+
+
+def test_a_device_outside_of_the_namespace_is_refused(broker):
+    with connected(broker, "press-04") as press:
+        assert press.say("elsewhere/press-04/batch") == "Not authorized"
+
+
+def test_a_client_without_a_certificate_is_refused(broker):
+    context = ssl.create_default_context(cafile=broker.authority.ca)
+    assert not accepted(broker, context)
+
+
+def test_a_client_of_another_authority_is_refused(broker, state_root):
+    from certificates import Certificates
+
+    stranger = Certificates(state_root / "elsewhere").issue("press-04")
+    context = ssl.create_default_context(cafile=broker.authority.ca)
+    context.load_cert_chain(stranger.certificate, stranger.key)
+    assert not accepted(broker, context)
+
+
+def test_tls_before_1_2_is_refused(broker):
+    context = broker.authority.issue("press-04").context()
+    assert accepted(broker, context)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    assert not accepted(broker, context)
+
+
+def accepted(broker, context):
+    """Whether a plain MQTT 5 CONNECT is answered with CONNACK 0; TLS 1.3 refuses only after the handshake."""
+    packet = b"\x10\x0f\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x02ab"
+    try:
+        with (
+            socket.create_connection((broker.host, broker.port), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as secure,
+        ):
+            secure.sendall(packet)
+            answer = secure.recv(64)
+            return len(answer) > 3 and answer[0] == 0x20 and answer[3] == 0
+    except OSError:
+        return False
+
+
+def test_an_absent_reader_loses_nothing_in_the_queue(broker):
+    """Stock mosquitto drops acknowledged messages beyond a thousand."""
+    with connected(broker, "hub") as hub:
+        hub.hear("$share/ingest/andon/v1/+/batch")
+    with connected(broker, "press-04") as press:
+        for number in range(3000):
+            press._mqtt.publish("andon/v1/press-04/batch", str(number).encode(), qos=1)
+        assert press.say(Topic("press-04", Channel.BATCH), b"last") == "Success"
+    with connected(broker, "hub") as hub:
+        heard = [hub.next().payload for _ in range(3001)]
+    assert heard == [*(str(number).encode() for number in range(3000)), b"last"]
+
+
+def test_a_batch_too_large_for_ingest_still_reaches_it_to_be_refused_by_name(broker):
+    with connected(broker, "press-04", "hub") as (press, hub):
+        hub.hear("andon/v1/+/batch")
+        assert press.say(Topic("press-04", Channel.BATCH), bytes(Limits().payload_bytes + 1)) == "Success"
+        assert len(hub.next().payload) == Limits().payload_bytes + 1
+
+
+def test_a_packet_beyond_all_bounds_ends_its_sender_and_no_neighbour(broker):
+    with connected(broker, "press-04", "pump-07", "hub") as (press, pump, hub):
+        hub.hear("andon/v1/+/batch")
+        press._mqtt.publish("andon/v1/press-04/batch", bytes(PACKET_BYTES + 1), qos=1)
+        assert press.ends.get(timeout=5) != 0
+        assert pump.say(Topic("pump-07", Channel.BATCH), b"good neighbour") == "Success"
+        assert hub.next().payload == b"good neighbour"
+
+
+def test_the_bounds_of_broker_and_codec_fit():
+    assert Limits().payload_bytes < PACKET_BYTES < QUEUED_BYTES
+
+
+def test_the_access_rules_spell_the_topics_of_the_wire():
+    granted = {line.split(maxsplit=2)[2] for line in devices_acl().splitlines() if line.startswith("pattern")}
+    spoken = {str(Topic("d", channel)) for channel in (Channel.BIRTH, Channel.STATUS, Channel.BATCH)}
+    assert {each.replace("%u", "d") for each in granted} == spoken | set(device_filters("d"))
+
+
+def test_retained_births_survive_a_restart_on_the_same_port(broker):
+    with connected(broker, "press-04") as press:
+        press.say(Topic("press-04", Channel.BIRTH), b"born", retain=True)
+    broker.part.stop()
+    assert broker.part.start().port == broker.port
+    with connected(broker, "hub") as hub:
+        hub.hear("andon/v1/+/birth")
+        assert hub.next().payload == b"born"
+
+
+def test_a_second_start_takes_another_port_when_the_old_one_is_gone(broker):
+    broker.part.stop()
+    with socket.create_server((broker.host, broker.port)):
+        assert broker.part.start().port != broker.port
+
+
+def test_a_configured_port_in_use_is_one_sentence_with_the_remedy(authority, state_root):
+    server = authority.issue("localhost", server=True)
+    files = ServerFiles(ca=server.ca, certificate=server.certificate, key=server.key)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        part = Broker(state_root / "b", files, port=port, ephemeral=True)
+        with pytest.raises(PartError, match=rf"port {port} is in use by another program: stop it, or set"):
+            part.start()
+
+
+def test_the_private_key_is_for_the_broker_alone(broker):
+    copies = list(broker.part._places.of("broker", broker.part._account).glob("*"))
+    keys = [each for each in copies if each.name == "server.key"]
+    assert [stat.S_IMODE(each.stat().st_mode) for each in keys] == [0o600]
+    if os.geteuid() == 0:
+        assert keys[0].stat().st_uid == broker.part._account.uid != 0
+
+
+def test_nothing_but_the_tls_port_listens(broker):
+    process = Path("/proc") / str(broker.part._process.pid)
+    ours = {str(each.readlink())[8:-1] for each in (process / "fd").iterdir() if each.name}
+    listening = set()
+    for table in ("tcp", "tcp6"):
+        for line in (process / "net" / table).read_text().splitlines()[1:]:
+            address, state, inode = line.split()[1], line.split()[3], line.split()[9]
+            if state == "0A" and inode in ours:  # 0A: listening
+                listening.add(int(address.rpartition(":")[2], 16))
+    assert listening == {broker.port}
+
+
+def test_without_mosquitto_the_embedded_broker_serves_and_says_what_is_missing(
+    authority, state_root, monkeypatch
+):
+    monkeypatch.setattr(shutil, "which", lambda *_args, **_options: None)
+    server = authority.issue("localhost", server=True)
+    files = ServerFiles(ca=server.ca, certificate=server.certificate, key=server.key)
+    part = Broker(state_root / "b", files)
+    assert "without client certificates" in part.warning
+    address = part.start()
+    try:
+        assert (address.host, address.tls) == ("127.0.0.1", False)
+    finally:
+        part.stop()
