@@ -1,0 +1,1 @@
+"""What crosses stages: retraining a model, making it a release."""

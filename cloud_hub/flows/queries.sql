@@ -1,0 +1,60 @@
+-- lock_runs
+SELECT pg_advisory_xact_lock(hashtext('andon.run'));
+
+-- next_run
+SELECT count(*) + 1 AS number FROM run WHERE use_case = %(use_case)s;
+
+-- insert_run
+INSERT INTO run (id, use_case, state, settings, correlation, created)
+VALUES (%(id)s, %(use_case)s, 'queued', %(settings)s, %(correlation)s, %(now)s);
+
+-- set_job
+UPDATE run SET job = %(job)s WHERE id = %(run)s;
+
+-- own
+-- Take a run over: whoever held an earlier attempt can write no result any more.
+UPDATE run
+   SET state = 'running', attempt = attempt + 1, stage = 'starting', progress = 0
+ WHERE id = %(run)s AND state IN ('queued', 'running')
+RETURNING attempt, use_case, settings, correlation;
+
+-- progress
+UPDATE run SET stage = %(stage)s, progress = %(progress)s
+ WHERE id = %(run)s AND attempt = %(attempt)s AND state = 'running';
+
+-- hold
+-- The run, locked, if this attempt still owns it.
+SELECT id FROM run
+ WHERE id = %(run)s AND attempt = %(attempt)s AND state = 'running'
+   FOR UPDATE;
+
+-- finish
+UPDATE run
+   SET state = 'done', stage = '', progress = 1, dataset = %(dataset)s, code = %(code)s,
+       metrics = %(metrics)s, finished = %(now)s
+ WHERE id = %(run)s AND attempt = %(attempt)s AND state = 'running';
+
+-- fail
+UPDATE run SET state = 'failed', error = %(error)s, finished = %(now)s
+ WHERE id = %(run)s AND state IN ('queued', 'running')
+   AND (%(attempt)s::integer IS NULL OR attempt = %(attempt)s)
+RETURNING use_case, correlation;
+
+-- model
+SELECT m.*, r.correlation
+  FROM model m JOIN run r ON r.id = m.run
+ WHERE m.release = %(release)s
+   FOR UPDATE OF m;
+
+-- approve
+UPDATE model SET state = 'approved' WHERE release = %(release)s AND state IN ('candidate', 'refused');
+
+-- insert_approval
+INSERT INTO approval (release, person, override, approved)
+VALUES (%(release)s, %(person)s, %(override)s, %(now)s);
+
+-- release
+UPDATE model
+   SET state = 'released', bundle_path = %(path)s, bundle_sha256 = %(sha256)s,
+       bundle_bytes = %(bytes)s, released = %(now)s
+ WHERE release = %(release)s AND state = 'approved';

@@ -1,0 +1,66 @@
+"""From stored data to a judged candidate: dataset, training, gate, registry, under one correlation id.
+
+A request only queues; the work happens in a child process of `andon hub work`.
+Its result is written only by the attempt that owns the run: a worker that was
+given up for dead and comes back can overwrite nothing.
+"""
+
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from cloud_hub.errors import NotFoundError
+from cloud_hub.hub import Hub
+from cloud_hub.jobs import queue
+from cloud_hub.store.database import load_queries
+from wire.bundle import file_sha256
+
+SQL = load_queries("cloud_hub.flows")
+
+
+def request(
+    hub: Hub, use_case: str, *, actor: str, onnx: Path | None = None, correlation: str | None = None
+) -> str:
+    """Queue a training of ``use_case`` and return the run's id.
+
+    ``onnx`` brings a network made elsewhere: it is judged, bundled and signed
+    like a trained one. ``correlation`` ties the run to what caused it.
+    """
+    settings: dict[str, Any] = {"onnx": _keep(hub, onnx)} if onnx else {}
+    traced = correlation or uuid.uuid4().hex
+    with hub.database.transaction() as connection:
+        connection.execute(SQL["lock_runs"])
+        counted = connection.execute(SQL["next_run"], {"use_case": use_case}).fetchone()
+        assert counted is not None
+        run = f"{use_case}-run-{counted['number']}"
+        row = {"id": run, "use_case": use_case, "settings": Jsonb(settings)}
+        connection.execute(SQL["insert_run"], row | {"correlation": traced, "now": hub.clock.now()})
+        # Trainings take turns: two at once would only make both slow.
+        job = queue.defer(connection, queue.RETRAIN, {"run": run}, lock=queue.RETRAIN)
+        connection.execute(SQL["set_job"], {"job": job, "run": run})
+        hub.record(
+            connection,
+            actor=actor,
+            action="retrain.request",
+            subject=run,
+            detail={"use_case": use_case} | settings,
+            correlation=traced,
+        )
+    return run
+
+
+def _keep(hub: Hub, onnx: Path) -> str:
+    """Copy ``onnx`` to where the worker finds it, named by its content; the path below the artifacts."""
+    if not onnx.is_file():
+        raise NotFoundError("ONNX file", str(onnx))
+    name = f"uploads/{file_sha256(onnx)}.onnx"
+    place = hub.artifacts / name
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial = place.with_suffix(f".{uuid.uuid4().hex}.new")
+        shutil.copyfile(onnx, partial)
+        partial.replace(place)
+    return name

@@ -1,0 +1,68 @@
+"""Deferring a job inside the transaction that needs it: both are there, or neither.
+
+The jobs' tables are procrastinate's own; they are made where they are missing,
+by whoever comes first, so that no command depends on another having run.
+"""
+
+from typing import Any
+
+import procrastinate
+from procrastinate import exceptions, manager, schema
+from procrastinate.tasks import configure_task
+
+from cloud_hub.store.database import Connection
+
+ROLLOUT = "rollout"  # has a worker of its own: no training may hold up a halt
+DEFAULT = "default"
+
+RETRAIN = "retrain"
+PUBLISH = "publish"
+DRIVE = "drive_rollouts"
+MAINTAIN = "maintain_store"
+REFRESH = "refresh_timestamp"
+
+
+def ensure_tables(connection: Connection) -> None:
+    """Create procrastinate's tables unless they exist."""
+    if _exist(connection):
+        return
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext('andon.jobs'))")
+    if not _exist(connection):
+        connection.execute(schema.SchemaManager.get_schema().encode())
+
+
+def defer(
+    connection: Connection,
+    task: str,
+    arguments: dict[str, Any] | None = None,
+    *,
+    queue: str = DEFAULT,
+    lock: str | None = None,
+    queueing_lock: str | None = None,
+    priority: int = 0,
+) -> int | None:
+    """Queue ``task`` within the caller's transaction; the job's id, or None where it is queued already.
+
+    Of the jobs with one ``lock`` only one runs at a time; of those with one
+    ``queueing_lock`` only one waits.
+    """
+    ensure_tables(connection)
+    deferrer = configure_task(
+        name=task,
+        job_manager=manager.JobManager(procrastinate.SyncPsycopgConnector()),
+        connection=connection,
+        queue=queue,
+        lock=lock,
+        queueing_lock=queueing_lock,
+        priority=priority,
+    )
+    try:
+        with connection.transaction():  # a savepoint: a refusal must not undo the caller's work
+            return deferrer.defer(**(arguments or {}))
+    except exceptions.AlreadyEnqueued:
+        return None
+
+
+def _exist(connection: Connection) -> bool:
+    row = connection.execute("SELECT to_regclass('procrastinate_jobs') AS found").fetchone()
+    return row is not None and row["found"] is not None

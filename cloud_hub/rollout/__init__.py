@@ -1,0 +1,1 @@
+"""Sending a release to devices in waves, and stopping when it does harm."""
