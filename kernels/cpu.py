@@ -92,11 +92,9 @@ def _centre(windows):
         exact = rows.part_total(windows[i], 0, length, 1, _ZERO) / length
         mean = np.float32(exact)
         rest = np.float32(exact - mean)
-        squares = 0.0
         for j in range(length):
-            x = rows.deviation(windows[i, j], mean, rest)
-            out[i, j] = x
-            squares += x * x
+            out[i, j] = rows.deviation(windows[i, j], mean, rest)
+        squares = rows.part_squares(out[i], 0, length, 1, _ZERO)
         if rows.is_quiet(np.sqrt(squares / length), exact):
             out[i, :] = 0
     return out

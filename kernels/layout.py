@@ -16,6 +16,7 @@ SPECTRAL = (*(f"band{number}" for number in range(1, BANDS + 1)), *SHAPE)
 
 # A deviation below a few float32 steps of the mean is rounding, not vibration.
 QUIET = 2.0**-22
+SILENT = 1e-15  # powers of anything fainter leave float32
 
 # A defect frequency is known to about this share: slip, load, contact angle.
 LINE_TOLERANCE = 0.02

@@ -16,12 +16,12 @@ __all__ = ["centre", "envelope", "lines", "spectral", "spectrum", "statistics"]
 def centre(windows):
     """Each window less its mean: a DC offset says nothing about vibration.
 
-    Where the deviation is but rounding (``layout.QUIET``), the window is silence: zeros.
+    Where the deviation is but rounding (``layout.QUIET``) or nothing, the window is silence: zeros.
     """
     mean = np.mean(windows, axis=1, dtype=np.float64, keepdims=True)
     deviation = windows - mean
     level = np.sqrt(np.mean(np.square(deviation), axis=1, keepdims=True))
-    return np.where(level > layout.QUIET * np.abs(mean), deviation, 0.0)
+    return np.where(level > np.maximum(layout.QUIET * np.abs(mean), layout.SILENT), deviation, 0.0)
 
 
 def statistics(centred):

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from kernels.compiled import compiled, compiled_sum
-from kernels.layout import QUIET
+from kernels.layout import QUIET, SILENT
 
 
 @compiled_sum
@@ -28,6 +28,14 @@ def part_total(row, begin, end, step, zero):
 def deviation(x, mean, rest):
     """x less its mean, given as a float32 and the rest that it lacks: exact to the last digits of x."""
     return (x - mean) - rest
+
+
+@compiled_sum
+def part_squares(row, begin, end, step, zero):
+    total = zero
+    for i in range(begin, end, step):
+        total += row[i] * row[i]
+    return total
 
 
 @compiled_sum
@@ -55,7 +63,7 @@ def part_moments(row, begin, end, step, scale, zero):
 @compiled
 def is_quiet(level, mean):
     """Is a deviation of ``level`` about ``mean`` nothing but rounding?"""
-    return level <= QUIET * abs(mean)
+    return level <= max(QUIET * abs(mean), SILENT)
 
 
 @compiled
