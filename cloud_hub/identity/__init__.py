@@ -1,0 +1,1 @@
+"""Who is who: the site's certificate authority, enrolment tokens, and what devices reach over HTTPS."""

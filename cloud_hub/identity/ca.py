@@ -1,0 +1,233 @@
+"""The certificate authority of one hub: it alone says which key speaks under which name.
+
+A signing request contributes a public key and the proof that its sender holds
+the private one; the name comes from the enrolment token, every other field is
+ignored. Certificates live in real time whatever clock the factory runs on.
+"""
+
+import hashlib
+import ipaddress
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from cloud_hub.errors import ConflictError, TrustError
+from cloud_hub.files import locked, private_folder, write_private, write_public
+from wire.topics import NAME
+
+HUB_NAME = "hub"  # the broker lets this name into every topic, so no device may carry it
+AUTHORITY_DAYS = 3650
+DEVICE_DAYS = 730
+HUB_DAYS = 397  # the hub issues its own anew when it starts
+BACKDATED = timedelta(days=1)  # a device's clock may be a little behind
+LONGEST_REQUEST = 16 << 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A private key with its certificate, both PEM."""
+
+    key: bytes
+    certificate: bytes
+
+
+class Authority:
+    """The CA in one directory: ``ca.key`` (0600) and ``ca.crt``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._key_file = folder / "ca.key"
+        self._certificate_file = folder / "ca.crt"
+
+    @classmethod
+    def of(cls, state_dir: Path) -> "Authority":
+        """The authority of the hub in ``state_dir``."""
+        return cls(state_dir / "identity" / "ca")
+
+    def ensure(self) -> "Authority":
+        """Create key and certificate where there are none; safe to call from several processes."""
+        folder = private_folder(self._key_file.parent)
+        with locked(folder / "lock"):
+            if not self._certificate_file.exists():
+                key = ec.generate_private_key(ec.SECP256R1())
+                write_private(self._key_file, _pem(key))
+                write_public(self._certificate_file, _self_signed(key).public_bytes(Encoding.PEM))
+        return self
+
+    @property
+    def certificate_file(self) -> Path:
+        return self._certificate_file
+
+    @property
+    def certificate(self) -> bytes:
+        """The authority's certificate, PEM."""
+        try:
+            return self._certificate_file.read_bytes()
+        except OSError as error:
+            raise TrustError(
+                f"no certificate authority in {self._certificate_file.parent}: `andon hub run` makes one"
+            ) from error
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of the certificate's DER form: what enrolment tokens pin."""
+        der = x509.load_pem_x509_certificate(self.certificate).public_bytes(Encoding.DER)
+        return hashlib.sha256(der).hexdigest()
+
+    def issue_server(self, names: Sequence[str]) -> Issued:
+        """Key and certificate for a server that is reached as ``names`` (host names or addresses)."""
+        if not names:
+            raise TrustError("expected at least one name for a server certificate, got none")
+        alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
+        key = ec.generate_private_key(ec.SECP256R1())
+        signed = self._sign(
+            key.public_key(), "andon-hub", ExtendedKeyUsageOID.SERVER_AUTH, HUB_DAYS, alternatives
+        )
+        return Issued(key=_pem(key), certificate=signed)
+
+    def issue_client(self, common_name: str) -> Issued:
+        """Key and certificate for a client the hub runs itself, such as its ingest (``HUB_NAME``)."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        signed = self._sign(key.public_key(), common_name, ExtendedKeyUsageOID.CLIENT_AUTH, HUB_DAYS)
+        return Issued(key=_pem(key), certificate=signed)
+
+    def sign_csr(self, csr: bytes, name: str) -> bytes:
+        """The certificate, PEM, of device ``name`` for the key in ``csr``, or a ``TrustError``."""
+        check_device_name(name)
+        key = requested_key(csr)
+        return self._sign(key, name, ExtendedKeyUsageOID.CLIENT_AUTH, DEVICE_DAYS)
+
+    def _sign(
+        self,
+        key: ec.EllipticCurvePublicKey,
+        common_name: str,
+        usage: x509.ObjectIdentifier,
+        days: int,
+        alternatives: x509.SubjectAlternativeName | None = None,
+    ) -> bytes:
+        issuer = x509.load_pem_x509_certificate(self.certificate)
+        authority_key = self._private_key()
+        builder = (
+            _dated(common_name, key, days)
+            .issuer_name(issuer.subject)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(authority=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
+            )
+        )
+        if alternatives is not None:
+            builder = builder.add_extension(alternatives, critical=False)
+        return builder.sign(authority_key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+    def _private_key(self) -> ec.EllipticCurvePrivateKey:
+        try:
+            key = load_pem_private_key(self._key_file.read_bytes(), password=None)
+        except (OSError, ValueError, UnsupportedAlgorithm) as error:
+            raise TrustError(f"{self._key_file}: the authority's key cannot be read: {error}") from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise TrustError(f"{self._key_file}: expected an elliptic-curve key, got {type(key).__name__}")
+        return key
+
+
+def check_device_name(name: str) -> None:
+    """Raise for what cannot be a device's name, above all for the hub's own."""
+    if not NAME.fullmatch(name):
+        raise TrustError(f"expected a device name like press-04, got {name!r}")
+    if name == HUB_NAME:
+        raise ConflictError(f"{name!r} is the hub's own name: a device cannot have it")
+
+
+def requested_key(csr: bytes) -> ec.EllipticCurvePublicKey:
+    """The public key of a signing request, PEM, whose sender proved to hold the private one."""
+    if len(csr) > LONGEST_REQUEST:
+        raise TrustError(f"expected a signing request of at most {LONGEST_REQUEST} bytes, got {len(csr)}")
+    try:
+        request = x509.load_pem_x509_csr(csr)
+        key = request.public_key()
+        proven = request.is_signature_valid
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise TrustError(f"not a signing request: {error}") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise TrustError(f"expected an EC P-256 key in the signing request, got {type(key).__name__}")
+    if not proven:
+        raise TrustError("the signing request is not signed by the key it carries")
+    return key
+
+
+def key_fingerprint(key: ec.EllipticCurvePublicKey) -> str:
+    """Hex SHA-256 of the key's SubjectPublicKeyInfo: how directives name a device's key."""
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def expires(certificate: bytes) -> datetime:
+    """When a PEM certificate ends, UTC."""
+    return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+
+
+def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    name = f"Andon hub {os.urandom(4).hex()}"
+    return (
+        _dated(name, key.public_key(), AUTHORITY_DAYS)
+        .issuer_name(_subject(name))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(authority=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _dated(common_name: str, key: ec.EllipticCurvePublicKey, days: int) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_subject(common_name))
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def _subject(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
