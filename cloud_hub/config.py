@@ -58,6 +58,8 @@ class StoreSettings(_Settings):
     late_horizon_days: float = Field(default=7.0, gt=0)
     raw_retention_days: float = Field(default=30.0, gt=0)
     ahead_partitions: int = Field(default=3, ge=1)
+    row_partition_hours: float = Field(default=720.0, gt=0)  # of features and predictions
+    row_retention_days: float = Field(default=1095.0, gt=0)
 
 
 class HubConfig(_Settings):

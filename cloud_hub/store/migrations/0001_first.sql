@@ -1,6 +1,8 @@
 -- The first schema. Times are timestamptz in UTC and come from the application's clock;
--- nothing here reads the wall clock. The big tables (sample, feature, prediction) are
--- partitioned by time: natively here, or made hypertables by the migration's shell half.
+-- nothing here reads the wall clock. The tables declared PARTITION BY RANGE (time) are
+-- partitioned natively; where TimescaleDB is there, the migration leaves those words out
+-- and makes each a hypertable instead. An epoch is 64 bits without a sign on the wire and
+-- the same 64 bits with a sign here.
 
 CREATE TABLE site (
     id    integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -73,7 +75,7 @@ CREATE TABLE signal_table (
 
 CREATE TABLE ledger (
     device    integer NOT NULL,
-    epoch     numeric(20) NOT NULL,              -- 64 bits without a sign
+    epoch     bigint NOT NULL,
     sequence  bigint NOT NULL,
     hash      bytea NOT NULL,
     outcome   text NOT NULL CHECK (outcome IN ('stored', 'quarantined')),
@@ -83,12 +85,14 @@ CREATE TABLE ledger (
 
 CREATE TABLE mark (
     device    integer NOT NULL REFERENCES device,
-    epoch     numeric(20) NOT NULL,
+    epoch     bigint NOT NULL,
     mark      bigint NOT NULL DEFAULT 0,         -- every sequence up to it is settled
     floor     bigint NOT NULL DEFAULT 1,         -- highest floor the device has told
     opened    timestamptz NOT NULL,
     last_seen timestamptz NOT NULL,
     resent    bigint NOT NULL DEFAULT 0,         -- batches that came again
+    highest   bigint NOT NULL DEFAULT 0,         -- highest sequence that came
+    closed_at bigint,                            -- a later epoch's birth said: nothing from this sequence on
     PRIMARY KEY (device, epoch)
 );
 
@@ -97,7 +101,7 @@ CREATE TABLE gap (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     device          integer NOT NULL REFERENCES device,
     machine         integer REFERENCES machine,
-    epoch           numeric(20),
+    epoch           bigint,
     first_sequence  bigint,
     last_sequence   bigint,
     from_time       timestamptz,
@@ -111,17 +115,24 @@ CREATE TABLE quarantine (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     device     integer REFERENCES device,
     topic      text NOT NULL,
-    epoch      numeric(20),
+    epoch      bigint,
     sequence   bigint,
     reason     text NOT NULL,                    -- the error's name, such as 'ColumnMismatch'
     detail     text NOT NULL,
-    payload    bytea,                            -- whole within the packet limit, else its head
+    table_hash bytea,                            -- of the signal table it waits for
+    payload    bytea NOT NULL,                   -- whole within the packet limit, else its head
     sha256     bytea NOT NULL,
     bytes      bigint NOT NULL,
+    times      integer NOT NULL DEFAULT 1,       -- how often the same bytes came, where no ledger can tell
     received   timestamptz NOT NULL,
-    settled    timestamptz                       -- when it was decoded after all, or dismissed
+    replay     timestamptz,                      -- when someone asked to try again
+    settled    timestamptz                       -- when it was stored after all
 );
 CREATE INDEX quarantine_of_device ON quarantine (device, received DESC);
+CREATE INDEX quarantine_waiting ON quarantine (device, table_hash) WHERE settled IS NULL AND table_hash IS NOT NULL;
+CREATE INDEX quarantine_replay ON quarantine (id) WHERE replay IS NOT NULL;
+-- What never got a ledger row is kept once, however often the device sends it.
+CREATE UNIQUE INDEX quarantine_again ON quarantine (topic, sha256, reason) WHERE sequence IS NULL;
 
 -- ---------------------------------------------------------------- what devices say
 
@@ -131,31 +142,35 @@ CREATE TABLE sample (
     value   double precision NOT NULL
 ) PARTITION BY RANGE (time);
 
+CREATE INDEX sample_time ON sample USING brin (time) WITH (pages_per_range = 32);
+
 CREATE TABLE feature (
     time         timestamptz NOT NULL,
     machine      integer NOT NULL,
     device       integer NOT NULL,
-    epoch        numeric(20) NOT NULL,
+    epoch        bigint NOT NULL,
     sequence     bigint NOT NULL,
     feature_set  text NOT NULL,
     values       real[] NOT NULL
 ) PARTITION BY RANGE (time);
+CREATE INDEX feature_of_machine ON feature (machine, time);
 
 CREATE TABLE prediction (
     time      timestamptz NOT NULL,
     machine   integer NOT NULL,
     device    integer NOT NULL,
-    epoch     numeric(20) NOT NULL,
+    epoch     bigint NOT NULL,
     sequence  bigint NOT NULL,
     release   text NOT NULL,                     -- every prediction names its release
     values    real[] NOT NULL                    -- remaining life, lower, upper, anomaly: see the manifest
 ) PARTITION BY RANGE (time);
+CREATE INDEX prediction_of_machine ON prediction (machine, time);
 
 CREATE TABLE latest (
     signal  integer PRIMARY KEY,
     time    timestamptz NOT NULL,
     value   double precision NOT NULL
-);
+) WITH (fillfactor = 70);
 
 CREATE TABLE latest_prediction (
     machine  integer NOT NULL,
@@ -183,6 +198,19 @@ CREATE TABLE alarm (
     message   text NOT NULL,
     UNIQUE (machine, use_case, opened)
 );
+CREATE INDEX alarm_open ON alarm (machine) WHERE closed IS NULL;
+CREATE INDEX alarm_opened ON alarm (opened DESC);
+
+-- What is wrong with a device or the hub until it is closed: shown, and closed when it ends.
+CREATE TABLE incident (
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind     text NOT NULL,                      -- 'device-silent', 'two-devices-one-name'
+    device   integer REFERENCES device,
+    detail   text NOT NULL,
+    opened   timestamptz NOT NULL,
+    closed   timestamptz
+);
+CREATE UNIQUE INDEX incident_open ON incident (kind, device) WHERE closed IS NULL;
 
 -- What people and maintenance systems say happened.
 CREATE TABLE label (
@@ -320,6 +348,7 @@ CREATE TABLE report (
     received            timestamptz NOT NULL
 );
 CREATE INDEX report_of_directive ON report (use_case, directive_sequence, device);
+CREATE INDEX report_of_device ON report (device, time DESC);
 
 -- What each device runs, from its births and reports.
 CREATE TABLE device_release (
@@ -344,4 +373,14 @@ CREATE TABLE audit (
     correlation  text NOT NULL DEFAULT '',
     previous     bytea NOT NULL,
     hash         bytea NOT NULL UNIQUE           -- SHA-256 over previous and the row
+);
+
+-- ---------------------------------------------------------------- the store itself
+
+-- What this database can do, as found when it was last migrated.
+CREATE TABLE capability (
+    name     text PRIMARY KEY,
+    value    text NOT NULL,
+    detail   text NOT NULL DEFAULT '',
+    checked  timestamptz NOT NULL
 );

@@ -1,0 +1,91 @@
+"""What this PostgreSQL server can do for the store, found out by asking it.
+
+The store asks once, when it migrates, and keeps the answers where `andon doctor`
+and the console read them. A refusal is kept with its reason: TimescaleDB's Apache
+edition, for one, has hypertables and no columnstore.
+"""
+
+from dataclasses import dataclass
+
+import psycopg
+
+from cloud_hub.errors import ConfigError
+from cloud_hub.store.database import Connection, load_queries
+
+OLDEST = 15
+QUERIES = load_queries("cloud_hub.store", "migrate.sql")
+
+HYPERTABLES = "hypertables"
+PARTITIONS = "partitions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """One answer, such as name "time_tables", value "partitions", detail "no TimescaleDB here"."""
+
+    name: str
+    value: str
+    detail: str = ""
+
+
+def find(connection: Connection) -> tuple[Capability, ...]:
+    """Ask the server; needs the right to create an extension only where TimescaleDB is there.
+
+    Raises ``ConfigError`` for a server that is too old.
+    """
+    server = _server(connection)
+    tables, timescale = _time_tables(connection), _timescale(connection)
+    if tables is None:
+        tables = HYPERTABLES if timescale.value != "no" else PARTITIONS
+    detail = timescale.detail if tables == PARTITIONS else ""
+    return (
+        server,
+        timescale,
+        Capability(name="time_tables", value=tables, detail=detail),
+        *_license(connection, tables),
+    )
+
+
+def _server(connection: Connection) -> Capability:
+    version = connection.info.server_version
+    if version < OLDEST * 10_000:
+        raise ConfigError(
+            f"expected PostgreSQL {OLDEST} or newer, got {version // 10_000}: upgrade the server"
+            " or leave the database URL out, then the hub brings its own"
+        )
+    return Capability(name="postgresql", value=f"{version // 10_000}.{version % 10_000}")
+
+
+def _time_tables(connection: Connection) -> str | None:
+    """How the big tables are kept already; None before the first migration."""
+    row = connection.execute(QUERIES["kind_of_sample"]).fetchone()
+    if row is None or row["kind"] is None:
+        return None
+    return PARTITIONS if row["kind"] == "p" else HYPERTABLES
+
+
+def _timescale(connection: Connection) -> Capability:
+    row = connection.execute(QUERIES["timescale_available"]).fetchone()
+    if row is None:
+        return Capability(name="timescaledb", value="no", detail="the extension is not on this server")
+    try:
+        with connection.transaction():
+            connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    except psycopg.Error as error:
+        reason = str(error).splitlines()[0]
+        return Capability(name="timescaledb", value="no", detail=f"it is there and cannot be used: {reason}")
+    installed = connection.execute(QUERIES["timescale_installed"]).fetchone()
+    return Capability(name="timescaledb", value=str(installed["version"]) if installed else "no")
+
+
+def _license(connection: Connection, tables: str) -> tuple[Capability, ...]:
+    """What the licence in force allows beyond hypertables."""
+    names = ("columnstore", "continuous_aggregates", "retention_policies")
+    if tables == PARTITIONS:
+        return tuple(Capability(name=name, value="no", detail="needs TimescaleDB") for name in names)
+    row = connection.execute("SHOW timescaledb.license").fetchone()
+    edition = str(next(iter(row.values()))) if row else "unknown"
+    allowed = "yes" if edition == "timescale" else "no"
+    detail = "" if allowed == "yes" else "not under TimescaleDB's Apache licence"
+    found = [Capability(name=name, value=allowed, detail=detail) for name in names]
+    return (Capability(name="timescaledb_license", value=edition), *found)

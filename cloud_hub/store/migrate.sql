@@ -1,0 +1,37 @@
+-- kind_of_sample
+-- 'p': natively partitioned, 'r': a plain table, and so a hypertable.
+SELECT relkind::text AS kind FROM pg_class WHERE oid = to_regclass('sample');
+
+-- timescale_available
+SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb';
+
+-- timescale_installed
+SELECT extversion AS version FROM pg_extension WHERE extname = 'timescaledb';
+
+-- make_ledger
+CREATE TABLE IF NOT EXISTS migration (
+    name     text PRIMARY KEY,
+    sha256   text NOT NULL,
+    applied  timestamptz NOT NULL
+);
+
+-- applied
+SELECT name, sha256 FROM migration ORDER BY name;
+
+-- record
+INSERT INTO migration (name, sha256, applied) VALUES (%(name)s, %(sha256)s, %(now)s);
+
+-- hypertable
+SELECT create_hypertable(
+    %(table)s::regclass, 'time',
+    chunk_time_interval => %(width)s::interval,
+    create_default_indexes => false
+);
+
+-- keep_capability
+INSERT INTO capability (name, value, detail, checked)
+VALUES (%(name)s, %(value)s, %(detail)s, %(now)s)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value, detail = excluded.detail, checked = excluded.checked;
+
+-- forget_capabilities
+DELETE FROM capability WHERE name <> ALL (%(names)s);

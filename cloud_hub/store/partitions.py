@@ -1,0 +1,152 @@
+"""Partitions of the big tables: there before the first row of their time, gone after the last day kept.
+
+Everything is in the clock's time, which a demo may run at half a day a real
+second: so a minute of real time is kept ready ahead, whatever that is in clock
+time. Partitions are attached under a lock that lets rows go on arriving.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import sql
+
+from cloud_hub.config import StoreSettings
+from cloud_hub.store.database import Connection, Row, load_queries
+from wire.clock import Clock, to_datetime, to_us
+
+QUERIES = load_queries("cloud_hub.store", "partitions.sql")
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+AHEAD_REAL_SECONDS = 60.0
+TABLES = ("sample", "feature", "prediction")
+MOST = 200  # planning a query over more costs more than reading it
+
+Range = tuple[int, int]  # [from, to) in microseconds since 1970
+
+_LOCK = 0x70617274  # "part"
+_TIDY_LOCK = 0x74696479  # "tidy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """How wide the partitions of a table are, and how long its rows are kept."""
+
+    hours: float
+    days: float
+
+
+def span_of(table: str, store: StoreSettings) -> Span:
+    """Samples are many and short-lived; features and predictions are few, and training wants years."""
+    if table == "sample":
+        return Span(hours=store.partition_hours, days=store.raw_retention_days)
+    return Span(hours=store.row_partition_hours, days=store.row_retention_days)
+
+
+def accepted_range(store: StoreSettings, clock: Clock) -> Range:
+    """The times for which partitions shall exist now: from the late horizon to well ahead."""
+    now = clock.now_us()
+    ahead = round(store.ahead_partitions * store.partition_hours * HOUR_US)
+    soon = now + round(AHEAD_REAL_SECONDS * clock.rate() * 1_000_000)
+    if clock.caught_up_us:
+        soon = min(soon, clock.caught_up_us)
+    return now - round(store.late_horizon_days * DAY_US), max(now, soon) + ahead
+
+
+def missing(existing: Iterable[Range], wanted: Range, width_us: int) -> list[Range]:
+    """What to create so that ``wanted`` is covered: slots of ``width_us``, less what exists.
+
+    A width that was changed leaves old partitions of another one; new slots give way to them.
+    """
+    taken = sorted(existing)
+    made: list[Range] = []
+    for lower in range(wanted[0] // width_us * width_us, wanted[1], width_us):
+        at, upper = lower, lower + width_us
+        for other_lower, other_upper in taken:
+            if other_upper <= at or other_lower >= upper:
+                continue
+            if other_lower > at:
+                made.append((at, other_lower))
+            at = other_upper
+        if at < upper:
+            made.append((at, upper))
+    return made
+
+
+def ensure(connection: Connection, store: StoreSettings, clock: Clock) -> Range:
+    """Create what is missing; returns the range that is covered for certain from now on.
+
+    Safe from any number of processes at once; each table is done in a transaction of its own.
+    """
+    wanted = accepted_range(store, clock)
+    for table in TABLES:
+        with connection.transaction():
+            connection.execute(QUERIES["lock"], {"key": _LOCK})
+            if not _is_native(connection, table):
+                continue  # a hypertable makes its chunks by itself
+            existing = [(to_us(row["lower"]), to_us(row["upper"])) for row in _existing(connection, table)]
+            width = round(span_of(table, store).hours * HOUR_US)
+            for lower, upper in missing(existing, wanted, width):
+                _attach(connection, table, to_datetime(lower), to_datetime(upper))
+    return wanted
+
+
+def tidy(connection: Connection, store: StoreSettings, clock: Clock) -> list[str]:
+    """Index the partitions of samples that have closed, drop those past their retention; returns the dropped.
+
+    ``connection`` is in autocommit mode: a partition is detached without stopping writers.
+    """
+    row = connection.execute(QUERIES["try_lock"], {"key": _TIDY_LOCK}).fetchone()
+    if row is None or not row["mine"]:
+        return []  # another process is at it
+    try:
+        return _tidy(connection, store, clock.now_us())
+    finally:
+        connection.execute(QUERIES["unlock"], {"key": _TIDY_LOCK})
+
+
+def _tidy(connection: Connection, store: StoreSettings, now: int) -> list[str]:
+    dropped: list[str] = []
+    for table in TABLES:
+        oldest = to_datetime(now - round(span_of(table, store).days * DAY_US))
+        if not _is_native(connection, table):
+            connection.execute(QUERIES["drop_chunks"], {"table": table, "before": oldest})
+            continue
+        for row in _existing(connection, table):
+            if row["leaving"] or row["upper"] <= oldest:
+                _drop(connection, table, row["name"], leaving=row["leaving"])
+                dropped.append(row["name"])
+            elif table == "sample" and not row["indexed"] and row["upper"] <= to_datetime(now):
+                _index(connection, row["name"])
+    return dropped
+
+
+def _is_native(connection: Connection, table: str) -> bool:
+    row = connection.execute(QUERIES["kind"], {"table": table}).fetchone()
+    return row is not None and row["kind"] == "p"
+
+
+def _existing(connection: Connection, table: str) -> list[Row]:
+    return connection.execute(QUERIES["existing"], {"table": table}).fetchall()
+
+
+def _attach(connection: Connection, table: str, lower: datetime, upper: datetime) -> None:
+    """Make a partition beside its table and attach it: that lock lets rows go on arriving."""
+    name = sql.Identifier(f"{table}_p{lower:%Y%m%d_%H%M%S}")
+    create = sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+    connection.execute(create.format(name, sql.Identifier(table)))
+    attach = sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})")
+    bounds = (sql.Literal(lower.isoformat()), sql.Literal(upper.isoformat()))
+    connection.execute(attach.format(sql.Identifier(table), name, *bounds))
+
+
+def _index(connection: Connection, partition: str) -> None:
+    statement = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (signal, time)")
+    connection.execute(statement.format(sql.Identifier(f"{partition}_signal"), sql.Identifier(partition)))
+
+
+def _drop(connection: Connection, table: str, partition: str, *, leaving: bool) -> None:
+    how = sql.SQL("FINALIZE" if leaving else "CONCURRENTLY")
+    statement = sql.SQL("ALTER TABLE {} DETACH PARTITION {} {}")
+    connection.execute(statement.format(sql.Identifier(table), sql.Identifier(partition), how))
+    connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(partition)))

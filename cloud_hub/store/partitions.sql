@@ -1,0 +1,26 @@
+-- lock
+SELECT pg_advisory_xact_lock(%(key)s);
+
+-- try_lock
+SELECT pg_try_advisory_lock(%(key)s) AS mine;
+
+-- unlock
+SELECT pg_advisory_unlock(%(key)s);
+
+-- kind
+SELECT relkind::text AS kind FROM pg_class WHERE oid = %(table)s::regclass;
+
+-- existing
+SELECT child.relname AS name,
+       substring(pg_get_expr(child.relpartbound, child.oid) FROM 'FROM \(''([^'']+)''\)')::timestamptz AS lower,
+       substring(pg_get_expr(child.relpartbound, child.oid) FROM 'TO \(''([^'']+)''\)')::timestamptz AS upper,
+       inherits.inhdetachpending AS leaving,
+       EXISTS (SELECT FROM pg_class AS index JOIN pg_index ON index.oid = pg_index.indexrelid
+                WHERE pg_index.indrelid = child.oid AND index.relname = child.relname || '_signal') AS indexed
+  FROM pg_inherits AS inherits
+  JOIN pg_class AS child ON child.oid = inherits.inhrelid
+ WHERE inherits.inhparent = %(table)s::regclass
+ ORDER BY lower;
+
+-- drop_chunks
+SELECT drop_chunks(%(table)s::regclass, older_than => %(before)s::timestamptz);
