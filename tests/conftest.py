@@ -58,7 +58,7 @@ def migrated_template(database_url: str) -> str:
 
     name = "andon_template"
     _administer(database_url, f"CREATE DATABASE {name}")
-    migrate(_of(database_url, name), HubConfig())
+    migrate(_of(database_url, name), HubConfig(state_dir=REPOSITORY))
     return name
 
 
