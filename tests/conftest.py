@@ -50,7 +50,7 @@ def database_url(session_root: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(database_url: str) -> str:
+def migrated_template(database_url: str, session_root: Path) -> str:
     """The name of a migrated database that ``database`` copies."""
     from cloud_hub.store.migrate import migrate
 

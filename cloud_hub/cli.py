@@ -1,0 +1,170 @@
+"""``andon hub``: install a hub, run it whole, or run one of its processes by itself."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloud_hub.config import CLOCK_VARIABLE, CONFIG_VARIABLE, Endpoints, HubConfig, default_root
+from cloud_hub.errors import ConfigError
+
+hub_app = typer.Typer(no_args_is_help=True, help="Install, run and look after the hub.")
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help=f"The hub's TOML file [${CONFIG_VARIABLE}, or the default place]."),
+]
+ClockOption = Annotated[
+    str, typer.Option("--clock", help="START,FACTOR[,ANCHOR]: run on a scaled clock until it catches up.")
+]
+
+NEW_CONFIG = """\
+# The hub's settings. What is not set here starts by itself or has its default; unknown settings are refused.
+state_dir = {state_dir}
+{database}
+[broker]
+# host = "mqtt.example.com"   # a broker of yours, with TLS and client certificates
+listen = {listen}
+
+[web]
+listen = "127.0.0.1"          # the console; another address needs certificate and key
+
+[devices]
+listen = {listen}
+names = [{names}]             # what devices call this hub: the names in its certificate
+"""
+
+
+@hub_app.command()
+def install(
+    *,
+    state_dir: Annotated[Path | None, typer.Option(help="Where the hub keeps its state.")] = None,
+    database_url: Annotated[str, typer.Option(help="A PostgreSQL of yours; else the hub runs its own.")] = "",
+    listen: Annotated[str, typer.Option(help="Where broker and device listener listen.")] = "127.0.0.1",
+    name: Annotated[
+        list[str] | None, typer.Option(help="A name devices reach this hub by; repeatable.")
+    ] = None,
+    user: Annotated[str, typer.Option(help="Also write a systemd unit that runs as this user.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Write a configuration, and with --user a systemd unit. What is there already stays."""
+    folder = (state_dir or default_root() / "hub").absolute()
+    file = folder / "hub.toml"
+    written = []
+    if not file.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(_new_config(folder, database_url, listen, name or ["localhost", "127.0.0.1"]))
+        written.append(file)
+    HubConfig.load(file)
+    if user:
+        written += _install_unit(file, folder, user)
+    if as_json:
+        typer.echo(json.dumps({"config": str(file), "written": [str(path) for path in written]}))
+    else:
+        typer.echo("\n".join(f"wrote {path}" for path in written) or f"{file} is there already")
+
+
+@hub_app.command()
+def run(
+    config: ConfigFile = None,
+    clock: ClockOption = "",
+    ephemeral: Annotated[
+        bool, typer.Option(help="Files outside of the state directory may go when it is gone (demos, tests).")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the readiness line as JSON.")] = False,
+) -> None:
+    """Run the whole hub: the servers that are not configured, ingest, work and web."""
+    settings = _settings(config, clock)
+    from cloud_hub.parts.supervisor import Supervisor  # noqa: PLC0415 - brings the database driver
+
+    supervisor = Supervisor(settings, config_file=_config_file(config), ephemeral=ephemeral, say=_say)
+    supervisor.run(lambda endpoints: _announce(settings, endpoints, as_json=as_json))
+
+
+@hub_app.command()
+def ingest(config: ConfigFile = None, clock: ClockOption = "") -> None:
+    """Take batches from the broker into the database."""
+    from cloud_hub.ingest import main  # noqa: PLC0415 - each process loads its own libraries
+
+    main.run(_settings(config, clock))
+
+
+@hub_app.command()
+def work(config: ConfigFile = None, clock: ClockOption = "") -> None:
+    """Work off the jobs: training, publishing, rollouts."""
+    from cloud_hub.jobs import main  # noqa: PLC0415 - each process loads its own libraries
+
+    main.run(_settings(config, clock))
+
+
+@hub_app.command()
+def web(config: ConfigFile = None, clock: ClockOption = "") -> None:
+    """Serve the console and the device listener."""
+    from cloud_hub.console import main  # noqa: PLC0415 - each process loads its own libraries
+
+    main.run(_settings(config, clock))
+
+
+@hub_app.command()
+def migrate(config: ConfigFile = None) -> None:
+    """Bring the database's schema up to this version."""
+    settings = _settings(config, "")
+    from cloud_hub.store import migrate as schema  # noqa: PLC0415 - brings the database driver
+
+    schema.migrate(settings.database_url or settings.endpoints().database_url, settings)
+    typer.echo("the schema is up to date")
+
+
+def _settings(config: Path | None, clock: str) -> HubConfig:
+    if clock:
+        os.environ[CLOCK_VARIABLE] = clock  # the processes that this one starts obey it too
+    return HubConfig.load(config)
+
+
+def _config_file(config: Path | None) -> Path | None:
+    named = config or os.environ.get(CONFIG_VARIABLE)
+    return Path(named) if named else None
+
+
+def _new_config(folder: Path, database_url: str, listen: str, names: list[str]) -> str:
+    """A JSON string is a TOML string."""
+    return NEW_CONFIG.format(
+        state_dir=json.dumps(str(folder)),
+        database=f"database_url = {json.dumps(database_url)}\n" if database_url else "",
+        listen=json.dumps(listen),
+        names=", ".join(map(json.dumps, names)),
+    )
+
+
+def _install_unit(file: Path, folder: Path, user: str) -> list[Path]:
+    from firmware_configs.templates import hub_unit  # noqa: PLC0415 - used here alone
+
+    unit = Path("/etc/systemd/system/andon-hub.service")
+    if not unit.parent.is_dir() or os.geteuid() != 0:
+        raise ConfigError(f"expected systemd and root to write {unit}: leave --user out, or run as root")
+    andon = Path(sys.argv[0]).absolute()
+    unit.write_text(hub_unit(andon=andon, config=file, user=user, state_dir=folder))
+    return [unit]
+
+
+def _say(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+
+
+def _announce(settings: HubConfig, endpoints: Endpoints, *, as_json: bool) -> None:
+    if as_json:
+        shown = endpoints.model_dump(mode="json")
+        if settings.database_url:
+            del shown["database_url"]  # it may hold a password
+        typer.echo(json.dumps({"ready": True, "state_dir": str(settings.state_dir.resolve()), **shown}))
+        return
+    security = "mutual TLS" if endpoints.broker_tls else "no TLS"
+    typer.echo("The hub is ready; Ctrl-C stops it.")
+    typer.echo(f"  console  {endpoints.console_url}")
+    typer.echo(f"  devices  {endpoints.device_url}")
+    typer.echo(f"  broker   {endpoints.broker_host}:{endpoints.broker_port} ({security})")
+    typer.echo(f"  logs     {settings.state_dir.resolve() / 'log'}")
