@@ -5,10 +5,13 @@ synced too: after a power cut there is the old file or the new one.
 """
 
 import fcntl
+import io
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 PRIVATE = 0o600
 PUBLIC = 0o644
@@ -23,11 +26,11 @@ def private_folder(folder: Path) -> Path:
 
 def write_private(path: Path, content: bytes) -> None:
     """Replace ``path`` by ``content``; nobody but the owner can read it at any moment."""
-    _replace(path, content, PRIVATE)
+    _replace(path, io.BytesIO(content), PRIVATE)
 
 
 def write_public(path: Path, content: bytes) -> None:
-    _replace(path, content, PUBLIC)
+    _replace(path, io.BytesIO(content), PUBLIC)
 
 
 @contextmanager
@@ -41,12 +44,18 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _replace(path: Path, content: bytes, mode: int) -> None:
+def copy_public(source: Path, path: Path) -> None:
+    """Replace ``path`` by the contents of ``source``, however large."""
+    with source.open("rb") as file:
+        _replace(path, file, PUBLIC)
+
+
+def _replace(path: Path, content: IO[bytes], mode: int) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.new")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, mode)
-        file.write(content)
+        shutil.copyfileobj(content, file)
         file.flush()
         os.fsync(descriptor)
     partial.replace(path)
