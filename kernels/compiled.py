@@ -2,6 +2,10 @@
 
 A daemon under systemd may have no writable cache; then it compiles at every
 start instead of not starting.
+
+Numba notices a change only in the file of the function it compiles, not in the
+files that function calls: after editing ``rows``, delete ``__pycache__``.
+``sets.warm`` refuses machine code that disagrees with the reference.
 """
 
 from collections.abc import Callable

@@ -25,7 +25,15 @@ def impacts(rng: np.random.Generator) -> Floats:
     return windows
 
 
+def flicker(rng: np.random.Generator) -> Floats:
+    """A constant whose last digit moved once: rounding, not vibration."""
+    windows = np.full((2, 300), 1e4, np.float32)
+    windows[:, 7] = np.nextafter(np.float32(1e4), np.float32(2e4))
+    return windows.astype(np.float64)
+
+
 SIGNALS = {
+    "flicker": flicker,
     "noise": lambda rng: rng.normal(size=(257, 512)),
     "odd length": lambda rng: rng.normal(size=(3, 1001)),
     "offset": lambda rng: rng.normal(1e4, 1.0, (4, 4096)),
@@ -82,7 +90,7 @@ def test_statistics_agree_with_the_reference_on_an_offset_to_the_digits_that_the
     np.testing.assert_allclose(twin.statistics(twin.centre(windows)), expected, rtol=2e-6, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", ["silence", "constant", "one sample", "vanishing"])
+@pytest.mark.parametrize("name", ["silence", "constant", "one sample", "vanishing", "flicker"])
 def test_a_window_without_vibration_is_all_zeros(name: str) -> None:
     windows = SIGNALS[name](np.random.default_rng(0)).astype(np.float32)
     for twin in (reference, cpu):
