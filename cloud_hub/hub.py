@@ -1,16 +1,20 @@
 """The hub's parts, assembled once and handed to the CLI, the console and the workers."""
 
 import getpass
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cloud_hub.config import HubConfig
+from cloud_hub.flows.champion import set_champion
 from cloud_hub.governance import audit
 from cloud_hub.jobs import queue
+from cloud_hub.rollout.engine import Engine
+from cloud_hub.rollout.ports import Record
 from cloud_hub.rollout.rollouts import Rollouts
+from cloud_hub.signing.director import Director
 from cloud_hub.store.database import Connection, Database
 from wire.clock import Clock
 
@@ -21,32 +25,12 @@ class Hub:
     clock: Clock
     database: Database
     rollouts: Rollouts
+    record: Record
 
     @property
     def artifacts(self) -> Path:
         """Where datasets, models and bundles lie."""
         return self.config.state_dir / "artifacts"
-
-    def record(
-        self,
-        connection: Connection,
-        *,
-        actor: str,
-        action: str,
-        subject: str,
-        detail: Mapping[str, Any] | None = None,
-        correlation: str = "",
-    ) -> None:
-        """Write an act into the audit chain, in the transaction that performs it."""
-        audit.append(
-            connection,
-            self.clock,
-            actor=actor,
-            action=action,
-            subject=subject,
-            detail=detail,
-            correlation=correlation,
-        )
 
 
 @contextmanager
@@ -54,21 +38,40 @@ def opened(config: HubConfig) -> Iterator[Hub]:
     """The hub of ``config``, its connections open until the block ends."""
     clock = config.time()
     with config.database() as database:
-        yield Hub(config=config, clock=clock, database=database, rollouts=assemble(database, clock))
+        yield assemble(config, database, clock)
 
 
-def assemble(database: Database, clock: Clock) -> Rollouts:
-    """Rollouts that write the audit chain and wake the rollout worker."""
+def assemble(config: HubConfig, database: Database, clock: Clock) -> Hub:
+    """The parts plugged into each other: rollouts write the audit chain and wake the rollout worker."""
+    record = recorder(clock)
+    rollouts = Rollouts(database, clock, record=record, wake=wake_rollouts, crown=set_champion)
+    return Hub(config=config, clock=clock, database=database, rollouts=rollouts, record=record)
+
+
+def engine(hub: Hub) -> Engine:
+    """The rollout engine: for `andon hub work` alone, which may read the director's key."""
+    return Engine(
+        hub.database,
+        hub.clock,
+        sign=Director.of(hub.config.state_dir).sign,
+        record=hub.record,
+        crown=set_champion,
+        directive_days=hub.config.directive_days,
+    )
+
+
+def recorder(clock: Clock) -> Record:
+    """The audit chain, on ``clock``."""
 
     def record(connection: Connection, **act: Any) -> None:
         audit.append(connection, clock, **act)
 
-    def wake(connection: Connection) -> None:
-        queue.defer(
-            connection, queue.DRIVE, queue=queue.ROLLOUT, lock=queue.DRIVE, queueing_lock=queue.DRIVE
-        )
+    return record
 
-    return Rollouts(database, clock, record=record, wake=wake)
+
+def wake_rollouts(connection: Connection) -> None:
+    """Have the rollout worker drive the active rollouts, once this transaction commits."""
+    queue.defer(connection, queue.DRIVE, queue=queue.ROLLOUT, lock=queue.DRIVE, queueing_lock=queue.DRIVE)
 
 
 def person() -> str:

@@ -58,3 +58,11 @@ UPDATE model
    SET state = 'released', bundle_path = %(path)s, bundle_sha256 = %(sha256)s,
        bundle_bytes = %(bytes)s, released = %(now)s
  WHERE release = %(release)s AND state = 'approved';
+
+-- crown
+INSERT INTO alias (use_case, name, version)
+SELECT use_case, 'champion', version FROM model WHERE release = %(release)s
+ON CONFLICT (use_case, name) DO UPDATE SET version = excluded.version;
+
+-- uncrown
+DELETE FROM alias WHERE use_case = %(use_case)s AND name = 'champion';

@@ -20,7 +20,9 @@ def approve(hub: Hub, release: str, *, person: str, override: str = "") -> None:
             _queue(connection, release)
             return
         if model["state"] == "refused" and not override.strip():
-            raise GateError(f"the gate refused {release}: {_reason(model)}; to approve it all the same, say why")
+            raise GateError(
+                f"the gate refused {release}: {_reason(model)}; to approve it all the same, say why"
+            )
         connection.execute(SQL["approve"], {"release": release})
         approval = {"release": release, "person": person, "override": override.strip()}
         connection.execute(SQL["insert_approval"], approval | {"now": hub.clock.now()})

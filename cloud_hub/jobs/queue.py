@@ -1,13 +1,9 @@
-"""Deferring a job inside the transaction that needs it: both are there, or neither.
-
-The jobs' tables are procrastinate's own; they are made where they are missing,
-by whoever comes first, so that no command depends on another having run.
-"""
+"""Deferring a job inside the transaction that needs it: both are there, or neither."""
 
 from typing import Any
 
 import procrastinate
-from procrastinate import exceptions, manager, schema
+from procrastinate import exceptions, manager
 from procrastinate.tasks import configure_task
 
 from cloud_hub.store.database import Connection
@@ -20,15 +16,6 @@ PUBLISH = "publish"
 DRIVE = "drive_rollouts"
 MAINTAIN = "maintain_store"
 REFRESH = "refresh_timestamp"
-
-
-def ensure_tables(connection: Connection) -> None:
-    """Create procrastinate's tables unless they exist."""
-    if _exist(connection):
-        return
-    connection.execute("SELECT pg_advisory_xact_lock(hashtext('andon.jobs'))")
-    if not _exist(connection):
-        connection.execute(schema.SchemaManager.get_schema().encode())
 
 
 def defer(
@@ -46,7 +33,6 @@ def defer(
     Of the jobs with one ``lock`` only one runs at a time; of those with one
     ``queueing_lock`` only one waits.
     """
-    ensure_tables(connection)
     deferrer = configure_task(
         name=task,
         job_manager=manager.JobManager(procrastinate.SyncPsycopgConnector()),
@@ -61,8 +47,3 @@ def defer(
             return deferrer.defer(**(arguments or {}))
     except exceptions.AlreadyEnqueued:
         return None
-
-
-def _exist(connection: Connection) -> bool:
-    row = connection.execute("SELECT to_regclass('procrastinate_jobs') AS found").fetchone()
-    return row is not None and row["found"] is not None

@@ -1,0 +1,164 @@
+"""What people do with rollouts: start, pause, resume, abort, undo.
+
+Each act is one transaction with its audit entry. Nothing here signs or sends
+anything: these acts change what is wanted, and the engine in the rollout
+worker, the only one with a key, makes it so.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from psycopg.types.json import Jsonb
+
+from cloud_hub.errors import ConflictError, NotFoundError
+from cloud_hub.rollout.plan import Plan
+from cloud_hub.rollout.ports import Crown, Record, Wake
+from cloud_hub.rollout.selection import SQL, released, select
+from cloud_hub.store.database import Connection, Database, Row
+from wire.clock import Clock
+
+# act: (the states it starts from, the state it leads to)
+TRANSITIONS: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
+    {
+        "pause": (frozenset({"running"}), "paused"),
+        "resume": (frozenset({"paused"}), "running"),
+        "abort": (frozenset({"running", "paused"}), "aborted"),
+        "undo": (frozenset({"running", "paused", "halted", "aborted", "done"}), "undone"),
+    }
+)
+
+
+class Rollouts:
+    def __init__(self, database: Database, clock: Clock, *, record: Record, wake: Wake, crown: Crown) -> None:
+        self._database = database
+        self._clock = clock
+        self._record = record
+        self._wake = wake
+        self._crown = crown
+
+    def start(self, plan: Plan, *, actor: str, supersede: bool = False, correlation: str = "") -> str:
+        """Begin a rollout and return its id; the engine opens the first wave.
+
+        Raises ``ConflictError`` while another rollout of the use case directs one
+        of the devices, unless ``supersede`` says to abort that one.
+        """
+        with self._database.transaction() as connection:
+            connection.execute(SQL["lock_use_case"], {"use_case": plan.use_case})
+            model = released(connection, plan)
+            devices = [row["id"] for row in select(connection, plan, model["manifest"])]
+            waves = plan.assign(devices)
+            rollout = self._name(connection, plan)
+            ended = self._end_others(connection, plan, devices, rollout, supersede)
+            traced = correlation or model["correlation"]
+            self._insert(connection, rollout, plan, waves, actor=actor, correlation=traced)
+            self._wake(connection)
+            self._record(
+                connection,
+                actor=actor,
+                action="rollout.start",
+                subject=rollout,
+                detail={"plan": plan.fields(), "devices": len(devices), "supersedes": ended},
+                correlation=traced,
+            )
+        return rollout
+
+    def pause(self, rollout: str, *, actor: str, reason: str) -> None:
+        """Open no further wave until resumed; devices already offered go on."""
+        self._act("pause", rollout, actor, reason)
+
+    def resume(self, rollout: str, *, actor: str, reason: str = "") -> None:
+        """Go on with a paused rollout."""
+        self._act("resume", rollout, actor, reason)
+
+    def abort(self, rollout: str, *, actor: str, reason: str) -> None:
+        """End it: nobody else is offered the release, those that have it keep it."""
+        self._act("abort", rollout, actor, reason)
+
+    def undo(self, rollout: str, *, actor: str, reason: str) -> None:
+        """End it and send every device it was offered to back to the release it had before.
+
+        A device that had none stays on the new release, and a device that a later
+        rollout directs stays with that one; both are marked kept, with the reason.
+        """
+        self._act("undo", rollout, actor, reason)
+
+    def _act(self, act: str, rollout: str, actor: str, reason: str) -> None:
+        begins, becomes = TRANSITIONS[act]
+        with self._database.transaction() as connection:
+            row = locked(connection, rollout)
+            if row["state"] not in begins:
+                allowed = " or ".join(sorted(begins))
+                raise ConflictError(f"rollout {rollout} is {row['state']}; {act} needs one that is {allowed}")
+            now = self._clock.now()
+            said = reason or f"{act} by {actor}"
+            change = {"rollout": rollout, "state": becomes, "reason": said, "now": now}
+            connection.execute(SQL["set_state"], change)
+            if act == "undo":
+                self._send_back(connection, row)
+            self._wake(connection)
+            self._record(
+                connection,
+                actor=actor,
+                action=f"rollout.{act}",
+                subject=rollout,
+                detail={"reason": reason, "was": row["state"]},
+                correlation=row["correlation"],
+            )
+
+    def _send_back(self, connection: Connection, row: Row) -> None:
+        values = {"rollout": row["id"], "use_case": row["use_case"], "now": self._clock.now()}
+        connection.execute(SQL["send_back"], values)
+        if row["state"] == "done":
+            before = connection.execute(SQL["last_done"], values).fetchone()
+            self._crown(connection, row["use_case"], before["release"] if before else None)
+
+    def _name(self, connection: Connection, plan: Plan) -> str:
+        """Such as motor-health-3.1: the first rollout of motor-health/3."""
+        counted = connection.execute(SQL["count_rollouts"], {"release": plan.release}).fetchone()
+        assert counted is not None
+        return f"{plan.release.replace('/', '-')}.{counted['number'] + 1}"
+
+    def _end_others(
+        self, connection: Connection, plan: Plan, devices: list[int], rollout: str, supersede: bool
+    ) -> list[str]:
+        wanted = {"use_case": plan.use_case, "devices": devices}
+        others = connection.execute(SQL["conflicts"], wanted).fetchall()
+        if others and not supersede:
+            names = ", ".join(others[0]["devices"][:3])
+            raise ConflictError(
+                f"rollout {others[0]['id']} of {plan.use_case} still directs {names}: "
+                "wait for it, abort it, or start with --supersede"
+            )
+        for other in others:
+            change = {"rollout": other["id"], "reason": f"superseded by {rollout}", "now": self._clock.now()}
+            connection.execute(SQL["supersede"], change)
+        return [other["id"] for other in others]
+
+    def _insert(
+        self,
+        connection: Connection,
+        rollout: str,
+        plan: Plan,
+        waves: dict[int, int],
+        *,
+        actor: str,
+        correlation: str,
+    ) -> None:
+        now = self._clock.now()
+        row = {"id": rollout, "use_case": plan.use_case, "release": plan.release, "actor": actor}
+        extra = {"plan": Jsonb(plan.fields()), "correlation": correlation, "now": now}
+        connection.execute(SQL["insert_rollout"], row | extra)
+        with connection.cursor() as cursor:
+            rows = [{"rollout": rollout, "device": d, "wave": w, "now": now} for d, w in waves.items()]
+            cursor.executemany(SQL["insert_device"], rows)
+
+
+def locked(connection: Connection, rollout: str) -> Row:
+    """The rollout's row, locked until the transaction ends, and with it the use case's rollouts."""
+    found = connection.execute(SQL["use_case_of"], {"rollout": rollout}).fetchone()
+    if found is None:
+        raise NotFoundError("rollout", rollout)
+    connection.execute(SQL["lock_use_case"], {"use_case": found["use_case"]})
+    row = connection.execute(SQL["lock_rollout"], {"rollout": rollout}).fetchone()
+    assert row is not None
+    return row
