@@ -1,0 +1,1 @@
+"""What a use case is, the networks it trains, and their export to ONNX; no weights live here."""

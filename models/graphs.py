@@ -1,0 +1,118 @@
+"""ONNX graphs as devices may be given them: what they must look like, and running one on a CPU.
+
+A network made elsewhere passes the same door as one trained here: plain ai.onnx
+operators, nothing loaded from other files, the agreed names and shapes.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnxruntime
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+
+from models.errors import GraphError
+
+FEATURES = "features"
+REMAINING_LIFE = "remaining_life"
+ANOMALY = "anomaly"
+OUTPUTS = (REMAINING_LIFE, ANOMALY)
+PLAIN = ("", "ai.onnx")
+NEWEST_OPSET = 17
+LARGEST = 64 << 20
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a checked graph is made of."""
+
+    opset: int
+    operators: tuple[str, ...]
+    bytes: int
+
+
+class Runner:
+    """One graph on one CPU thread, as a device without a GPU runs it."""
+
+    def __init__(self, payload: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(payload, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime raises a class of its own for each of its codes
+            raise GraphError(f"ONNX Runtime cannot load the graph: {_first_line(error)}") from error
+
+    def run(self, features: Floats) -> Floats:
+        """float32 [n, width] -> float32 [n, 2]: remaining life and anomaly, whatever they are worth."""
+        try:
+            answers = self._session.run(list(OUTPUTS), {FEATURES: np.ascontiguousarray(features, np.float32)})
+        except Exception as error:  # as above
+            raise GraphError(f"ONNX Runtime cannot run the graph: {_first_line(error)}") from error
+        shapes = [np.shape(answer) for answer in answers]
+        if any(shape != (len(features), 1) for shape in shapes):
+            raise GraphError(f"expected outputs of shape ({len(features)}, 1), got {shapes}")
+        return np.concatenate(answers, axis=1).astype(np.float32)
+
+
+def check(payload: bytes, *, width: int) -> Facts:
+    """Refuse, with what was expected and found, a graph that is not what devices run."""
+    if len(payload) > LARGEST:
+        raise GraphError(f"expected at most {LARGEST} bytes of ONNX, got {len(payload)}")
+    try:
+        model = onnx.load_model_from_string(payload)
+        onnx.checker.check_model(model)
+    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
+        raise GraphError(f"not an ONNX graph: {_first_line(error)}") from error
+    nodes = [*_nodes(model.graph)]
+    _check_plain(model, nodes)
+    _check_border(model.graph, width)
+    Runner(payload).run(np.zeros((3, width), np.float32))
+    operators = tuple(sorted({node.op_type for node in nodes}))
+    return Facts(opset=model.opset_import[0].version, operators=operators, bytes=len(payload))
+
+
+def _check_plain(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:
+    domains = {opset.domain for opset in model.opset_import} | {node.domain for node in nodes}
+    if strange := sorted(domains - {*PLAIN}):
+        raise GraphError(f"expected operators of ai.onnx only, got {', '.join(strange)}")
+    if model.functions:
+        raise GraphError(f"expected plain operators, got {len(model.functions)} functions")
+    version = max(opset.version for opset in model.opset_import)
+    if version > NEWEST_OPSET:
+        raise GraphError(f"expected opset {NEWEST_OPSET} or older, got {version}")
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+        raise GraphError("expected weights inside the file, got some in other files")
+
+
+def _check_border(graph: onnx.GraphProto, width: int) -> None:
+    weights = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in weights]
+    if [value.name for value in inputs] != [FEATURES]:
+        raise GraphError(f"expected the one input {FEATURES!r}, got {[value.name for value in inputs]}")
+    if sorted(value.name for value in graph.output) != sorted(OUTPUTS):
+        names = [value.name for value in graph.output]
+        raise GraphError(f"expected the outputs {' and '.join(OUTPUTS)}, got {names}")
+    kind = inputs[0].type.tensor_type
+    shape = [size.dim_value for size in kind.shape.dim]  # 0 where any size goes
+    if kind.elem_type != onnx.TensorProto.FLOAT or len(shape) != 2 or shape[1] not in (0, width):
+        raise GraphError(f"expected float32 features [n, {width}], got type {kind.elem_type} {shape}")
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterable[onnx.NodeProto]:
+    """Every node, also those inside If and Loop."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
