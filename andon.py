@@ -26,7 +26,7 @@ FOR_PEOPLE = frozenset(
     {
         "cloud_hub.errors.HubError",
         "edge_agent.errors.EdgeError",
-        "firmware_configs.errors.ProfileError",
+        "firmware_configs.errors.HostError",
         "kernels.errors.KernelError",
         "models.errors.ModelError",
         "simulators.errors.SimulatorError",

@@ -7,12 +7,10 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from firmware_configs.errors import TemplateError
+
 QUEUED_BYTES = 256 << 20  # for one client: a stopped ingest process holds no more of the broker's memory
 PACKET_BYTES = 16 << 20  # four times the largest batch ingest accepts
-
-
-class TemplateError(Exception):
-    """A template and its values do not fit together."""
 
 
 def mosquitto_conf(

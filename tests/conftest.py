@@ -52,9 +52,8 @@ def database_url(session_root: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def migrated_template(database_url: str, session_root: Path) -> str:
     """The name of a migrated database that ``database`` copies."""
-    from cloud_hub.store.migrate import migrate
-
     from cloud_hub.config import HubConfig
+    from cloud_hub.store.migrate import migrate
 
     name = "andon_template"
     _administer(database_url, f"CREATE DATABASE {name}")

@@ -18,7 +18,7 @@ from cloud_hub.parts.accounts import account_for, own, private_directory
 from cloud_hub.parts.errors import PartError
 from cloud_hub.parts.places import Places
 from cloud_hub.parts.ports import EVERYWHERE, choose_port
-from cloud_hub.parts.processes import spawn, stop
+from cloud_hub.parts.processes import last_words, spawn, stop
 from firmware_configs.templates import PACKET_BYTES, devices_acl, mosquitto_conf
 
 START_SECONDS = 20
@@ -92,7 +92,7 @@ class Broker:
             self.stop()
             if "in use" not in log.read_text(errors="replace"):
                 break
-        raise PartError(f"the broker did not start: {_last_words(log)} (log: {log})")
+        raise PartError(f"the broker did not start: {last_words(log)} (log: {log})")
 
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -175,9 +175,3 @@ class Broker:
 def find_mosquitto() -> str | None:
     """The program, also where only root's PATH leads."""
     return shutil.which("mosquitto") or shutil.which("mosquitto", path=SYSTEM_PATHS)
-
-
-def _last_words(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if "rror" in line]
-    return (errors or lines or ["it said nothing"])[-1]

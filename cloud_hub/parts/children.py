@@ -5,9 +5,11 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from cloud_hub.parts.errors import PartError
+from cloud_hub.parts.processes import last_words
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0  # seconds
 SETTLED_SECONDS = 60.0  # a process that ran this long starts with a clean record
@@ -38,8 +40,9 @@ class Backoff:
 class Kept:
     """One part with its record; ``tend`` is called again and again and never blocks on a delay."""
 
-    def __init__(self, name: str, part: Part, *, say: Callable[[str], None]) -> None:
+    def __init__(self, name: str, part: Part, *, log: Path, say: Callable[[str], None]) -> None:
         self.name = name
+        self._log = log
         self.part = part
         self.restarts = 0
         self._say = say
@@ -54,7 +57,7 @@ class Kept:
     def tend(self) -> None:
         """Notice that the part ended, or start it again when its delay is over."""
         if self._due is None and not self.part.alive():
-            self._wait("ended")
+            self._wait(f"ended ({last_words(self._log)})")
         elif self._due is not None and time.monotonic() >= self._due:
             self.restarts += 1
             try:

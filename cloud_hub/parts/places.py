@@ -57,9 +57,13 @@ class Places:
         return base
 
 
+def log_of(state_dir: Path, name: str) -> Path:
+    return state_dir / "log" / f"{name}.log"
+
+
 def fresh_log(state_dir: Path, name: str) -> Path:
     """The log of a process that is about to start; the log of the run before it is kept beside it."""
-    path = state_dir / "log" / f"{name}.log"
+    path = log_of(state_dir, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         path.replace(path.with_suffix(".log.1"))

@@ -22,7 +22,7 @@ from cloud_hub.parts.accounts import account_for
 from cloud_hub.parts.errors import PartError
 from cloud_hub.parts.places import Places, in_use
 from cloud_hub.parts.postgres_binaries import installed, version
-from cloud_hub.parts.processes import spawn, stop
+from cloud_hub.parts.processes import last_words, spawn, stop
 
 USER = DATABASE = "andon"
 START_SECONDS = 120  # recovery after a power cut replays up to max_wal_size
@@ -115,7 +115,7 @@ class Postgres:
             spawn([*command, *locale], log=log, account=self._account, directory=self._data.parent).wait()
             != 0
         ):
-            raise PartError(f"PostgreSQL could not make its files in {fresh}: {_last_words(log)}")
+            raise PartError(f"PostgreSQL could not make its files in {fresh}: {last_words(log, lines=2)}")
         fresh.rename(self._data)
 
     def _check_version(self) -> None:
@@ -155,7 +155,9 @@ class Postgres:
             except psycopg.OperationalError as error:
                 if not self.alive() or time.monotonic() > deadline:
                     self.stop()
-                    raise PartError(f"PostgreSQL did not start: {_last_words(log)} (log: {log})") from error
+                    raise PartError(
+                        f"PostgreSQL did not start: {last_words(log, lines=2)} (log: {log})"
+                    ) from error
             time.sleep(0.05)
 
 
@@ -184,11 +186,3 @@ def _signal(process: int | None, what: signal.Signals, *, among: list[int]) -> N
             os.kill(process, what)
         except ProcessLookupError:
             return
-
-
-def _last_words(log: Path) -> str:
-    """The last two lines, without time stamps: the server gives the cause, then that it is fatal."""
-    lines = [
-        line.rpartition("] ")[2] for line in log.read_text(errors="replace").splitlines() if line.strip()
-    ]
-    return "; ".join(" ".join(line.split()) for line in lines[-2:]) or "it said nothing"

@@ -7,6 +7,7 @@ long as they should.
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from cloud_hub.parts.accounts import Account
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+STAMP = re.compile(r"^\d{4}-\d\d-\d\d[T ][\d:.]+(?: UTC \[\d+\])?:? ")  # as PostgreSQL and mosquitto write it
 
 
 def spawn(
@@ -55,6 +57,16 @@ def stop(process: subprocess.Popen[bytes], *steps: tuple[signal.Signals, float])
             continue
     process.kill()
     return process.wait()
+
+
+def last_words(log: Path, *, lines: int = 1) -> str:
+    """The end of a log, where a process says why it ended; time stamps left out."""
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        return "it left no log"
+    said = [STAMP.sub("", " ".join(line.split())) for line in text.splitlines() if line.strip()]
+    return "; ".join(said[-lines:]) or "it said nothing"
 
 
 def _die_with_parent(farewell: signal.Signals) -> Callable[[], None] | None:

@@ -17,6 +17,7 @@ from cloud_hub.identity import certificates
 from cloud_hub.identity.certificates import HubCertificates
 from cloud_hub.parts.broker import Address, Broker, ServerFiles
 from cloud_hub.parts.children import Kept
+from cloud_hub.parts.places import log_of
 from cloud_hub.parts.ports import EVERYWHERE, choose_port
 from cloud_hub.parts.postgres import Postgres
 from cloud_hub.store.migrate import migrate
@@ -78,7 +79,7 @@ class Servers:
         return Address(host=host, port=broker.address.port, tls=broker.address.tls)
 
     def _keep(self, name: str, server: Postgres | Broker) -> None:
-        self.kept.append(Kept(name, server, say=self._say))
+        self.kept.append(Kept(name, server, log=log_of(self._state_dir, name), say=self._say))
         self.kept[-1].start()
 
     def _names(self) -> tuple[str, ...]:

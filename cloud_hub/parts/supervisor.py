@@ -21,7 +21,7 @@ from cloud_hub.config import CLOCK_VARIABLE, CONFIG_VARIABLE, Endpoints, HubConf
 from cloud_hub.parts.children import Child, Kept, stop_together
 from cloud_hub.parts.errors import PartError
 from cloud_hub.parts.lock import locked
-from cloud_hub.parts.places import fresh_log, sweep
+from cloud_hub.parts.places import fresh_log, log_of, sweep
 from cloud_hub.parts.processes import spawn
 from cloud_hub.parts.servers import Servers
 
@@ -66,7 +66,8 @@ class Supervisor:
         children = [Child(partial(self._spawn, name)) for name in self._names()]
         stack.callback(stop_together, children)
         for name, child in zip(self._names(), children, strict=True):
-            self._kept.append(Kept(name, child, say=self._say))
+            log = log_of(self._state_dir, name)
+            self._kept.append(Kept(name, child, log=log, say=self._say))
             self._kept[-1].start()
         return endpoints
 

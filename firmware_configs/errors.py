@@ -1,0 +1,13 @@
+"""What can be wrong with the description of a host."""
+
+
+class HostError(Exception):
+    """Base of what this package raises for people."""
+
+
+class ProfileError(HostError):
+    """A device profile is unknown, or cannot be used as written."""
+
+
+class TemplateError(HostError):
+    """A template and its values do not fit together."""
