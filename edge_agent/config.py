@@ -1,0 +1,136 @@
+"""The agent's settings: one TOML file, read once, frozen; unknown settings are refused by name."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from edge_agent.errors import ConfigError
+from wire.clock import Clock
+from wire.errors import ClockError
+from wire.topics import NAME
+
+CLOCK_VARIABLE = "ANDON_CLOCK"
+
+
+def _named(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError("expected a name like press-04")
+    return text
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(r"unix:.+|tcp:[^:]+:\d{1,5}", text):
+        raise ValueError("expected unix:/path or tcp:host:port")
+    return text
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HubSettings(_Settings):
+    url: str = ""  # HTTPS of the hub's device listener; empty: as enrolment told
+
+
+class BrokerSettings(_Settings):
+    """Where the broker is; empty: as enrolment told."""
+
+    host: str = ""
+    port: int = Field(default=0, ge=0, le=65535)
+    tls: bool = True  # false is for an embedded broker on loopback, and refused anywhere else
+
+
+class FeedSettings(_Settings):
+    address: Annotated[str, AfterValidator(_address)]
+
+
+class UplinkSettings(_Settings):
+    """How batches are closed and sent; all of it real time, whatever the clock."""
+
+    window: int = Field(default=32, ge=1, le=1000)  # batches out without a commit mark
+    max_rows: int = Field(default=2000, ge=1, le=100_000)  # samples and rows that close a batch
+    max_age_s: float = Field(default=0.5, gt=0, le=60)  # of the oldest row in an open batch
+    resend_s: float = Field(default=3.0, gt=0)  # first wait for the oldest batch's mark
+    resend_max_s: float = Field(default=60.0, gt=0)
+    reconnect_max_s: float = Field(default=15.0, gt=0)
+
+
+class OutboxSettings(_Settings):
+    max_bytes: int = Field(default=1 << 30, ge=1 << 16)
+    when_full: Literal["drop", "refuse"] = "drop"  # drop the least precious, or stop reading the feed
+
+
+class ProbationSettings(_Settings):
+    """When a new release has proved itself; hours are clock time."""
+
+    predictions: int = Field(default=20, ge=1)
+    hours: float = Field(default=1.0, ge=0)
+    max_disagreement: float = Field(default=0.5, gt=0)  # of the old release, as a share of the output's range
+    max_bad_share: float = Field(default=0.05, ge=0, le=1)  # answers outside their range, or none
+    max_p99_ms: float = Field(default=100.0, gt=0)
+
+
+class AgentConfig(_Settings):
+    device: Annotated[str, AfterValidator(_named)]
+    state_dir: Path
+    profile: Annotated[str, AfterValidator(_named)] = "generic-x86"
+    clock: str = ""
+    hub: HubSettings = HubSettings()
+    broker: BrokerSettings = BrokerSettings()
+    feed: FeedSettings
+    uplink: UplinkSettings = UplinkSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    probation: ProbationSettings = ProbationSettings()
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read ``path``; a relative ``state_dir`` is beside the file, $ANDON_CLOCK wins over ``clock``."""
+        try:
+            settings: dict[str, Any] = tomllib.loads(path.read_text())
+        except FileNotFoundError as error:
+            raise ConfigError(f"no agent configuration at {path}: `andon edge install` writes one") from error
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}") from error
+        if isinstance(settings.get("state_dir"), str):
+            settings["state_dir"] = path.parent / settings["state_dir"]
+        if os.environ.get(CLOCK_VARIABLE):
+            settings["clock"] = os.environ[CLOCK_VARIABLE]
+        return cls.parse(settings, origin=str(path))
+
+    @classmethod
+    def parse(cls, settings: dict[str, Any], *, origin: str) -> Self:
+        try:
+            config = cls.model_validate(settings)
+            Clock.parse(config.clock)
+        except ValidationError as error:
+            raise ConfigError(f"{origin}: {_explain(error)}") from error
+        except ClockError as error:
+            raise ConfigError(f"{origin}: {error}") from error
+        if config.uplink.resend_s > config.uplink.resend_max_s:
+            raise ConfigError(
+                f"{origin}: expected uplink.resend_s up to uplink.resend_max_s, "
+                f"got {config.uplink.resend_s} and {config.uplink.resend_max_s}"
+            )
+        return config
+
+    def time(self) -> Clock:
+        """The one clock of this agent."""
+        return Clock.parse(self.clock)
+
+
+def _explain(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors():
+        name = ".".join(map(str, problem["loc"]))
+        if problem["type"] == "extra_forbidden":
+            problems.append(f"unknown setting {name}")
+        elif problem["type"] == "missing":
+            problems.append(f"setting {name} is missing")
+        else:
+            said = problem["msg"].removeprefix("Value error, ")
+            problems.append(f"{name}: {said[:1].lower()}{said[1:]}, got {problem.get('input')!r}")
+    return "; ".join(problems)

@@ -1,0 +1,44 @@
+"""What will be a batch once the outbox has given it a sequence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wire.batch import Batch, BatchClass, Event, GapEvent, Rows, Series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Draft:
+    batch_class: BatchClass
+    table_hash: bytes
+    backlog: bool = False
+    series: tuple[Series, ...] = ()
+    rows: tuple[Rows, ...] = ()
+    events: tuple[Event, ...] = ()
+
+    def batch(self, *, epoch: int, sequence: int, floor: int) -> Batch:
+        return Batch(
+            batch_class=self.batch_class,
+            epoch=epoch,
+            sequence=sequence,
+            floor=floor,
+            table_hash=self.table_hash,
+            backlog=self.backlog,
+            series=self.series,
+            rows=self.rows,
+            events=self.events,
+        )
+
+    def span(self) -> tuple[int, int]:
+        """The first and the last time in it, in microseconds; zeros where it holds nothing."""
+        columns = [column.times for column in self.series] + [rows.times for rows in self.rows]
+        firsts = [int(times.min()) for times in columns if len(times)]
+        lasts = [int(times.max()) for times in columns if len(times)]
+        events = [event.time_us for event in self.events]
+        return min(firsts + events, default=0), max(lasts + events, default=0)
+
+
+def loss_draft(gaps: Sequence[GapEvent], beside: Sequence[Draft]) -> list[Draft]:
+    """The batch that tells of ``gaps``, with the signal table of the batches it goes out beside."""
+    if not gaps or not beside:
+        return []
+    return [Draft(batch_class=BatchClass.ALARM, table_hash=beside[0].table_hash, events=tuple(gaps))]
