@@ -1,8 +1,8 @@
 """Write constraints.txt: what a fresh machine installs for ``andon[edge,hub,train,dev]``, version by version.
 
-Resolved without looking at what is installed here, so nothing that happens to lie around gets in. A version that the
-file already pins is kept as long as it fits (``--upgrade`` forgets them); a local suffix such as ``+cpu`` is left
-out, for the same version has another one, or none, elsewhere.
+Resolved without looking at what is installed here, so nothing that happens to lie around gets in. A version
+that the file already pins is kept as long as it fits (``--upgrade`` forgets them); a local suffix such as
+``+cpu`` is left out, for the same version has another one, or none, elsewhere.
 """
 
 import json

@@ -1,7 +1,7 @@
 """What kinds of device there are: one TOML file each, whose comments name the source of every fact.
 
-A profile's ``target`` is what an engine is compiled for. Two profiles never share one, because a TensorRT engine
-fits one kind of GPU and one TensorRT version; ``onnxruntime`` targets run the signed ONNX itself.
+A profile's ``target`` is what an engine is compiled for. Two profiles never share one, because a TensorRT
+engine fits one kind of GPU and one TensorRT version; ``onnxruntime`` targets run the signed ONNX itself.
 """
 
 import tomllib

@@ -1,0 +1,131 @@
+"""What a hub can run here: a broker, a PostgreSQL and what it offers, training.
+
+A part that can be tried is tried: the embedded PostgreSQL is started, not looked up.
+"""
+
+import importlib.metadata
+import importlib.util
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from firmware_configs.host import Check, State, ask_python
+
+EXTRA = "pip install 'andon[hub]'"
+TIMESCALE = """
+SELECT default_version, current_setting('timescaledb.license', true) AS license
+  FROM pg_available_extensions
+ WHERE name = 'timescaledb'
+"""
+EDITIONS = {"timescale": "Community edition", "apache": "Apache edition"}
+
+
+def checks(*, quick: bool) -> list[Check]:
+    """The hub's parts; ``quick`` starts none."""
+    if importlib.util.find_spec("psycopg") is None or importlib.util.find_spec("flask") is None:
+        found = "the hub's libraries are not installed"
+        return [Check(name="hub", state=State.WARNING, found=found, remedy=f"for a hub: {EXTRA}")]
+    database = _database()
+    needed = not any(check.name == "database" and check.state is State.OK for check in database)
+    postgres = _embedded_postgres(quick=quick, needed=needed)
+    return [_broker(), postgres, *database, _training(quick=quick)]
+
+
+def _broker() -> Check:
+    from cloud_hub.parts.broker import NO_MOSQUITTO, find_mosquitto  # noqa: PLC0415 - needs the hub's libraries
+
+    program = find_mosquitto()
+    if program is None:
+        return Check(name="broker", state=State.WARNING, found="no mosquitto", remedy=NO_MOSQUITTO)
+    said = subprocess.run([program, "-h"], capture_output=True, text=True, timeout=10, check=False).stdout
+    version = said.splitlines()[0] if said else "mosquitto of unknown version"
+    if " version 2." not in version:
+        remedy = "install mosquitto 2: its configuration differs from 1.x"
+        return Check(name="broker", state=State.WARNING, found=f"{version} ({program})", remedy=remedy)
+    return Check(name="broker", state=State.OK, found=f"{version} ({program})")
+
+
+def _embedded_postgres(*, quick: bool, needed: bool) -> Check:
+    """Required where no other database answers."""
+    from cloud_hub.parts.errors import PartError  # noqa: PLC0415 - needs the hub's libraries
+    from cloud_hub.parts.postgres_binaries import packaged, version  # noqa: PLC0415 - needs the hub's libraries
+
+    name = "embedded PostgreSQL"
+    try:
+        packaged()
+        found = f"PostgreSQL {version()}, {'not tried' if quick else _tried()}"
+    except PartError as error:
+        state = State.MISSING if needed else State.WARNING
+        remedy = "name a database_url in hub.toml, or mend this"
+        return Check(name=name, state=state, found=str(error), remedy=remedy, required=needed)
+    return Check(name=name, state=State.OK, found=found, required=needed)
+
+
+def _tried() -> str:
+    """Start one with files of its own, ask it, stop it."""
+    import psycopg  # noqa: PLC0415 - the hub's libraries may be missing
+
+    from cloud_hub.parts.places import sweep  # noqa: PLC0415 - needs the hub's libraries
+    from cloud_hub.parts.postgres import Postgres  # noqa: PLC0415 - needs the hub's libraries
+
+    folder = Path(tempfile.mkdtemp(prefix="andon-"))
+    server = Postgres(folder, settings={"fsync": "off", "shared_buffers": "16MB"}, ephemeral=True)
+    try:
+        with psycopg.connect(server.start()) as connection:
+            connection.execute("SELECT 1")
+        return "starts and answers here"
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+        sweep()
+
+
+def _database() -> list[Check]:
+    """The database of the hub that is configured here; one that is named and does not answer is a fault."""
+    from cloud_hub.config import HubConfig  # noqa: PLC0415 - needs the hub's libraries
+    from cloud_hub.errors import HubError  # noqa: PLC0415 - needs the hub's libraries
+
+    named = False
+    try:
+        config = HubConfig.load()
+        named = bool(config.database_url)
+        with config.database(most=1) as database, database.connect() as connection:
+            version = connection.info.server_version
+            timescale = connection.execute(TIMESCALE).fetchone()
+    except HubError as error:
+        state = State.MISSING if named else State.WARNING
+        return [Check(name="database", state=state, found=str(error), required=named)]
+    found = f"PostgreSQL {version // 10_000}.{version % 10_000} answers"
+    return [Check(name="database", state=State.OK, found=found, required=True), _timescale(timescale)]
+
+
+def _timescale(row: dict[str, object] | None) -> Check:
+    if row is None:
+        return Check(
+            name="TimescaleDB",
+            state=State.WARNING,
+            found="not on this server",
+            remedy="native partitions do its work; for compression, use a server with TimescaleDB Community",
+        )
+    edition = {"timescale": "Community", "apache": "Apache"}.get(
+        str(row["license"]), "licence unknown until loaded"
+    )
+    found = f"{row['default_version']}, {edition}"
+    if edition == "Apache":
+        remedy = "hypertables only: columnstore and policies need the Community edition"
+        return Check(name="TimescaleDB", state=State.WARNING, found=found, remedy=remedy)
+    return Check(name="TimescaleDB", state=State.OK, found=found)
+
+
+def _training(*, quick: bool) -> Check:
+    if importlib.util.find_spec("torch") is None:
+        remedy = "pip install 'andon[train]' where models are trained"
+        return Check(name="training", state=State.WARNING, found="PyTorch is not installed", remedy=remedy)
+    if quick:
+        return Check(name="training", state=State.OK, found=f"PyTorch {importlib.metadata.version('torch')}")
+    works, said = ask_python(
+        "import torch; where = 'CUDA' if torch.cuda.is_available() else 'the CPU';"
+        "print('PyTorch', torch.__version__, 'on', where)"
+    )
+    return Check(name="training", state=State.OK if works else State.WARNING, found=said)
