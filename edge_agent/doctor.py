@@ -9,7 +9,7 @@ GPU_EXTRA = "pip install 'andon[gpu]' on a machine with an NVIDIA GPU"
 
 
 def checks(*, quick: bool) -> list[Check]:
-    """The agent's libraries, each loaded in a process of its own; ``quick`` only sees whether they are there."""
+    """The agent's libraries, each loaded in a process of its own; ``quick`` sees whether they are there."""
     if importlib.util.find_spec("onnxruntime") is None or importlib.util.find_spec("paho") is None:
         found = "the agent's libraries are not installed"
         return [Check(name="edge agent", state=State.WARNING, found=found, remedy=f"for a device: {EXTRA}")]

@@ -1,0 +1,142 @@
+"""The ``andon`` command itself: quick, lazy, and one sentence where something is missing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import andon
+
+ROOT = Path(__file__).parent.parent
+HEAVY = [
+    "torch",
+    "psycopg",
+    "flask",
+    "numba",
+    "onnxruntime",
+    "pyarrow",
+    "paho",
+    "numpy",
+    "cryptography",
+    "scipy",
+]
+
+
+def run(*arguments, before="", environment=None):
+    """``andon`` in a process of its own, after the statements of ``before``."""
+    code = f"import sys; sys.argv = ['andon', *sys.argv[1:]]\n{before}\nimport andon; andon.main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "100", **(environment or {})},
+    )
+
+
+def without(*modules):
+    """Statements that make an interpreter behave as if ``modules`` were not installed."""
+    return (
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {modules!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())"
+    )
+
+
+def test_help_names_every_command_and_imports_none_of_their_libraries():
+    report = "import atexit; atexit.register(lambda: print('LOADED', *sorted(sys.modules)))"
+    done = run("--help", before=report)
+    listed, _, loaded = done.stdout.partition("LOADED")
+    assert done.returncode == 0
+    assert all(name in listed for name in andon.COMMANDS)
+    assert not {name.partition(".")[0] for name in loaded.split()} & set(HEAVY)
+    assert not {name.partition(".")[0] for name in loaded.split()} & (andon.OURS - {"andon"})
+
+
+def test_help_takes_less_than_half_a_second():
+    """Processor time, the best of three: other tests may share the machine."""
+    times = []
+    for _ in range(3):
+        before = os.times()
+        run("--help")
+        after = os.times()
+        times.append(
+            after.children_user + after.children_system - before.children_user - before.children_system
+        )
+    assert min(times) < 0.5
+
+
+def test_the_version_is_that_of_the_package():
+    assert run("--version").stdout.strip() == "0.1.0"
+
+
+@pytest.mark.parametrize(
+    ("command", "absent", "extra"),
+    [
+        ("hub", "psycopg", "hub"),
+        ("hub", "psycopg_pool", "hub"),
+        ("device", "psycopg", "hub"),
+        ("model", "psycopg", "hub,train"),
+    ],
+)
+def test_a_missing_library_is_one_sentence_that_names_the_extra(command, absent, extra):
+    done = run(command, "--help", before=without(absent))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"error: `andon {command}` needs {absent}, which is not installed: pip install 'andon[{extra}]'\n"
+    )
+
+
+def test_a_missing_configuration_is_one_sentence_with_the_remedy(tmp_path):
+    done = run("hub", "run", "--config", tmp_path / "none.toml")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no hub configuration at")
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_unknown_setting_is_refused_by_name(tmp_path):
+    file = tmp_path / "hub.toml"
+    file.write_text("ingest_proceses = 2\n")
+    done = run("hub", "run", "--config", file)
+    assert done.returncode == 1
+    assert "unknown setting ingest_proceses" in done.stderr
+
+
+def test_a_misspelt_command_is_wrong_usage():
+    done = run("hubb")
+    assert done.returncode == 2
+    assert "hub" in done.stderr
+
+
+def test_installing_a_hub_twice_keeps_what_is_there(tmp_path):
+    first = run("hub", "install", "--state-dir", tmp_path / "hub", "--json")
+    file = tmp_path / "hub" / "hub.toml"
+    assert json.loads(first.stdout) == {"config": str(file), "written": [str(file)]}
+    file.write_text("ingest_processes = 2\n")
+    second = run("hub", "install", "--state-dir", tmp_path / "hub", "--json")
+    assert json.loads(second.stdout)["written"] == []
+    assert file.read_text() == "ingest_processes = 2\n"
+
+
+def test_the_doctor_lists_every_check_with_a_state_and_what_to_do():
+    done = run("doctor", "--json", "--quick", environment={"ANDON_HUB_CONFIG": "/nonexistent/hub.toml"})
+    checks = json.loads(done.stdout)
+    assert {check["state"] for check in checks} <= {"ok", "warning", "missing"}
+    assert {"Python", "GPU", "broker", "embedded PostgreSQL", "database"} <= {
+        check["name"] for check in checks
+    }
+    assert done.returncode == (0 if all(c["state"] != "missing" for c in checks if c["required"]) else 1)
+
+
+def test_the_doctor_fails_where_a_configured_database_does_not_answer(tmp_path):
+    file = tmp_path / "hub.toml"
+    file.write_text('database_url = "postgresql://127.0.0.1:1/none"\n')
+    done = run("doctor", "--json", "--quick", environment={"ANDON_HUB_CONFIG": str(file)})
+    database = next(check for check in json.loads(done.stdout) if check["name"] == "database")
+    assert (database["state"], database["required"], done.returncode) == ("missing", True, 1)
