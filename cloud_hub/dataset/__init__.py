@@ -1,0 +1,1 @@
+"""From stored rows and labels to immutable, hashed datasets."""

@@ -1,0 +1,89 @@
+"""A dataset's contents: their hash, and the Parquet file that keeps them.
+
+The hash is over what the contents mean, in an order of its own: the same rows
+give the same hash whatever order the database told them in, whenever it was asked.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cloud_hub.errors import DatasetError
+from models.examples import Examples
+
+MEANING = b"andon"  # key of the metadata in the Parquet file
+COLUMNS = {
+    "machine": pa.dictionary(pa.int32(), pa.string()),
+    "time": pa.timestamp("us", tz="UTC"),
+    "life": pa.int32(),
+    "life_age": pa.float32(),
+    "remaining_life": pa.float32(),  # null: the life has not ended in a failure
+}
+
+
+def content_hash(examples: Examples, *, use_case: str, feature_set: str, unit: str) -> str:
+    """SHA-256, hex, over what the columns mean and every row, machine by machine in time order."""
+    heading = [use_case, feature_set, unit, list(examples.names), list(examples.units)]
+    digest = hashlib.sha256(json.dumps(heading, separators=(",", ":")).encode())
+    for number in np.argsort(examples.machines):
+        rows = np.flatnonzero(examples.machine == number)
+        rows = rows[np.argsort(examples.times[rows], kind="stable")]
+        if len(rows):
+            digest.update(json.dumps([examples.machines[number], len(rows)]).encode())
+            for column in ("times", "life", "age", "remaining", "features"):
+                values = getattr(examples, column)[rows]
+                digest.update(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def write(examples: Examples, path: Path) -> None:
+    """Write ``path`` whole or not at all."""
+    values: list[pa.Array] = [
+        pa.DictionaryArray.from_arrays(pa.array(examples.machine, pa.int32()), pa.array(examples.machines)),
+        pa.array(examples.times, pa.timestamp("us", tz="UTC")),
+        pa.array(examples.life, pa.int32()),
+        pa.array(examples.age, pa.float32()),
+        pa.array(examples.remaining, pa.float32(), mask=np.isnan(examples.remaining)),
+        *(pa.array(np.ascontiguousarray(column)) for column in examples.features.T),
+    ]
+    meaning = json.dumps({"names": examples.names, "units": examples.units, "machines": examples.machines})
+    schema = pa.schema(
+        [pa.field(name, kind) for name, kind in COLUMNS.items()]
+        + [pa.field(name, pa.float32()) for name in examples.names],
+        metadata={MEANING: meaning.encode()},
+    )
+    partial = path.with_name(f".{path.name}.new")
+    pq.write_table(pa.Table.from_arrays(values, schema=schema), partial, compression="zstd")
+    partial.replace(path)
+
+
+def read(path: Path) -> Examples:
+    """The examples in ``path``; DatasetError where the file is damaged or missing."""
+    try:
+        table = pq.read_table(path).combine_chunks()
+        meaning = json.loads(table.schema.metadata[MEANING])
+        machines, names = tuple(meaning["machines"]), tuple(meaning["names"])
+        features = [table[name].to_numpy() for name in names]
+        place = {name: number for number, name in enumerate(machines)}
+        spoken = table["machine"].combine_chunks()
+        index = np.array([place[name] for name in spoken.dictionary.to_pylist()], np.int32)
+        return Examples(
+            machines=machines,
+            names=names,
+            units=tuple(meaning["units"]),
+            machine=index[spoken.indices.to_numpy()],
+            times=table["time"].cast(pa.int64()).to_numpy(),
+            life=table["life"].to_numpy(),
+            age=table["life_age"].to_numpy(),
+            remaining=table["remaining_life"].fill_null(float("nan")).to_numpy(),
+            features=np.ascontiguousarray(np.stack(features, axis=1)),
+        )
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path} is gone: restore it, or take a new snapshot") from error
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DatasetError(f"{path} cannot be read ({reason}): restore it, or take a new snapshot") from error

@@ -1,0 +1,54 @@
+"""Cutting a machine's history into lives, and saying how much of each was left.
+
+The rule is point-in-time: a row belongs to the life it was measured in, its
+remaining life comes from that life's own end, and a life that has not ended in
+a failure gives none (censored) however long it already lasted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.use_case import Life
+
+Times = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """When a life ended: in a failure, or by a repair that came first."""
+
+    time_us: int
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lives:
+    """Aligned with the rows given; ``age`` and ``remaining`` in units of life."""
+
+    number: NDArray[np.int32]  # from 1
+    age: NDArray[np.float32]  # 0 at the first row of a life
+    remaining: NDArray[np.float32]  # NaN: censored
+
+
+def cut(times_us: Times, ends: Sequence[End], life: Life) -> Lives:
+    """The lives of one machine; ``times_us`` rise; a row at the moment of an end belongs to that life."""
+    ordered = sorted(ends, key=lambda end: (end.time_us, not end.failed))
+    limits = np.array([end.time_us for end in ordered], np.int64)
+    place = np.searchsorted(limits, times_us, side="left")
+    _, first, number, count = np.unique(place, return_index=True, return_inverse=True, return_counts=True)
+    number = number.reshape(-1)
+    started, last = first[number], (first + count - 1)[number]
+    failed = np.array([end.failed for end in ordered] + [False])[place]
+    if life.measured_in == "readings":
+        measure, until, unit = np.arange(len(times_us)), last, 1.0
+    else:
+        measure, unit = times_us, life.us_per_unit
+        until = np.append(limits, np.iinfo(np.int64).max)[place]
+    return Lives(
+        number=(number + 1).astype(np.int32),
+        age=((measure - measure[started]) / unit).astype(np.float32),
+        remaining=np.where(failed, (until - measure) / unit, np.nan).astype(np.float32),
+    )
