@@ -1,0 +1,11 @@
+"""Updates: a device runs only what was signed for it, and a bad model undoes itself.
+
+The agent uses :class:`Updates` and its neighbours named here; everything else is
+between these modules.
+"""
+
+from edge_agent.updates.golden import DeviceFacts, Features
+from edge_agent.updates.loaded import LoadedRelease
+from edge_agent.updates.updates import Updates
+
+__all__ = ["DeviceFacts", "Features", "LoadedRelease", "Updates"]

@@ -1,0 +1,91 @@
+"""Whether a bundle fits its directive and this device, and answers here as it did where it was made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.updates.errors import GoldenError, UnfitError
+from wire.bundle import Bundle
+from wire.directive import Directive
+from wire.manifest import ANY_TARGET, Manifest
+
+Matrix = npt.NDArray[np.float32]
+
+
+class Runner(Protocol):
+    """Runs one network: features float32 [n, width] to outputs float32 [n, k]."""
+
+    def run(self, features: Matrix) -> Matrix: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What this agent extracts for one class of machine."""
+
+    feature_set: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFacts:
+    """What decides whether a bundle is for this device."""
+
+    target: str  # the profile's compile target
+    features: Callable[[str], Features | None]  # of a machine class; None: no such machine here
+
+
+def check_fit(bundle: Bundle, directive: Directive, device: DeviceFacts) -> None:
+    """Raise ``UnfitError`` with what was expected and what came, before any slot is touched."""
+    manifest = bundle.manifest
+    _same("use case", directive.use_case, manifest.use_case)
+    _same("release", directive.release, manifest.release)
+    if not {device.target, ANY_TARGET} & {*manifest.targets}:
+        raise UnfitError(f"expected a bundle for {device.target}, got one for {', '.join(manifest.targets)}")
+    features = device.features(manifest.machine_class)
+    if features is None:
+        raise UnfitError(f"this device has no machine of class {manifest.machine_class!r}")
+    _same("feature set", features.feature_set, manifest.feature_set)
+    names = tuple(field.name for field in manifest.inputs)
+    if names != features.names:
+        raise UnfitError(_difference(features.names, names))
+
+
+def check_golden(runner: Runner, bundle: Bundle) -> float:
+    """Run the golden inputs; the largest deviation as a share of what is tolerated, at most 1."""
+    manifest = bundle.manifest
+    expected = bundle.golden_outputs
+    if expected.shape[1] != len(manifest.outputs):
+        raise UnfitError(f"expected {len(manifest.outputs)} golden outputs a row, got {expected.shape[1]}")
+    got = runner.run(bundle.golden_inputs)
+    if got.shape != expected.shape:
+        raise GoldenError(f"expected golden outputs of shape {expected.shape}, got {got.shape}")
+    return _deviation(got, expected, manifest)
+
+
+def _deviation(got: Matrix, expected: Matrix, manifest: Manifest) -> float:
+    tolerated = manifest.atol + manifest.rtol * np.abs(expected.astype(np.float64))
+    apart = np.abs(got.astype(np.float64) - expected)
+    share = np.where(np.isfinite(apart), apart / np.maximum(tolerated, np.finfo(np.float64).tiny), np.inf)
+    row, column = np.unravel_index(int(np.argmax(share)), share.shape)
+    worst = float(share[row, column])
+    if worst > 1:
+        raise GoldenError(
+            f"golden input {row}: expected {manifest.outputs[column].name} "
+            f"{expected[row, column]:.6g} within {tolerated[row, column]:.2g}, got {got[row, column]:.6g}"
+        )
+    return worst
+
+
+def _same(what: str, expected: str, got: str) -> None:
+    if expected != got:
+        raise UnfitError(f"expected a bundle of {what} {expected!r}, got {got!r}")
+
+
+def _difference(expected: tuple[str, ...], got: tuple[str, ...]) -> str:
+    for index, (ours, theirs) in enumerate(zip(expected, got, strict=False)):
+        if ours != theirs:
+            return f"input {index}: this device makes {ours!r}, the bundle takes {theirs!r}"
+    return f"this device makes {len(expected)} features, the bundle takes {len(got)}"

@@ -1,0 +1,70 @@
+"""One use case's record as it moves through the table of states, each move with its report."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from edge_agent.updates.journal import Journal
+from edge_agent.updates.record import Record
+from edge_agent.updates.states import Event, State, advance
+from wire.batch import ReportEvent
+from wire.clock import Clock
+
+log = structlog.get_logger()
+
+
+class Life:
+    """The only writer of its use case's record."""
+
+    def __init__(self, use_case: str, journal: Journal, clock: Clock) -> None:
+        self.use_case = use_case
+        self._journal = journal
+        self._clock = clock
+
+    @property
+    def record(self) -> Record:
+        return self._journal.record(self.use_case)
+
+    def move(
+        self,
+        event: Event,
+        reason: str = "",
+        evidence: Mapping[str, Any] | None = None,
+        **changes: Any,  # of the record's fields
+    ) -> None:
+        """Journal the state that follows ``event``, with what changes and the report of it."""
+        record = self.record
+        state = advance(record.state, event)
+        after = replace(record, state=state, reason=reason, **changes)
+        if state in (State.REFUSED, State.FAILED, State.ROLLED_BACK):
+            after = after.failed(reason)
+        self._journal.put(after, self._report(after, event, reason, evidence))
+        log.info("update", use_case=self.use_case, state=state, cause=event, reason=reason)
+
+    def say(self, event: str, reason: str) -> None:
+        """Report something that moves nothing."""
+        self._journal.say(self._report(self.record, event, reason, None))
+
+    def note(self, **changes: Any) -> None:
+        """Journal a change nobody needs to hear of."""
+        self._journal.put(replace(self.record, **changes))
+
+    def _report(
+        self, record: Record, event: str, reason: str, evidence: Mapping[str, Any] | None
+    ) -> ReportEvent:
+        directive = record.directive
+        running = record.running
+        return ReportEvent(
+            time_us=self._clock.now_us(),
+            use_case=self.use_case,
+            directive_sequence=record.sequence,
+            state=str(record.state),
+            event=str(event),
+            reason=reason,
+            release=directive.release if directive else "",
+            rollout=directive.rollout if directive else "",
+            correlation=directive.correlation if directive else "",
+            evidence=dict(evidence or {}) | {"running": running.release if running else ""},
+        )
