@@ -19,6 +19,7 @@ from wire.table import Machine, Signal, SignalKind, SignalTable
 from wire.topics import NAME
 
 MACHINE_CLASS = "motor-pump"
+KIND = "simulated machines"
 FEATURE_SET = "vibration-trend/1"
 BLOCK_TICKS = 256  # readings are made in stretches of so many ticks
 SIGNALS_EACH = len(SCALARS) + len(AXES)
@@ -33,7 +34,7 @@ class Plant:
     schedule: Schedule
 
     def __post_init__(self) -> None:
-        _check_devices(self.devices)
+        check_devices(self.devices)
         if not 1 <= self.machines_per_device <= 1000:
             raise SettingError(f"expected 1 to 1000 machines a device, got {self.machines_per_device}")
         if not 1 <= self.life_days <= 10_000:
@@ -43,21 +44,24 @@ class Plant:
 
     def to_fields(self) -> dict[str, Any]:
         own = {field.name: getattr(self, field.name) for field in fields(self)}
+        del own["schedule"]
         timing = {field.name: getattr(self.schedule, field.name) for field in fields(self.schedule)}
-        return own | {"devices": list(self.devices), "schedule": timing}
+        return own | {"kind": KIND, "devices": list(self.devices)} | timing
 
     @classmethod
     def from_fields(cls, stored: dict[str, Any]) -> Self:
+        if stored.get("kind") != KIND:
+            raise TruthError(f"expected the truth of {KIND}, got that of {stored.get('kind')}")
         try:
             return cls(
                 seed=int(stored["seed"]),
                 devices=tuple(stored["devices"]),
                 machines_per_device=int(stored["machines_per_device"]),
                 life_days=float(stored["life_days"]),
-                schedule=Schedule(**stored["schedule"]),
+                schedule=Schedule(**{field.name: int(stored[field.name]) for field in fields(Schedule)}),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise TruthError(f"not the settings of a simulated plant: {error!r}") from error
+            raise TruthError(f"expected the settings of simulated machines: {error!r}") from error
 
     def sources(self) -> dict[str, "PumpSource"]:
         return {device: PumpSource(self, device) for device in self.devices}
@@ -145,7 +149,8 @@ class PumpSource:
         )
 
 
-def _check_devices(devices: tuple[str, ...]) -> None:
+def check_devices(devices: tuple[str, ...]) -> None:
+    """Refuse names that are doubled, or that no topic could carry."""
     if not devices or len(set(devices)) != len(devices):
         raise SettingError(f"expected different device names, got {', '.join(devices) or 'none'}")
     for device in devices:
