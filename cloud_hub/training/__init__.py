@@ -1,0 +1,1 @@
+"""From a dataset to a judged candidate: split, fit, measure, gate."""

@@ -1,0 +1,47 @@
+"""C-MAPSS engines as examples: what ingest and dataset would have made of them, without the way through them."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import sets
+from models.examples import Examples
+
+SENSORS = tuple(f"s{number}" for number in range(1, 25))  # three settings and twenty-one sensors
+
+
+def lines_of(folder: Path, name: str) -> NDArray[np.float64]:
+    plain = folder / name
+    if plain.exists():
+        return np.loadtxt(plain)
+    with gzip.open(folder / f"{name}.gz", "rt") as file:
+        return np.loadtxt(file)
+
+
+def features_of(folder: Path, name: str) -> list[NDArray[np.float32]]:
+    """For each unit of a file, its trend/1 features [cycles, width]."""
+    rows = lines_of(folder, name)
+    extractor = sets.make("trend/1", scalars=SENSORS)
+    units = [rows[rows[:, 0] == unit] for unit in np.unique(rows[:, 0])]
+    return [extractor.batch(np.arange(len(unit)), unit[:, 2:]) for unit in units]
+
+
+def examples_of(lives: list[NDArray[np.float32]]) -> Examples:
+    """One machine a life, each run to failure."""
+    extractor = sets.make("trend/1", scalars=SENSORS)
+    lengths = [len(life) for life in lives]
+    age = np.concatenate([np.arange(length) for length in lengths])
+    left = np.concatenate([np.arange(length)[::-1] for length in lengths])
+    return Examples(
+        machines=tuple(f"engine-{number:03}" for number in range(len(lives))),
+        names=extractor.names,
+        units=extractor.units,
+        machine=np.repeat(np.arange(len(lives)), lengths).astype(np.int32),
+        times=age.astype(np.int64) * 3_600_000_000,
+        life=np.ones(len(age), np.int32),
+        age=age.astype(np.float32),
+        remaining=left.astype(np.float32),
+        features=np.concatenate(lives),
+    )
