@@ -71,10 +71,10 @@ def fresh_log(state_dir: Path, name: str) -> Path:
 
 
 def orphans() -> list[Path]:
-    """Directories outside whose state directory is gone: nobody will start them again."""
-    return [
-        directory.parent for directory in sorted(OUTSIDE.glob("*/owner.json")) if _abandoned(directory.parent)
-    ]
+    """Directories outside whose state directory is gone: nobody will start them again. Only root has any."""
+    if os.geteuid() != 0:
+        return []
+    return [owner.parent for owner in sorted(OUTSIDE.glob("*/owner.json")) if _abandoned(owner.parent)]
 
 
 def sweep() -> list[Path]:
