@@ -19,6 +19,7 @@ from wire.feed import End, FeedReader, FeedWriter, Hello, Open, Reading, listen
 from wire.table import SignalTable
 
 OPENING_S = 10.0  # how long a connection may take to say what it wants
+HELD_S = 0.05  # between looks at whether it is still held
 LONGEST_WAIT_S = 0.5  # between looks at the clock, which may run at any rate
 
 
@@ -43,11 +44,20 @@ class Source(Protocol):
 class FeedServer:
     """Serves ``sources`` (by device) from :meth:`start` to :meth:`stop`.
 
-    ``tell`` gets a sentence whenever a connection is refused or lost.
+    ``tell`` gets a sentence whenever a connection is refused or lost. While
+    ``held`` says so, connections stay open and nothing is given out.
     """
 
-    def __init__(self, sources: Mapping[str, Source], clock: Clock, *, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        clock: Clock,
+        *,
+        tell: Callable[[str], None],
+        held: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._sources = sources
+        self._held = held
         self._clock = clock
         self._tell = tell
         self._stopping = Event()
@@ -153,6 +163,9 @@ class FeedServer:
         """Wait for the clock; False where the server stops first."""
         while not self._stopping.is_set():
             ahead_us = time_us - self._clock.now_us()
+            if self._held():
+                self._stopping.wait(HELD_S)
+                continue
             if ahead_us <= 0:
                 return True
             real_s = self._clock.real_seconds(ahead_us / MICROSECONDS)

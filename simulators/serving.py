@@ -59,7 +59,7 @@ class Service:
             stopping.set()
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-        server = FeedServer(self.sources, self.clock, tell=self.tell)
+        server = FeedServer(self.sources, self.clock, tell=self.tell, held=self.truth.held)
         earlier = {device: row.get("position", 0) for device, row in self.truth.produced().items()}
         addresses = server.start(self.addresses)
         try:

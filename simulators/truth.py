@@ -5,6 +5,7 @@
     failures.jsonl  one line a life begun so far, with its failure even if still to come
     labels.jsonl    replay: what a maintenance engineer would have logged
     rul.jsonl       replay of test sets: the remaining life at each machine's last reading
+    hold            made by hand: while it is there, the source gives nothing out
 
 Files are replaced as a whole, so a reader never sees half of one.
 """
@@ -44,6 +45,10 @@ class Truth:
                     f"{self.folder} holds the truth of another run: expected {name} "
                     f"{stored.get(name)}, got {wanted.get(name)}; give it an empty directory"
                 )
+
+    def held(self) -> bool:
+        """Whether someone asked the source to pause, by a file named ``hold``."""
+        return (self.folder / "hold").exists()
 
     def produced(self) -> dict[str, dict[str, int]]:
         return self._read("produced.json") or {}
