@@ -1,0 +1,39 @@
+"""Building the bundle of a release: network, golden answers, manifest, card. Same model, same bytes."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cloud_hub.compiler.card import render
+from cloud_hub.compiler.golden import choose
+from cloud_hub.errors import ConflictError
+from cloud_hub.registry.trace import Trace
+from models.examples import Examples
+from models.graphs import Runner
+from models.use_case import UseCase
+from wire.bundle import Bundle, write_bundle
+
+
+def build(trace: Trace, use_case: UseCase, onnx: bytes, examples: Examples, path: Path) -> str:
+    """Write the bundle of ``trace.model`` to ``path``; returns the file's SHA-256, hex.
+
+    ``onnx`` is the registered network, ``examples`` the rows of its dataset: the golden inputs
+    come from them. ConflictError where they do not belong together.
+    """
+    manifest = trace.model.manifest
+    names = tuple(value.name for value in manifest.inputs)
+    if names != examples.names:
+        raise ConflictError(
+            f"{manifest.release} takes {len(names)} features, its dataset has {len(examples.names)} "
+            "others: was it trained on another one?"
+        )
+    inputs = choose(examples)
+    outputs = Runner(onnx).run(inputs)
+    if not np.isfinite(outputs).all():
+        raise ConflictError(f"{manifest.release} answers its golden inputs with what is no number")
+    card = render(manifest, title=use_case.title, gate=trace.model.gate, metrics=trace.source.metrics)
+    bundle = Bundle(
+        manifest=manifest, onnx=onnx, golden_inputs=inputs, golden_outputs=outputs, card_html=card
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_bundle(path, bundle)

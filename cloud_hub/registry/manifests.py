@@ -1,0 +1,50 @@
+"""The manifest of a model: what a device has to know to run it, drawn up once when it is registered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from kernels.interval import Interval
+from models.export import OPSET
+from models.graphs import ANOMALY, REMAINING_LIFE
+from models.use_case import UseCase
+from wire.manifest import AlarmRule, Input, IntervalTable, Manifest, Output
+
+
+def draw_up(
+    use_case: UseCase,
+    *,
+    names: Sequence[str],
+    units: Sequence[str],
+    interval: Interval,
+    highest_anomaly: float,
+    lineage: Mapping[str, str],
+) -> Manifest:
+    """A manifest without a version: the registry numbers it."""
+    return Manifest(
+        use_case=use_case.name,
+        version=0,
+        release="",
+        machine_class=use_case.machine_class,
+        feature_set=use_case.feature_set,
+        inputs=tuple(Input(name=name, unit=unit) for name, unit in zip(names, units, strict=True)),
+        outputs=(
+            Output(name=REMAINING_LIFE, unit=use_case.life.unit, low=0.0, high=use_case.life.cap),
+            Output(name=ANOMALY, unit="1", low=0.0, high=highest_anomaly),
+        ),
+        rtol=use_case.gate.rtol,
+        atol=use_case.gate.atol,
+        interval=IntervalTable(
+            coverage=interval.coverage, edges=interval.edges, lower=interval.lower, upper=interval.upper
+        ),
+        alarms=tuple(AlarmRule(**alarm.model_dump()) for alarm in use_case.alarms),
+        opset=OPSET,
+        lineage=lineage,
+    )
+
+
+def numbered(manifest: Manifest, version: int) -> Manifest:
+    return replace(manifest, version=version, release=release_of(manifest.use_case, version))
+
+
+def release_of(use_case: str, version: int) -> str:
+    return f"{use_case}/{version}"

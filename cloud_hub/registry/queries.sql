@@ -1,0 +1,63 @@
+-- lock
+SELECT pg_advisory_xact_lock(hashtext('andon.model.' || %(use_case)s));
+
+-- next_version
+SELECT coalesce(max(version), 0) + 1 AS version FROM model WHERE use_case = %(use_case)s;
+
+-- insert
+INSERT INTO model (use_case, version, release, run, state, onnx_path, onnx_sha256, manifest, gate, created)
+VALUES (%(use_case)s, %(version)s, %(release)s, %(run)s, %(state)s, %(onnx_path)s, %(onnx_sha256)s,
+        %(manifest)s, %(gate)s, %(created)s);
+
+-- set_alias
+INSERT INTO alias (use_case, name, version) VALUES (%(use_case)s, %(name)s, %(version)s)
+ON CONFLICT (use_case, name) DO UPDATE SET version = excluded.version;
+
+-- one
+SELECT * FROM model WHERE release = %(release)s;
+
+-- of_run
+SELECT * FROM model WHERE run = %(run)s;
+
+-- aliased
+SELECT m.* FROM alias a JOIN model m USING (use_case, version)
+ WHERE a.use_case = %(use_case)s AND a.name = %(name)s;
+
+-- newest_first
+SELECT m.*, r.dataset, r.metrics ->> 'rmse' AS rmse,
+       (SELECT array_agg(a.name ORDER BY a.name) FROM alias a
+         WHERE a.use_case = m.use_case AND a.version = m.version) AS aliases
+  FROM model m JOIN run r ON r.id = m.run
+ WHERE %(use_case)s::text IS NULL OR m.use_case = %(use_case)s
+ ORDER BY m.created DESC, m.release DESC;
+
+-- run
+SELECT * FROM run WHERE id = %(run)s;
+
+-- dataset
+SELECT * FROM dataset WHERE id = %(dataset)s;
+
+-- approvals
+SELECT person, override, approved FROM approval WHERE release = %(release)s ORDER BY id;
+
+-- predictions
+-- Counted where they are: every prediction names its release.
+SELECT count(*) AS predictions, count(DISTINCT machine) AS machines, min(time) AS first, max(time) AS last
+  FROM prediction WHERE release = %(release)s;
+
+-- devices
+SELECT d.name FROM device_release r JOIN device d ON d.id = r.device
+ WHERE r.release = %(release)s ORDER BY d.name;
+
+-- last_predictions
+-- The last prediction of each machine by any release of a use case, as the devices made it.
+SELECT DISTINCT ON (m.name) m.name AS machine, p.time, p.release, p.values
+  FROM prediction p JOIN machine m ON m.id = p.machine
+ WHERE p.release LIKE %(like)s AND m.name = ANY (%(machines)s)
+ ORDER BY m.name, p.time DESC;
+
+-- all_predictions
+SELECT m.name AS machine, p.time, p.release, p.values
+  FROM prediction p JOIN machine m ON m.id = p.machine
+ WHERE p.release LIKE %(like)s AND m.name = ANY (%(machines)s)
+ ORDER BY m.name, p.time;

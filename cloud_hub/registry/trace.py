@@ -1,0 +1,88 @@
+"""The trace: from a release back to the rows it was made of, forward to what it said and where it runs."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from cloud_hub.registry.models import SQL, Model, Registry
+from cloud_hub.store.database import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The run that made a model, and the dataset that the run learnt from."""
+
+    run: str
+    code: str  # version of the code that trained
+    correlation: str
+    created: datetime
+    metrics: dict[str, Any]
+    dataset: str
+    dataset_hash: str
+    feature_set: str
+    feature_set_version: str  # SHA-256 of the source text behind it
+    rows: int
+    machines: int
+    failures: int  # lives that ended in one
+    span: tuple[str, str]  # times of the first and the last row
+    rows_by_machine: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    model: Model
+    source: Source
+    approvals: tuple[Row, ...]  # person, override, approved
+    predictions: Row  # predictions, machines, first, last
+    devices: tuple[str, ...]  # that run it, as they said last
+
+    def to_fields(self) -> dict[str, Any]:
+        """Plain values; times stay datetimes."""
+        model = self.model
+        return {
+            "release": model.release,
+            "use_case": model.use_case,
+            "version": model.version,
+            "state": model.state,
+            "gate": dict(model.gate),
+            "created": model.created,
+            "released": model.released,
+            "onnx_sha256": model.onnx_sha256,
+            "bundle_sha256": model.bundle_sha256,
+            "approvals": [dict(row) for row in self.approvals],
+            "source": asdict(self.source),
+            "predictions": dict(self.predictions),
+            "devices": list(self.devices),
+        }
+
+
+def trace(registry: Registry, release: str) -> Trace:
+    """The whole trace of ``release``; NotFoundError where there is none."""
+    model, database = registry.get(release), registry.database
+    run = database.row(SQL["run"], {"run": model.run})
+    assert run is not None  # the schema holds a model to its run
+    dataset = database.row(SQL["dataset"], {"dataset": run["dataset"]}) or {}
+    manifest = dataset.get("manifest", {})
+    named = {"release": release}
+    return Trace(
+        model=model,
+        source=Source(
+            run=run["id"],
+            code=run["code"],
+            correlation=run["correlation"],
+            created=run["created"],
+            metrics=run["metrics"],
+            dataset=dataset.get("id", ""),
+            dataset_hash=dataset.get("hash", ""),
+            feature_set=dataset.get("feature_set", model.manifest.feature_set),
+            feature_set_version=manifest.get("feature_set_version", ""),
+            rows=dataset.get("rows", 0),
+            machines=dataset.get("machines", 0),
+            failures=dataset.get("lives", 0),
+            span=tuple(manifest.get("span", ("", ""))),
+            rows_by_machine=manifest.get("rows_by_machine", {}),
+        ),
+        approvals=tuple(database.rows(SQL["approvals"], named)),
+        predictions=database.row(SQL["predictions"], named) or {},
+        devices=tuple(row["name"] for row in database.rows(SQL["devices"], named)),
+    )
