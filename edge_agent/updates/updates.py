@@ -85,10 +85,14 @@ class Updates:
 
     def start(self) -> None:
         """Bring up what ran before, then listen to offers; what runs is known when this returns."""
+        self.bring_up()
+        self._thread.start()
+
+    def bring_up(self) -> None:
+        """Load what ran before, whatever ended the agent."""
         self._journal.raise_floor(door.enrolled_us(self._identity))
         for use_case in self._journal.records:
             self._installer(use_case).recover()
-        self._thread.start()
 
     def stop(self, *, crashed: bool = False) -> None:
         """End the thread; ``crashed`` says that the agent ends because something broke."""
@@ -152,11 +156,25 @@ class Updates:
             "time_floor_us": self._journal.floor_us,
         }
 
+    def turn(self) -> float:
+        """Judge what was offered, do one act of each update, hand over reports; how long to rest.
+
+        The updates' thread does nothing else, over and over.
+        """
+        self._take_offers()
+        now, rest = time.monotonic(), IDLE_S
+        for use_case, installer in self._installers.items():
+            if self._due.get(use_case, 0.0) <= now or installer.view.watch is not None:
+                self._due[use_case] = time.monotonic() + self._step(use_case, installer)
+            rest = min(rest, self._due[use_case] - time.monotonic())
+        self._hand_over()
+        return max(rest, 0.0)
+
     def _work(self) -> None:
         wait = 0.0
         while not self._wait(wait):
             try:
-                wait = self._turn()
+                wait = self.turn()
             except JournalError as error:
                 log.error("updates stand still", reason=str(error))
                 wait = IDLE_S
@@ -170,17 +188,6 @@ class Updates:
             if seconds > 0 and not self._offers and not self._stopping:
                 self._changed.wait(seconds)
             return self._stopping
-
-    def _turn(self) -> float:
-        """Judge what was offered, let every installer do one act, hand over reports; how long to rest."""
-        self._take_offers()
-        now, rest = time.monotonic(), IDLE_S
-        for use_case, installer in self._installers.items():
-            if self._due.get(use_case, 0.0) <= now:
-                self._due[use_case] = time.monotonic() + self._step(use_case, installer)
-            rest = min(rest, self._due[use_case] - time.monotonic())
-        self._hand_over()
-        return max(rest, 0.0)
 
     def _take_offers(self) -> None:
         now = time.monotonic()
