@@ -95,6 +95,9 @@ def replay(
     keep_time: Annotated[
         bool, typer.Option("--keep-time", help="Leave the recorded times as they are.")
     ] = False,
+    first_position: Annotated[
+        int, typer.Option(help="For agents that have read another recording: its last position and 1.")
+    ] = 1,
     time_column: Annotated[str, typer.Option(help="Tables: the column of times.")] = "",
     machine_column: Annotated[str, typer.Option(help="Tables: the column that names the machine.")] = "",
     machine_class: Annotated[str, typer.Option(help="Tables: the class of the machines.")] = "recorded",
@@ -121,6 +124,7 @@ def replay(
         step_s=step,
         length=length,
         keep_time=keep_time,
+        first_position=first_position,
         layout=layout,
     )
     going_by, kept = Clock.parse(clock), Truth(truth)

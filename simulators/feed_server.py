@@ -15,7 +15,7 @@ from typing import Protocol
 from simulators.errors import SettingError
 from wire.clock import MICROSECONDS, Clock
 from wire.errors import WireError
-from wire.feed import End, FeedReader, FeedWriter, Hello, Open, Reading, listen
+from wire.feed import End, FeedReader, FeedWriter, Hello, Open, Reading, connect, listen
 from wire.table import SignalTable
 
 OPENING_S = 10.0  # how long a connection may take to say what it wants
@@ -71,6 +71,8 @@ class FeedServer:
         """Listen for each device; returns the addresses to connect to (a port 0 is replaced)."""
         try:
             for device, address in addresses.items():
+                if _is_served(address):
+                    raise SettingError(f"cannot listen on {address}: another process serves it")
                 self._listeners[listen(address)] = device
         except (OSError, WireError) as error:
             self.stop()
@@ -84,12 +86,12 @@ class FeedServer:
             return dict(self._emitted)
 
     def stop(self) -> None:
-        """Close every connection and wait for the threads; the sockets' files go too."""
+        """Close every connection and wait for the threads; the sockets' files go too. Twice is once."""
         self._stopping.set()
         if self._acceptor.is_alive():
             self._acceptor.join()
-        for listener in self._listeners:
-            _discard(listener)
+        while self._listeners:
+            _discard(self._listeners.popitem()[0])
         with self._lock:
             connections = dict(self._connections)
         for connection, thread in connections.items():
@@ -171,6 +173,15 @@ class FeedServer:
             real_s = self._clock.real_seconds(ahead_us / MICROSECONDS)
             self._stopping.wait(min(max(real_s, 0.0005), LONGEST_WAIT_S))
         return False
+
+
+def _is_served(address: str) -> bool:
+    """Whether someone answers: a Unix socket in use would otherwise be taken over silently."""
+    try:
+        connect(address, timeout_s=1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def _address(listener: socket.socket) -> str:

@@ -1,7 +1,8 @@
 """Recorded data as a source of readings: whatever the file, the same shape and the same promise.
 
-Positions are ranks in time over all machines of a device (1 is the first), so
-they depend on the recording alone. Missing values are left out of a reading
+Positions are ranks in time over all machines of a device, so they depend on the
+recording alone (and on the first one: an agent that has read one recording to
+its end goes on with the next behind it). Missing values are left out of a reading
 rather than sent as NaN: an agent then sees what a real gateway would have sent.
 """
 
@@ -67,7 +68,9 @@ class Recording:
         return max(int(track.times_us[-1]) for track in self.tracks)
 
 
-def share_out(recording: Recording, devices: Sequence[str]) -> dict[str, "ReplaySource"]:
+def share_out(
+    recording: Recording, devices: Sequence[str], *, first_position: int = 1
+) -> dict[str, "ReplaySource"]:
     """The machines of ``recording`` over ``devices``, in turn."""
     shares = {device: recording.tracks[i :: len(devices)] for i, device in enumerate(devices)}
     empty = [device for device, tracks in shares.items() if not tracks]
@@ -76,15 +79,15 @@ def share_out(recording: Recording, devices: Sequence[str]) -> dict[str, "Replay
             f"expected at least a machine a device, got {len(recording.tracks)} machines "
             f"for {len(devices)} devices: nothing is left for {', '.join(empty)}"
         )
-    return {device: ReplaySource(tracks) for device, tracks in shares.items()}
+    return {device: ReplaySource(tracks, first_position) for device, tracks in shares.items()}
 
 
 class ReplaySource:
-    """The readings of the machines in ``tracks``, merged in time."""
+    """The readings of the machines in ``tracks``, merged in time; the first is at ``first_position``."""
 
     replayable = True
 
-    def __init__(self, tracks: Sequence[Track]) -> None:
+    def __init__(self, tracks: Sequence[Track], first_position: int = 1) -> None:
         self._tracks = [_without_empty(track) for track in tracks]
         times = np.concatenate([track.times_us for track in self._tracks])
         order = np.argsort(times, kind="stable")
@@ -95,22 +98,24 @@ class ReplaySource:
         self._samples = np.cumsum(counts[order])
         self._ids = _first_ids(self._tracks)
         self.table = _signal_table(self._tracks)
-        self.last_position = len(order)
+        self._before = first_position - 1
+        self.last_position = self._before + len(order)
 
     def readings(self, after: int) -> Iterator[Reading]:
-        for position in range(after + 1, self.last_position + 1):
+        for position in range(max(after, self._before) + 1, self.last_position + 1):
             yield self._reading(position)
 
     def samples_until(self, position: int) -> int:
         """How many samples the readings up to and including ``position`` hold."""
-        last = min(position, self.last_position)
-        return int(self._samples[last - 1]) if last > 0 else 0
+        readings = self.readings_until(position)
+        return int(self._samples[readings - 1]) if readings > 0 else 0
 
     def readings_until(self, position: int) -> int:
-        return max(0, min(position, self.last_position))
+        return max(0, min(position, self.last_position) - self._before)
 
     def _reading(self, position: int) -> Reading:
-        machine, row = int(self._machine[position - 1]), int(self._row[position - 1])
+        rank = position - self._before - 1
+        machine, row = int(self._machine[rank]), int(self._row[rank])
         track, base = self._tracks[machine], self._ids[machine]
         present = np.flatnonzero(np.isfinite(track.values[row]))
         windows: tuple[Window, ...] = ()

@@ -41,6 +41,7 @@ class Request:
     step_s: float | None  # between readings, where the recording has no times of its own
     length: int  # samples a window
     keep_time: bool
+    first_position: int
     layout: Layout
 
     def read(self) -> Recording:
@@ -49,6 +50,8 @@ class Request:
             raise SettingError(f"expected a recording in {self.path}, found no such file")
         if self.step_s is not None and not 1e-6 <= self.step_s <= 1e8:
             raise SettingError(f"expected --step between 0.000001 and 100,000,000 s, got {self.step_s:g}")
+        if self.first_position < 1:
+            raise SettingError(f"expected --first-position of 1 or more, got {self.first_position}")
         if not 256 <= self.length <= 65_536:
             raise SettingError(f"expected --length between 256 and 65,536 samples, got {self.length}")
         if self.keep_time and self.kind in (Kind.CMAPSS, Kind.CWRU):
@@ -71,6 +74,7 @@ class Request:
             "kind": f"replay of {self.kind}",
             "path": str(self.path.resolve()),
             "devices": list(self.devices),
+            "first_position": self.first_position,
             "machines": len(recording.tracks),
             "readings": sum(len(track.times_us) for track in recording.tracks),
             "begin_us": recording.first_us,
@@ -87,7 +91,7 @@ def prepare(request: Request, clock: Clock, truth: Truth) -> tuple[Recording, Ma
     recording = request.read()
     if not request.keep_time:
         recording = recording.moved(begin_us=_begin(request, recording, clock, truth))
-    sources = share_out(recording, request.devices)
+    sources = share_out(recording, request.devices, first_position=request.first_position)
     truth.claim(request.to_fields(recording))
     truth.write_lines(LABELS, [])
     for name, lines in recording.notes.items():

@@ -74,8 +74,10 @@ def plan(
     or, on a real clock, for its only part; left out, they follow the clock's factor.
     """
     scaled = clock.factor > 1
-    past_s = interval_s or max(LIVE_S, _minutes(clock.factor / TICKS_PER_REAL_SECOND))
-    past_window_s = window_s or max(LIVE_WINDOW_S, _minutes(clock.factor / WINDOWS_PER_REAL_SECOND))
+    past_s = max(LIVE_S, _minutes(clock.factor / TICKS_PER_REAL_SECOND)) if interval_s is None else interval_s
+    past_window_s = max(LIVE_WINDOW_S, _minutes(clock.factor / WINDOWS_PER_REAL_SECOND))
+    if window_s is not None:
+        past_window_s = window_s
     live_s, live_window_s = (LIVE_S, LIVE_WINDOW_S) if scaled else (past_s, past_window_s)
     for name, value in (("interval", past_s), ("window-every", past_window_s)):
         if not 0.001 <= value <= 1e7:
