@@ -29,7 +29,7 @@ def checks(*, quick: bool) -> list[Check]:
     database = _database()
     needed = not any(check.name == "database" and check.state is State.OK for check in database)
     postgres = _embedded_postgres(quick=quick, needed=needed)
-    return [_broker(), postgres, *database, _training(quick=quick)]
+    return [_broker(), postgres, *database, *_left_behind(), _training(quick=quick)]
 
 
 def _broker() -> Check:
@@ -116,6 +116,18 @@ def _timescale(row: dict[str, object] | None) -> Check:
         remedy = "hypertables only: columnstore and policies need the Community edition"
         return Check(name="TimescaleDB", state=State.WARNING, found=found, remedy=remedy)
     return Check(name="TimescaleDB", state=State.OK, found=found)
+
+
+def _left_behind() -> list[Check]:
+    """What root's hubs kept outside of a state directory that is gone; only a person may delete it."""
+    from cloud_hub.parts.places import orphans  # noqa: PLC0415 - needs the hub's libraries
+
+    found = orphans()
+    if not found:
+        return []
+    remedy = "the state directories they belonged to are gone: move those back, or rm -r these"
+    names = ", ".join(map(str, found))
+    return [Check(name="left-over databases", state=State.WARNING, found=names, remedy=remedy)]
 
 
 def _training(*, quick: bool) -> Check:

@@ -257,7 +257,7 @@ def test_without_mosquitto_the_embedded_broker_serves_and_says_what_is_missing(
     monkeypatch.setattr(shutil, "which", lambda *_args, **_options: None)
     server = authority.issue("localhost", server=True)
     files = ServerFiles(ca=server.ca, certificate=server.certificate, key=server.key)
-    part = Broker(state_root / "b", files)
+    part = Broker(state_root / "b", files, ephemeral=True)
     assert "without client certificates" in part.warning
     address = part.start()
     try:
