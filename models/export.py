@@ -15,10 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from models.errors import GraphError
-from models.graphs import ANOMALY, FEATURES, OUTPUTS, REMAINING_LIFE, Runner
+from models.graphs import Runner
+from models.interface import ANOMALY, FEATURES, OPSET, OUTPUTS, REMAINING_LIFE
 from models.networks import RemainingLifeNetwork
 
-OPSET = 17
 IR_VERSION = 8  # the one of opset 17: older runtimes still read it
 PARITY = 1e-3  # of the cap, and of an anomaly of 1
 

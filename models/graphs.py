@@ -14,13 +14,9 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from models.errors import GraphError
+from models.interface import FEATURES, OPSET, OUTPUTS
 
-FEATURES = "features"
-REMAINING_LIFE = "remaining_life"
-ANOMALY = "anomaly"
-OUTPUTS = (REMAINING_LIFE, ANOMALY)
 PLAIN = ("", "ai.onnx")
-NEWEST_OPSET = 17
 LARGEST = 64 << 20
 
 Floats = NDArray[np.float32]
@@ -85,8 +81,8 @@ def _check_plain(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:
     if model.functions:
         raise GraphError(f"expected plain operators, got {len(model.functions)} functions")
     version = max(opset.version for opset in model.opset_import)
-    if version > NEWEST_OPSET:
-        raise GraphError(f"expected opset {NEWEST_OPSET} or older, got {version}")
+    if version > OPSET:
+        raise GraphError(f"expected opset {OPSET} or older, got {version}")
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise GraphError("expected weights inside the file, got some in other files")
 

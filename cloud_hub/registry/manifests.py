@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kernels.interval import Interval
-from models.export import OPSET
-from models.graphs import ANOMALY, REMAINING_LIFE
+from models.interface import ANOMALY, OPSET, REMAINING_LIFE
 from models.use_case import UseCase
 from wire.manifest import AlarmRule, Input, IntervalTable, Manifest, Output
 

@@ -1,0 +1,61 @@
+"""Reading a file of labels: a JSON object a line, each judged by itself, none lost for a neighbour's fault.
+
+{"machine": "pump-7", "kind": "failure", "time": "2026-09-01T06:30:00Z", "note": "outer race"}
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cloud_hub.store.labels import KINDS, NewLabel
+from wire.clock import to_datetime
+
+OWN = frozenset({"machine", "kind", "time"})  # whatever else a line says is kept as detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    line: int  # from 1
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    number: int  # from 1
+    label: NewLabel
+
+
+def parse(lines: Iterable[str], *, now: datetime) -> Iterator[Line | Refusal]:
+    """Every line that is not blank, as a label or with the reason it is none; ``now`` is the hub's time."""
+    for number, text in enumerate(lines, start=1):
+        if text.strip():
+            try:
+                yield Line(number=number, label=_label(json.loads(text), now))
+            except (ValueError, TypeError, OverflowError, RecursionError) as error:
+                yield Refusal(line=number, reason=str(error))
+
+
+def _label(row: Any, now: datetime) -> NewLabel:
+    if not isinstance(row, dict):
+        raise TypeError(f"expected a JSON object, got {row!r}"[:200])
+    if missing := sorted(OWN - row.keys()):
+        raise ValueError(f"missing {', '.join(missing)}")
+    if row["kind"] not in KINDS:
+        raise ValueError(f"expected a kind out of {', '.join(KINDS)}, got {row['kind']!r}")
+    time = _time(row["time"])
+    if time > now:
+        raise ValueError(f"expected a time up to {now.isoformat()}, got {time.isoformat()}")
+    detail = {key: value for key, value in row.items() if key not in OWN}
+    return NewLabel(machine=str(row["machine"]), kind=row["kind"], time=time, detail=detail)
+
+
+def _time(value: Any) -> datetime:
+    """ISO 8601 with its zone, or microseconds since 1970."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return to_datetime(value)
+    time = datetime.fromisoformat(str(value))
+    if time.tzinfo is None:
+        raise ValueError(f"expected a time with its zone, got {value!r}")
+    return time

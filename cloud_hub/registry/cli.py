@@ -1,0 +1,136 @@
+"""``andon model``: train, look, approve, export, score."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cloud_hub.config import HubConfig
+from cloud_hub.files import write_public
+from cloud_hub.registry import following, printing
+from cloud_hub.registry.models import SQL, Registry
+from cloud_hub.registry.trace import trace
+
+model_app = typer.Typer(no_args_is_help=True, help="Train, compare and approve models.")
+
+Config = Annotated[Path | None, typer.Option(help="The hub's configuration file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Release = Annotated[str, typer.Argument(help="Such as motor-health/3.")]
+
+
+@model_app.command()
+def train(
+    use_case: Annotated[str, typer.Argument(help="Such as turbofan-rul.")],
+    onnx: Annotated[Path | None, typer.Option(help="Judge this network, made elsewhere.")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end.")] = True,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Train USE_CASE on what the store holds now, and judge the candidate. Exit 1 if that failed."""
+    from cloud_hub.flows import retrain  # noqa: PLC0415 - brings the job queue
+    from cloud_hub.hub import opened, person  # noqa: PLC0415 - as above
+    from models.use_case import find  # noqa: PLC0415 - as above
+
+    find(use_case)
+    with opened(HubConfig.load(config)) as hub:
+        run = retrain.request(hub, use_case, actor=person(), onnx=onnx)
+        if not wait:
+            typer.echo(json.dumps({"run": run}) if as_json else run)
+            return
+        row = following.run_to_its_end(hub.database, run, quiet=as_json)
+    typer.echo(json.dumps(row, default=str) if as_json else printing.trained(row))
+
+
+@model_app.command("list")
+def list_(
+    use_case: Annotated[str | None, typer.Option(help="Of this use case alone.")] = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Every version of every model, newest first."""
+    with HubConfig.load(config).database(most=2) as database:
+        rows = [printing.listed(row) for row in database.rows(SQL["newest_first"], {"use_case": use_case})]
+    if as_json:
+        typer.echo(json.dumps(rows, default=str))
+        return
+    table = Table("release", "state", "is", "RMSE", "dataset", "made", "gate")
+    for row in rows:
+        table.add_row(*printing.cells(row))
+    Console().print(table)
+
+
+@model_app.command()
+def show(release: Release, as_json: AsJson = False, config: Config = None) -> None:
+    """The whole trace of RELEASE: run, dataset, features, code, rows; verdict, approvals, predictions."""
+    with _registry(config) as registry:
+        found = trace(registry, release)
+    typer.echo(json.dumps(found.to_fields(), default=str) if as_json else printing.traced(found))
+
+
+@model_app.command()
+def approve(
+    release: Release,
+    override: Annotated[str, typer.Option(help="Why, where the gate has said no.")] = "",
+    patience: Annotated[float, typer.Option(help="Seconds to wait until it is signed.")] = 120.0,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Approve RELEASE and wait until it is bundled, signed and published."""
+    from cloud_hub.flows import release as releases  # noqa: PLC0415 - brings the job queue
+    from cloud_hub.hub import opened, person  # noqa: PLC0415 - as above
+
+    with opened(HubConfig.load(config)) as hub:
+        releases.approve(hub, release, person=person(), override=override)
+        row = following.until_released(hub.database, release, patience_s=patience)
+    shown = {name: row[name] for name in ("release", "state", "bundle_path", "bundle_sha256")}
+    typer.echo(
+        json.dumps(shown, default=str) if as_json else f"{release} is released: {row['bundle_sha256']}"
+    )
+
+
+@model_app.command()
+def export(
+    release: Release,
+    out: Annotated[Path, typer.Option(help="The ONNX file to write.")],
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Write the network of RELEASE as ONNX."""
+    with _registry(config) as registry:
+        model = registry.get(release)
+        write_public(out, registry.onnx(model))
+    shown = {"release": release, "out": str(out), "sha256": model.onnx_sha256}
+    typer.echo(json.dumps(shown) if as_json else f"wrote {out}: {model.onnx_sha256}")
+
+
+@model_app.command()
+def score(
+    named: Annotated[str, typer.Argument(metavar="USE_CASE|RELEASE")],
+    truth: Annotated[
+        Path, typer.Option(help="A line a machine with remaining_life, or a life with start and failure.")
+    ],
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Only machines that its run held out.")
+    ] = False,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Hold the predictions that devices made against what happened, in both conventions."""
+    from cloud_hub.training import scoring  # noqa: PLC0415 - the one command that needs it
+
+    with _registry(config) as registry:
+        found = scoring.score(registry, named, truth, held_out=held_out)
+    typer.echo(json.dumps(found) if as_json else printing.scored(found))
+
+
+@contextmanager
+def _registry(config: Path | None) -> Iterator[Registry]:
+    """The registry of the configured hub, its connections open until the block ends."""
+    settings = HubConfig.load(config)
+    with settings.database(most=2) as database:
+        yield Registry(database, settings.state_dir / "artifacts", settings.time())
