@@ -66,3 +66,9 @@ ON CONFLICT (use_case, name) DO UPDATE SET version = excluded.version;
 
 -- uncrown
 DELETE FROM alias WHERE use_case = %(use_case)s AND name = 'champion';
+
+-- newest_failure
+-- The newest act about publishing a release.
+SELECT action, detail FROM audit
+ WHERE subject = %(release)s AND action IN ('release.approve', 'release.publish', 'release.publish-failed')
+ ORDER BY id DESC LIMIT 1;

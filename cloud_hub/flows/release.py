@@ -1,23 +1,25 @@
-"""From a judged candidate to a release: approval by a person, then the bundle, signed and published.
+"""A person's word on a candidate, and what came of it.
 
-Approving queues the publishing; whoever must wait watches ``model.state``
-become 'released'. Both halves may be repeated: the second time changes nothing.
+Approving queues the publishing (:mod:`cloud_hub.flows.publish`); whoever must
+wait watches ``model.state`` become 'released', and :func:`failure`. Approving
+twice changes nothing, except that a publishing that failed is tried again.
 """
 
 from cloud_hub.errors import GateError, NotFoundError
+from cloud_hub.flows.runs import SQL
 from cloud_hub.hub import Hub
 from cloud_hub.jobs import queue
-from cloud_hub.store.database import Connection, Row, load_queries
+from cloud_hub.store.database import Connection, Row
 
-SQL = load_queries("cloud_hub.flows")
+ACTOR = "job:publish"
 
 
 def approve(hub: Hub, release: str, *, person: str, override: str = "") -> None:
     """Let ``release`` be published; ``override`` is the reason where the gate had said no."""
     with hub.database.transaction() as connection:
-        model = _model(connection, release)
+        model = model_of(connection, release)
         if model["state"] in ("approved", "released"):
-            _queue(connection, release)
+            _queue(connection, release)  # an earlier publishing may have failed
             return
         if model["state"] == "refused" and not override.strip():
             raise GateError(
@@ -37,12 +39,36 @@ def approve(hub: Hub, release: str, *, person: str, override: str = "") -> None:
         )
 
 
+def note_failure(hub: Hub, release: str, error: str) -> None:
+    """Keep why ``release`` could not be published; approving it again tries again."""
+    with hub.database.transaction() as connection:
+        model = model_of(connection, release)
+        hub.record(
+            connection,
+            actor=ACTOR,
+            action="release.publish-failed",
+            subject=release,
+            detail={"error": error},
+            correlation=model["correlation"],
+        )
+
+
+def failure(hub: Hub, release: str) -> str:
+    """Why the newest try to publish ``release`` failed; empty where it did not, or is still under way."""
+    with hub.database.transaction() as connection:
+        row = connection.execute(SQL["newest_failure"], {"release": release}).fetchone()
+        if row is None or queue.pending(connection, queue.PUBLISH):
+            return ""
+    return str(row["detail"]["error"]) if row["action"] == "release.publish-failed" else ""
+
+
 def _queue(connection: Connection, release: str) -> None:
     name = f"{queue.PUBLISH}:{release}"
     queue.defer(connection, queue.PUBLISH, {"release": release}, lock=queue.PUBLISH, queueing_lock=name)
 
 
-def _model(connection: Connection, release: str) -> Row:
+def model_of(connection: Connection, release: str) -> Row:
+    """The row of a release's model, locked, with the correlation of its run."""
     model = connection.execute(SQL["model"], {"release": release}).fetchone()
     if model is None:
         raise NotFoundError("release", release)

@@ -1,8 +1,6 @@
-"""From stored data to a judged candidate: dataset, training, gate, registry, under one correlation id.
+"""Asking for a retraining: a run to watch, and the job that works it off, together or not at all.
 
-A request only queues; the work happens in a child process of `andon hub work`.
-Its result is written only by the attempt that owns the run: a worker that was
-given up for dead and comes back can overwrite nothing.
+The work is in :mod:`cloud_hub.flows.candidate`, done by a child process of `andon hub work`.
 """
 
 import shutil
@@ -13,12 +11,11 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from cloud_hub.errors import NotFoundError
+from cloud_hub.flows.runs import SQL
 from cloud_hub.hub import Hub
 from cloud_hub.jobs import queue
-from cloud_hub.store.database import load_queries
+from models import use_case as use_cases
 from wire.bundle import file_sha256
-
-SQL = load_queries("cloud_hub.flows")
 
 
 def request(
@@ -29,6 +26,7 @@ def request(
     ``onnx`` brings a network made elsewhere: it is judged, bundled and signed
     like a trained one. ``correlation`` ties the run to what caused it.
     """
+    use_cases.find(use_case)
     settings: dict[str, Any] = {"onnx": _keep(hub, onnx)} if onnx else {}
     traced = correlation or uuid.uuid4().hex
     with hub.database.transaction() as connection:

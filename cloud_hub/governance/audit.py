@@ -81,9 +81,7 @@ def verify(connection: Connection) -> Verification:
     return Verification(entries=count, head=head.hex())
 
 
-def newest(
-    connection: Connection, *, subject: str = "", correlation: str = "", limit: int = 50
-) -> list[Row]:
+def newest(connection: Connection, *, subject: str = "", correlation: str = "", limit: int = 50) -> list[Row]:
     """The newest entries, newest first; of one subject or correlation where given."""
     wanted = {"subject": subject, "correlation": correlation, "limit": limit}
     return connection.execute(SQL["newest"], wanted).fetchall()

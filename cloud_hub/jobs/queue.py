@@ -47,3 +47,12 @@ def defer(
             return deferrer.defer(**(arguments or {}))
     except exceptions.AlreadyEnqueued:
         return None
+
+
+def pending(connection: Connection, task: str) -> bool:
+    """Whether a job of ``task`` waits or runs."""
+    found = connection.execute(
+        "SELECT FROM procrastinate_jobs WHERE task_name = %(task)s AND status IN ('todo', 'doing') LIMIT 1",
+        {"task": task},
+    )
+    return found.fetchone() is not None

@@ -13,7 +13,7 @@ from cloud_hub.rollout import states
 from cloud_hub.rollout.plan import Plan
 from cloud_hub.rollout.policy import Decision, Standing, Verdict, decide, overdue
 from cloud_hub.rollout.ports import Crown, Record, Sign
-from cloud_hub.rollout.rollouts import locked
+from cloud_hub.rollout.rollouts import active, locked
 from cloud_hub.rollout.selection import SQL
 from cloud_hub.store.database import Connection, Database, Row
 from wire.clock import Clock, to_us
@@ -43,22 +43,18 @@ class Engine:
         self._crown = crown
         self._expiry_us = round(directive_days * DAY_US)
 
-    def active(self) -> list[str]:
-        """Rollouts with something left to do."""
-        rows = self._database.rows(SQL["active"], {"settled": list(states.SETTLED)})
-        return [row["id"] for row in rows]
-
     def step_all(self) -> int:
         """One step of every active rollout; returns how many are active. One that cannot go on says why."""
-        active = self.active()
-        for rollout in active:
+        with self._database.transaction() as connection:
+            found = active(connection)
+        for rollout in found:
             try:
                 self.step(rollout)
             except HubError as error:
                 self._database.execute(
                     SQL["explain"], {"rollout": rollout, "reason": f"cannot go on: {error}"}
                 )
-        return len(active)
+        return len(found)
 
     def step(self, rollout: str) -> None:
         """Fold the reports, decide, direct: all of it or nothing."""

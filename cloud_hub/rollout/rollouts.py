@@ -14,6 +14,7 @@ from cloud_hub.errors import ConflictError, NotFoundError
 from cloud_hub.rollout.plan import Plan
 from cloud_hub.rollout.ports import Crown, Record, Wake
 from cloud_hub.rollout.selection import SQL, released, select
+from cloud_hub.rollout.states import SETTLED
 from cloud_hub.store.database import Connection, Database, Row
 from wire.clock import Clock
 
@@ -162,3 +163,8 @@ def locked(connection: Connection, rollout: str) -> Row:
     row = connection.execute(SQL["lock_rollout"], {"rollout": rollout}).fetchone()
     assert row is not None
     return row
+
+
+def active(connection: Connection) -> list[str]:
+    """Rollouts with something left to do."""
+    return [row["id"] for row in connection.execute(SQL["active"], {"settled": list(SETTLED)})]

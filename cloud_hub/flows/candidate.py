@@ -1,0 +1,102 @@
+"""From stored data to a judged candidate: dataset, training, gate, registry, under one correlation id.
+
+For a child process of `andon hub work`. The result is written only by the attempt
+that owns the run: a worker that was given up for dead and comes back can overwrite nothing.
+"""
+
+from psycopg.types.json import Jsonb
+
+from cloud_hub.dataset.snapshot import snapshot
+from cloud_hub.errors import HubError
+from cloud_hub.flows import runs
+from cloud_hub.flows.runs import SQL, Attempt
+from cloud_hub.hub import Hub
+from cloud_hub.registry.manifests import draw_up
+from cloud_hub.registry.models import Registry
+from cloud_hub.training import code
+from cloud_hub.training.train import Candidate, Champion, adopt, train
+from kernels.errors import KernelError
+from models import use_case as use_cases
+from models.errors import ModelError
+from models.use_case import UseCase
+from wire.errors import WireError
+from wire.manifest import Manifest
+
+SENTENCES = (HubError, ModelError, KernelError, WireError, OSError)  # their text says it all
+ACTOR = "job:retrain"
+
+
+def execute(hub: Hub, run: str) -> None:
+    """Do the work of ``run``: for a child process of the worker. A failure ends in the run's row."""
+    attempt = runs.own(hub, run)
+    try:
+        _work(attempt)
+    except runs.TakenError:
+        raise
+    except Exception as error:
+        expected = isinstance(error, SENTENCES)
+        sentence = str(error) if expected else f"{type(error).__name__}: {error}"
+        runs.fail(hub, run, sentence, attempt=attempt.number)
+        if not expected:
+            raise
+
+
+def _work(attempt: Attempt) -> None:
+    hub = attempt.hub
+    use_case = use_cases.find(attempt.use_case)
+    registry = Registry(hub.database, hub.artifacts, hub.clock)
+    attempt.progress("dataset", 0.0)
+    dataset = snapshot(hub.database, hub.artifacts, use_case, hub.clock)
+    examples = dataset.examples()
+    champion = _champion(registry, use_case)
+    if "onnx" in attempt.settings:
+        onnx = (hub.artifacts / attempt.settings["onnx"]).read_bytes()
+        candidate = adopt(examples, use_case, onnx, champion=champion, progress=attempt.progress)
+    else:
+        candidate = train(examples, use_case, champion=champion, progress=attempt.progress)
+    lineage = {
+        "run": attempt.run,
+        "dataset": dataset.id,
+        "dataset_hash": dataset.hash,
+        "code": code.version(),
+        "correlation": attempt.correlation,
+    }
+    manifest = draw_up(
+        use_case,
+        names=examples.names,
+        units=examples.units,
+        interval=candidate.interval,
+        highest_anomaly=candidate.highest_anomaly,
+        lineage=lineage,
+    )
+    _finish(attempt, registry, candidate, manifest)
+
+
+def _champion(registry: Registry, use_case: UseCase) -> Champion | None:
+    made = registry.aliased(use_case.name, "champion")
+    if made is None:
+        return None
+    return Champion(release=made.release, onnx=registry.onnx(made), learning=registry.learning(made))
+
+
+def _finish(attempt: Attempt, registry: Registry, candidate: Candidate, manifest: Manifest) -> None:
+    """Run and model appear together, and only if this attempt still owns the run."""
+    hub = attempt.hub
+    verdict = candidate.verdict.to_fields()
+    with hub.database.transaction() as connection:
+        attempt.hold(connection)
+        release = registry.register(
+            connection, run=attempt.run, onnx=candidate.onnx, manifest=manifest, gate=verdict
+        )
+        made = manifest.lineage
+        result = {"dataset": made["dataset"], "code": made["code"], "now": hub.clock.now()}
+        owned = {"run": attempt.run, "attempt": attempt.number}
+        connection.execute(SQL["finish"], owned | result | {"metrics": Jsonb(dict(candidate.metrics))})
+        hub.record(
+            connection,
+            actor=ACTOR,
+            action="retrain.done",
+            subject=attempt.run,
+            detail={"release": release, "passed": verdict["passed"], "reason": verdict["reason"]},
+            correlation=attempt.correlation,
+        )

@@ -1,0 +1,102 @@
+"""`andon hub work`: two workers in one process, one for rollouts alone, one for everything else.
+
+Stopped by SIGTERM it ends its children, puts their jobs back into the queue and
+leaves; killed, it leaves jobs that the next one finds and queues again.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine
+
+import procrastinate
+import structlog
+from procrastinate.exceptions import ConnectorException
+
+from cloud_hub.config import HubConfig
+from cloud_hub.errors import UnreachableError
+from cloud_hub.flows import runs
+from cloud_hub.hub import Hub, opened, wake_rollouts
+from cloud_hub.jobs import queue
+from cloud_hub.jobs.reaper import HEARTBEAT_S, SILENCE_S, reap
+from cloud_hub.jobs.tasks import build
+from cloud_hub.rollout.rollouts import active
+
+CONCURRENCY = {queue.ROLLOUT: 1, queue.DEFAULT: 4}  # trainings take turns by their lock
+TEND_S = 5.0
+GRACE_S = 8.0
+
+log = structlog.get_logger()
+
+
+def run(config: HubConfig) -> None:
+    """Work until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    with opened(config) as hub:
+        asyncio.run(serve(hub))
+
+
+async def serve(hub: Hub, *, silence_s: float = SILENCE_S) -> None:
+    """Run both workers until a signal comes; a worker that ends by itself ends all."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    app = build(hub, stopping)
+    try:
+        async with app.open_async():
+            await _work(app, hub, stopping, silence_s)
+    except ConnectorException as error:
+        raise UnreachableError(f"the database went away: {hub.database.where}: {error.__cause__}") from error
+
+
+async def _work(app: procrastinate.App, hub: Hub, stopping: asyncio.Event, silence_s: float) -> None:
+    asked = asyncio.create_task(stopping.wait())
+    tending = asyncio.create_task(_tend(app, hub, stopping, silence_s))
+    workers = [asyncio.create_task(_worker(app, name, count)) for name, count in CONCURRENCY.items()]
+    log.info("working", queues=list(CONCURRENCY))
+    await asyncio.wait((asked, tending, *workers), return_when=asyncio.FIRST_COMPLETED)
+    by_request = stopping.is_set()
+    stopping.set()
+    for task in (tending, *workers):
+        task.cancel()
+    ended = await asyncio.gather(tending, *workers, return_exceptions=True)
+    await asked
+    if not by_request:
+        errors = [each for each in ended if isinstance(each, Exception)]
+        raise errors[0] if errors else UnreachableError("a worker ended by itself: see its log above")
+    log.info("stopped")
+
+
+def _worker(app: procrastinate.App, name: str, count: int) -> Coroutine[None, None, None]:
+    return app.run_worker_async(
+        queues=[name],
+        name=name,
+        concurrency=count,
+        install_signal_handlers=False,
+        update_heartbeat_interval=HEARTBEAT_S,
+        stalled_worker_timeout=SILENCE_S,
+        shutdown_graceful_timeout=GRACE_S,
+        delete_jobs="successful",
+    )
+
+
+async def _tend(app: procrastinate.App, hub: Hub, stopping: asyncio.Event, silence_s: float) -> None:
+    """Every few seconds: take over from dead workers, and see that active rollouts have their driver."""
+    while not stopping.is_set():
+        again, given_up = await reap(app.job_manager, silence_s=silence_s)
+        for job in again:
+            log.warning("a worker died: its job runs again", job=job.id, task=job.task_name)
+        for job in given_up:
+            log.error("a job was given up: it outlived no worker", job=job.id, task=job.task_name)
+            if job.task_name == queue.RETRAIN:
+                why = "given up: the worker died each time it ran"
+                await asyncio.to_thread(runs.fail, hub, str(job.task_kwargs["run"]), why)
+        await asyncio.to_thread(_ensure_driven, hub)
+        await asyncio.sleep(TEND_S)
+
+
+def _ensure_driven(hub: Hub) -> None:
+    with hub.database.transaction() as connection:
+        if active(connection) and not queue.pending(connection, queue.DRIVE):
+            wake_rollouts(connection)

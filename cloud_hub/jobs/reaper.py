@@ -1,0 +1,28 @@
+"""Jobs of dead workers: nobody else would ever finish them, as the queue leaves them "doing" for good.
+
+A worker is dead when its heartbeat stopped. Its jobs are queued again, and given up
+once they have cost several workers their lives. All this is real time: it is about
+processes, not about machines or models.
+"""
+
+from procrastinate import jobs, utils
+from procrastinate.manager import JobManager
+
+HEARTBEAT_S = 3.0
+SILENCE_S = 15.0  # five heartbeats: a busy machine skips one or two
+MOST_ATTEMPTS = 3
+
+
+async def reap(manager: JobManager, *, silence_s: float = SILENCE_S) -> tuple[list[jobs.Job], list[jobs.Job]]:
+    """Queue the jobs of dead workers again; returns those, and those that were given up."""
+    again, given_up = [], []
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=silence_s):
+        assert job.id is not None, "a job from the database has an id"
+        if job.attempts + 1 >= MOST_ATTEMPTS:
+            await manager.finish_job(job, jobs.Status.FAILED, delete_job=False)
+            given_up.append(job)
+        else:
+            await manager.retry_job_by_id_async(job.id, retry_at=utils.utcnow())
+            again.append(job)
+    await manager.prune_stalled_workers(silence_s)
+    return again, given_up

@@ -1,0 +1,90 @@
+"""What `andon hub work` can do, by the names under which it is deferred.
+
+Rollouts are driven by one job that lives as long as a rollout does, not by a job
+a second: the queue still decides that it runs once and somewhere, a start is picked
+up at once by its notification, and a day of waiting leaves no 86,400 rows behind.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import procrastinate
+import structlog
+
+from cloud_hub import hub as assembly
+from cloud_hub.flows import runs
+from cloud_hub.flows.release import note_failure
+from cloud_hub.hub import Hub
+from cloud_hub.jobs import queue
+from cloud_hub.jobs.child import ChildError, InterruptedJobError, run_child
+from cloud_hub.signing.repository import Repository
+from cloud_hub.store import partitions
+
+TICK_S = 1.0
+FOR_EVER = procrastinate.RetryStrategy(wait=1)  # a rollout is not given up because the database was away
+LATER = procrastinate.RetryStrategy(wait=0, retry_exceptions={InterruptedJobError})
+
+Failed = Callable[[Hub, str, str], None]
+
+log = structlog.get_logger()
+
+
+def build(hub: Hub, stopping: asyncio.Event) -> procrastinate.App:
+    """The application whose tasks work on ``hub`` until ``stopping`` is set."""
+    connector = procrastinate.PsycopgConnector(conninfo=hub.database.conninfo, min_size=1, max_size=6)
+    app = procrastinate.App(connector=connector)
+    _rollouts(app, hub, stopping)
+    _models(app, hub, stopping)
+    _upkeep(app, hub)
+    return app
+
+
+def _rollouts(app: procrastinate.App, hub: Hub, stopping: asyncio.Event) -> None:
+    engine = assembly.engine(hub)
+
+    @app.task(name=queue.DRIVE, queue=queue.ROLLOUT, retry=FOR_EVER)
+    async def drive_rollouts() -> None:
+        while not stopping.is_set() and await asyncio.to_thread(engine.step_all) > 0:
+            await _pause(stopping, TICK_S)
+
+
+def _models(app: procrastinate.App, hub: Hub, stopping: asyncio.Event) -> None:
+    async def in_child(flow: str, subject: str, failed: Failed) -> None:
+        try:
+            await run_child(flow, subject, config=hub.config, clock=str(hub.clock), stopping=stopping)
+        except ChildError as error:
+            await asyncio.to_thread(failed, hub, subject, str(error))
+
+    @app.task(name=queue.RETRAIN, retry=LATER)
+    async def retrain(run: str) -> None:
+        await in_child(queue.RETRAIN, run, runs.fail)
+
+    @app.task(name=queue.PUBLISH, retry=LATER)
+    async def publish(release: str) -> None:
+        await in_child(queue.PUBLISH, release, note_failure)
+
+
+def _upkeep(app: procrastinate.App, hub: Hub) -> None:
+    repository = Repository(hub.config.state_dir)
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name=queue.MAINTAIN, queueing_lock=queue.MAINTAIN, priority=-10)
+    def maintain_store(timestamp: int) -> None:
+        with hub.database.connect() as connection:
+            partitions.ensure(connection, hub.config.store, hub.clock)
+            dropped = partitions.tidy(connection, hub.config.store, hub.clock)
+        if dropped:
+            log.info("dropped partitions past their retention", partitions=dropped)
+
+    @app.periodic(cron="*/10 * * * *")
+    @app.task(name=queue.REFRESH, queueing_lock=queue.REFRESH, priority=-5)
+    def refresh_timestamp(timestamp: int) -> None:
+        if repository.exists() and repository.refresh_timestamp():
+            log.info("signed the TUF timestamp anew")
+
+
+async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stopping.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,131 @@
+"""Rollouts as people look at them: how far, how well, and why it stands where it stands.
+
+Read-only: the CLI and the console show these values and write no SQL of their own.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cloud_hub.errors import NotFoundError
+from cloud_hub.rollout.plan import Plan
+from cloud_hub.rollout.policy import Standing, Tally, tally
+from cloud_hub.store.database import Database, Row, load_queries
+
+SQL = load_queries("cloud_hub.rollout", "read.sql")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    id: str
+    use_case: str
+    release: str
+    state: str  # running, paused, halted, aborted, undone or done
+    reason: str  # why it is in that state, or what it waits for
+    wave: int  # the newest open one
+    waves: int
+    devices: int
+    states: dict[str, int]  # devices by where they stand
+    plan: dict[str, Any]
+    correlation: str
+    created_by: str
+    created: datetime
+    changed: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutDevice:
+    """One device in a rollout, and the last thing it reported."""
+
+    device: str
+    wave: int
+    state: str
+    reason: str
+    sequence: int | None  # of its directive; None: not offered yet
+    mode: str | None  # "install", or "undo" on its way back
+    issued: datetime | None
+    previous: str | None  # the release it had before
+    changed: datetime
+    running: str | None  # the release it says it runs
+    reported: str | None  # state, event, reason and evidence of its newest report
+    event: str | None
+    said: str | None
+    evidence: dict[str, Any] | None
+    reported_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaveStatus:
+    wave: int
+    state: str  # "waiting", "open" or "passed"; "failed" is what halted the rollout
+    size: int
+    committed: int
+    failed: int
+    skipped: int  # silent or withdrawn, counted as nothing
+    open: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """An act of a person, or a verdict of the policy with what it rests on."""
+
+    time: datetime
+    actor: str
+    action: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutDetail:
+    rollout: Rollout
+    waves: tuple[WaveStatus, ...]
+    devices: tuple[RolloutDevice, ...]
+    history: tuple[Decided, ...]  # in order
+
+
+def rollouts(database: Database, *, most: int = 100) -> list[Rollout]:
+    """The newest rollouts, newest first."""
+    return [Rollout(**row) for row in database.rows(SQL["rollouts"], {"rollout": None, "most": most})]
+
+
+def rollout(database: Database, name: str) -> RolloutDetail:
+    """One rollout with its waves, devices and decisions; ``NotFoundError`` where there is none."""
+    row = database.row(SQL["rollouts"], {"rollout": name, "most": 1})
+    if row is None:
+        raise NotFoundError("rollout", name)
+    found = Rollout(**row)
+    devices = tuple(RolloutDevice(**each) for each in database.rows(SQL["devices"], {"rollout": name}))
+    history = tuple(Decided(**each) for each in database.rows(SQL["history"], {"rollout": name}))
+    return RolloutDetail(rollout=found, waves=_waves(found, devices), devices=devices, history=history)
+
+
+def journal(database: Database, device: str, *, most: int = 50) -> list[Row]:
+    """What a device reported about its updates, newest first."""
+    return database.rows(SQL["reports"], {"device": device, "most": most})
+
+
+def rejections(database: Database, device: str) -> list[Row]:
+    """What was not stored of a device's messages, by reason: count, still waiting, last, an example."""
+    return database.rows(SQL["rejections"], {"device": device})
+
+
+def _waves(found: Rollout, devices: tuple[RolloutDevice, ...]) -> tuple[WaveStatus, ...]:
+    plan = Plan.parse(found.plan)
+    standings = [Standing(device=n, wave=d.wave, state=d.state) for n, d in enumerate(devices)]
+    counted = [tally(plan, standings, number) for number in range(1, found.waves + 1)]
+    return tuple(_wave(found, plan, each) for each in counted)
+
+
+def _wave(found: Rollout, plan: Plan, counted: Tally) -> WaveStatus:
+    failed = counted.failed > (counted.size - counted.skipped) * plan.tolerated
+    passed = counted.wave < found.wave or found.state == "done"
+    state = "failed" if failed else "passed" if passed else "open"
+    return WaveStatus(
+        wave=counted.wave,
+        state=state if counted.wave <= found.wave else "waiting",
+        size=counted.size,
+        committed=counted.committed,
+        failed=counted.failed,
+        skipped=counted.skipped,
+        open=counted.open,
+    )

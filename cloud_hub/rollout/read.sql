@@ -1,0 +1,53 @@
+-- rollouts
+SELECT r.id, r.use_case, r.release, r.state, r.reason, r.wave, r.plan, r.correlation, r.created_by, r.created,
+       r.changed,
+       (SELECT coalesce(max(rd.wave), 0) FROM rollout_device rd WHERE rd.rollout = r.id) AS waves,
+       (SELECT count(*) FROM rollout_device rd WHERE rd.rollout = r.id) AS devices,
+       (SELECT coalesce(jsonb_object_agg(state, devices), '{}')
+          FROM (SELECT state, count(*) AS devices FROM rollout_device rd
+                 WHERE rd.rollout = r.id GROUP BY state) counted) AS states
+  FROM rollout r
+ WHERE %(rollout)s::text IS NULL OR r.id = %(rollout)s
+ ORDER BY r.created DESC, r.id DESC
+ LIMIT %(most)s;
+
+-- devices
+-- Where every device stands, and the last thing each reported about its directive.
+SELECT d.name AS device, rd.wave, rd.state, rd.reason, rd.sequence, i.mode, i.issued, rd.previous, rd.changed,
+       runs.release AS running, said.state AS reported, said.event, said.reason AS said, said.evidence,
+       said.time AS reported_at
+  FROM rollout_device rd
+  JOIN rollout r ON r.id = rd.rollout
+  JOIN device d ON d.id = rd.device
+  LEFT JOIN directive i ON i.device = rd.device AND i.use_case = r.use_case AND i.sequence = rd.sequence
+  LEFT JOIN device_release runs ON runs.device = rd.device AND runs.use_case = r.use_case
+  LEFT JOIN LATERAL (SELECT p.state, p.event, p.reason, p.evidence, p.time FROM report p
+                      WHERE p.device = rd.device AND p.use_case = r.use_case
+                        AND p.directive_sequence = rd.sequence
+                      ORDER BY p.time DESC, p.id DESC LIMIT 1) said ON true
+ WHERE rd.rollout = %(rollout)s
+ ORDER BY rd.wave, d.name;
+
+-- history
+-- Who or what decided, and why.
+SELECT time, actor, action, detail FROM audit WHERE subject = %(rollout)s ORDER BY id;
+
+-- reports
+-- The update journal of a device, newest first.
+SELECT r.time, r.use_case, r.release, r.state, r.event, r.reason, r.rollout, r.directive_sequence, r.evidence
+  FROM report r JOIN device d ON d.id = r.device
+ WHERE d.name = %(device)s
+ ORDER BY r.time DESC, r.id DESC
+ LIMIT %(most)s;
+
+-- rejections
+-- What was not stored of a device's messages, by reason.
+SELECT q.reason, count(*) AS count, count(*) FILTER (WHERE q.settled IS NULL) AS waiting,
+       max(q.received) AS last, (array_agg(q.detail ORDER BY q.received DESC))[1] AS detail
+  FROM quarantine q JOIN device d ON d.id = q.device
+ WHERE d.name = %(device)s
+ GROUP BY q.reason
+ ORDER BY q.reason;
+
+-- retire
+UPDATE device SET retired = %(now)s WHERE name = %(name)s AND retired IS NULL RETURNING id;
