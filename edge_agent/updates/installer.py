@@ -22,7 +22,6 @@ from edge_agent.updates.slots import Slots
 from edge_agent.updates.stage import Stage, View
 from edge_agent.updates.states import RESTING, Event, State
 from edge_agent.updates.trust import Trust
-from edge_agent.updates.watch import Watch
 from wire.clock import Clock
 from wire.directive import Accepted, Directive, SignedDirective
 
@@ -215,12 +214,9 @@ class Installer:
         self._try_out(trial, record.good)
 
     def _try_out(self, trial: Held, old: Held | None) -> None:
-        def watch(loaded: LoadedRelease) -> Watch:
-            now_us = self._parts.clock.now_us()
-            return Watch(loaded.manifest, started_us=now_us, restarts=self.record.restarts)
-
         candidate, self._candidate = self._candidate, None
-        if not self._stage.try_out(trial, old, watch, candidate):
+        now_us, restarts = self._parts.clock.now_us(), self.record.restarts
+        if not self._stage.try_out(trial, old, candidate, started_us=now_us, restarts=restarts):
             self._life.move(Event.DAMAGED, f"slot {trial.slot} no longer holds {trial.release}")
 
     def _without_good(self, record: Record) -> None:

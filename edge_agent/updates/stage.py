@@ -1,6 +1,5 @@
 """What the pipeline runs of one use case: a release from a slot, and beside it the old one on probation."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -42,17 +41,21 @@ class Stage:
         self,
         trial: Held,
         old: Held | None,
-        watch: Callable[[LoadedRelease], Watch],
-        candidate: LoadedRelease | None = None,
+        candidate: LoadedRelease | None,
+        *,
+        started_us: int,
+        restarts: int,
     ) -> bool:
-        """Run ``trial`` with ``old`` beside it; False where ``trial`` is not whole any more."""
+        """Run ``trial`` (loaded as ``candidate`` or not yet) with ``old`` beside it; False where ``trial`` is not whole any more."""
         loaded = candidate or self._loaded(trial)
         if loaded is None:
             return False
         running = self.view.running
         shadow = running if running is not None else self._loaded(old)
+        old_manifest = shadow.manifest if shadow is not None else None
+        watch = Watch(loaded.manifest, old_manifest, started_us=started_us, restarts=restarts)
         self._slots.switch(trial)
-        self.view = View(running=loaded, shadow=shadow, watch=watch(loaded))
+        self.view = View(running=loaded, shadow=shadow, watch=watch)
         return True
 
     def keep(self) -> None:

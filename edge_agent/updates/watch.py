@@ -18,9 +18,11 @@ Matrix = npt.NDArray[np.float32]
 class Watch:
     """Counts of one probation; ``count`` is called by the pipeline, the rest by the updater."""
 
-    def __init__(self, manifest: Manifest, *, started_us: int, restarts: int) -> None:
-        names = [output.name for output in manifest.outputs]
-        self._judged = names.index(JUDGED_OUTPUT) if JUDGED_OUTPUT in names else 0
+    def __init__(
+        self, manifest: Manifest, old: Manifest | None = None, *, started_us: int, restarts: int
+    ) -> None:
+        self._judged = _judged(manifest)
+        self._old_judged = _judged(old) if old is not None else 0
         low = np.array([output.low for output in manifest.outputs], dtype=np.float64)
         high = np.array([output.high for output in manifest.outputs], dtype=np.float64)
         self._span = float(high[self._judged] - low[self._judged])
@@ -53,7 +55,10 @@ class Watch:
             self._bad += self._unsound(rows)
             if old_outputs is not None:
                 old = np.atleast_2d(np.asarray(old_outputs, dtype=np.float64))
-                self._pairs.extend(zip(rows[:, self._judged], old[:, self._judged], strict=False))
+                new = rows[:, self._judged : self._judged + 1]
+                old = old[:, self._old_judged : self._old_judged + 1]
+                if new.shape == old.shape:
+                    self._pairs.extend(zip(new.ravel(), old.ravel(), strict=True))
 
     def evidence(self, now_us: int) -> Evidence:
         with self._lock:
@@ -73,3 +78,8 @@ class Watch:
             return len(rows)
         sound = np.isfinite(rows) & (rows >= self._low) & (rows <= self._high)
         return len(rows) - int(np.count_nonzero(sound.all(axis=1)))
+
+
+def _judged(manifest: Manifest) -> int:
+    names = [output.name for output in manifest.outputs]
+    return names.index(JUDGED_OUTPUT) if JUDGED_OUTPUT in names else 0
