@@ -46,7 +46,10 @@ class Stage:
         started_us: int,
         restarts: int,
     ) -> bool:
-        """Run ``trial`` (loaded as ``candidate`` or not yet) with ``old`` beside it; False where ``trial`` is not whole any more."""
+        """Run ``trial``, loaded as ``candidate`` or not yet, with ``old`` beside it.
+
+        False, and nothing changed, where ``trial`` is not whole any more.
+        """
         loaded = candidate or self._loaded(trial)
         if loaded is None:
             return False

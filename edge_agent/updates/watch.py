@@ -22,7 +22,7 @@ class Watch:
         self, manifest: Manifest, old: Manifest | None = None, *, started_us: int, restarts: int
     ) -> None:
         self._judged = _judged(manifest)
-        self._old_judged = _judged(old) if old is not None else 0
+        self._old_judged = _judged(old or manifest)
         low = np.array([output.low for output in manifest.outputs], dtype=np.float64)
         high = np.array([output.high for output in manifest.outputs], dtype=np.float64)
         self._span = float(high[self._judged] - low[self._judged])
