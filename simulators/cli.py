@@ -3,17 +3,17 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from simulators import options
 from simulators.errors import SettingError
 from simulators.faults import Spoiling, spoil_model
 from simulators.plant import Plant
 from simulators.plant_truth import log_book, truth_lines
 from simulators.recorded_table import Layout
-from simulators.replaying import Kind, Request, Speed, prepare
+from simulators.replaying import Request, Speed, prepare
 from simulators.schedule import plan
 from simulators.serving import Place, Service
 from simulators.truth import Truth
@@ -23,34 +23,21 @@ sim_app = typer.Typer(
     help="Machines that do not exist, and recordings of some that did.", no_args_is_help=True
 )
 
-Devices = Annotated[str, typer.Option(help="Names of the devices to feed, with commas between.")]
-SocketDir = Annotated[Path | None, typer.Option(help="Folder for a Unix socket a device.")]
-Tcp = Annotated[str, typer.Option(metavar="HOST", help="Listen on free ports of this address instead.")]
-TruthDir = Annotated[Path, typer.Option(help="Where to keep what really happened.")]
-ClockText = Annotated[
-    str, typer.Option(envvar="ANDON_CLOCK", metavar="START,FACTOR[,ANCHOR]", help="Clock to go by.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON instead of text.")]
-
 
 @sim_app.command()
 def machine(
     *,
-    devices: Devices,
-    truth: TruthDir,
-    socket_dir: SocketDir = None,
-    tcp: Tcp = "",
-    machines_per_device: Annotated[int, typer.Option(help="Motor-pump sets beside each device.")] = 2,
-    seed: Annotated[int, typer.Option(help="The same seed, the same machines and the same luck.")] = 1,
-    life_days: Annotated[float, typer.Option(help="Median time to failure, in days.")] = 20.0,
-    interval: Annotated[
-        float | None, typer.Option(help="Clock seconds between readings; by the clock's factor if left out.")
-    ] = None,
-    window_every: Annotated[
-        float | None, typer.Option(help="Clock seconds between windows of vibration.")
-    ] = None,
-    clock: ClockText = "",
-    as_json: AsJson = False,
+    devices: options.Devices,
+    truth: options.TruthDir,
+    socket_dir: options.SocketDir = None,
+    tcp: options.Tcp = "",
+    machines_per_device: options.MachinesEach = 2,
+    seed: options.Seed = 1,
+    life_days: options.LifeDays = 20.0,
+    interval: options.Interval = None,
+    window_every: options.WindowEvery = None,
+    clock: options.ClockText = "",
+    as_json: options.AsJson = False,
 ) -> None:
     """Run motor-pump sets to failure, and serve what their sensors say to agents."""
     going_by, kept = Clock.parse(clock), Truth(truth)
@@ -62,51 +49,30 @@ def machine(
         life_days=life_days,
         schedule=schedule,
     )
-    addresses = Place(socket_dir=socket_dir, tcp_host=tcp).addresses(plant.devices)
-    kept.claim(plant.to_fields())
-    sources = plant.sources()
-    Service(
-        sources=sources,
-        addresses=addresses,
-        clock=going_by,
-        truth=kept,
-        ready=lambda fields: _show(fields, as_json),
-        tell=_tell,
-        note=lambda: kept.write_lines("failures.jsonl", truth_lines(sources, going_by.now_us())),
-    ).run()
+    _serve_plant(plant, going_by, kept, Place(socket_dir=socket_dir, tcp_host=tcp), as_json=as_json)
 
 
 @sim_app.command()
 def replay(
     *,
-    kind: Annotated[Kind, typer.Argument(help="What kind of recording it is.")],
-    path: Annotated[Path, typer.Argument(help="The file, or for skab a folder of them.")],
-    devices: Devices,
-    truth: TruthDir,
-    socket_dir: SocketDir = None,
-    tcp: Tcp = "",
-    speed: Annotated[
-        Speed, typer.Option(help="max: it has just ended; paced: it begins now and goes by the clock.")
-    ] = Speed.MAX,
-    step: Annotated[
-        float | None, typer.Option(help="Seconds between readings where the recording has no times [3600].")
-    ] = None,
-    length: Annotated[int, typer.Option(help="Samples a window, where there are waveforms.")] = 2048,
-    keep_time: Annotated[
-        bool, typer.Option("--keep-time", help="Leave the recorded times as they are.")
-    ] = False,
-    first_position: Annotated[
-        int, typer.Option(help="For agents that have read another recording: its last position and 1.")
-    ] = 1,
-    time_column: Annotated[str, typer.Option(help="Tables: the column of times.")] = "",
-    machine_column: Annotated[str, typer.Option(help="Tables: the column that names the machine.")] = "",
-    machine_class: Annotated[str, typer.Option(help="Tables: the class of the machines.")] = "recorded",
-    feature_set: Annotated[str, typer.Option(help="Tables: the feature set, such as trend/1.")] = "",
-    unit: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN=UNIT", help="Tables: UCUM unit of a column.")
-    ] = None,
-    clock: ClockText = "",
-    as_json: AsJson = False,
+    kind: options.RecordingKind,
+    path: options.RecordingPath,
+    devices: options.Devices,
+    truth: options.TruthDir,
+    socket_dir: options.SocketDir = None,
+    tcp: options.Tcp = "",
+    speed: options.ReplaySpeed = Speed.MAX,
+    step: options.Step = None,
+    length: options.Length = 2048,
+    keep_time: options.KeepTime = False,
+    first_position: options.FirstPosition = 1,
+    time_column: options.TimeColumn = "",
+    machine_column: options.MachineColumn = "",
+    machine_class: options.MachineClass = "recorded",
+    feature_set: options.FeatureSet = "",
+    unit: options.Units = None,
+    clock: options.ClockText = "",
+    as_json: options.AsJson = False,
 ) -> None:
     """Feed recorded data to agents as if it happened beside them."""
     layout = Layout(
@@ -117,63 +83,71 @@ def replay(
         units=dict(_unit(text) for text in unit or []),
     )
     request = Request(
-        kind=kind,
-        path=path,
-        devices=_names(devices),
-        speed=speed,
-        step_s=step,
-        length=length,
-        keep_time=keep_time,
-        first_position=first_position,
-        layout=layout,
-    )
-    going_by, kept = Clock.parse(clock), Truth(truth)
-    addresses = Place(socket_dir=socket_dir, tcp_host=tcp).addresses(request.devices)
-    recording, sources = prepare(request, going_by, kept)
-    if recording.bad_rows or recording.missing_values:
-        _tell(f"{path}: left out {recording.bad_rows} bad rows and {recording.missing_values} missing values")
-    counts = {"bad_rows": recording.bad_rows, "missing_values": recording.missing_values}
-    last = {device: source.last_position for device, source in sources.items()}
-    Service(
-        sources=sources,
-        addresses=addresses,
-        clock=going_by,
-        truth=kept,
-        ready=lambda fields: _show({**fields, **counts, "last_positions": last}, as_json),
-        tell=_tell,
-    ).run()
+        kind=kind, path=path, devices=_names(devices), speed=speed, step_s=step, length=length,
+        keep_time=keep_time, first_position=first_position, layout=layout,
+    )  # fmt: skip
+    place = Place(socket_dir=socket_dir, tcp_host=tcp)
+    _serve_recording(request, Clock.parse(clock), Truth(truth), place, as_json=as_json)
 
 
 @sim_app.command()
-def truth(
-    truth: TruthDir,
-    until: Annotated[str, typer.Option(metavar="TIME", help="Up to then (ISO 8601).")],
-    as_json: Annotated[bool, typer.Option("--json", help="Label lines, one JSON object each.")] = False,
-) -> None:
+def truth(*, truth: options.TruthDir, until: options.Until, as_json: options.AsJson = False) -> None:
     """What a maintenance engineer would have logged about simulated machines by TIME."""
-    kept = Truth(truth)
-    stored = kept.stored()
+    stored = Truth(truth).stored()
     if stored is None:
         raise SettingError(f"expected the truth of simulated machines in {truth}, found none")
     for line in log_book(Plant.from_fields(stored).sources(), _moment(until)):
-        text = (
-            json.dumps(line)
-            if as_json
-            else f"{line['time']}  {line['machine']}  {line['kind']}  {line['note']}"
-        )
-        typer.echo(text)
+        text = "  ".join(line[name] for name in ("time", "machine", "kind", "note"))
+        typer.echo(json.dumps(line) if as_json else text)
 
 
 @sim_app.command()
 def spoil(
-    model: Annotated[Path, typer.Argument(help="An exported ONNX model.")],
-    out: Annotated[Path, typer.Option(help="Where to write the spoiled copy.")],
-    seed: Annotated[int, typer.Option(help="Draws how wrong it gets.")] = 1,
-    how: Annotated[Spoiling, typer.Option(help="In which way.")] = Spoiling.RANGE,
-    output: Annotated[str, typer.Option(help="The graph output to spoil [remaining_life].")] = "",
+    *,
+    model: options.ModelFile,
+    out: options.SpoiledFile,
+    seed: options.Seed = 1,
+    how: options.How = Spoiling.RANGE,
+    output: options.OutputName = "",
 ) -> None:
     """Make a model that loads and runs and is wrong, to prove that a device undoes it."""
     typer.echo(f"{out}: {spoil_model(model, out, seed=seed, how=how, output=output)}")
+
+
+def _serve_plant(plant: Plant, clock: Clock, kept: Truth, place: Place, *, as_json: bool) -> None:
+    addresses = place.addresses(plant.devices)
+    kept.claim(plant.to_fields())
+    sources = plant.sources()
+    Service(
+        sources=sources,
+        addresses=addresses,
+        clock=clock,
+        truth=kept,
+        ready=lambda fields: _show(fields, as_json=as_json),
+        tell=_tell,
+        note=lambda: kept.write_lines("failures.jsonl", truth_lines(sources, clock.now_us())),
+    ).run()
+
+
+def _serve_recording(request: Request, clock: Clock, kept: Truth, place: Place, *, as_json: bool) -> None:
+    addresses = place.addresses(request.devices)
+    recording, sources = prepare(request, clock, kept)
+    bad, missing = recording.bad_rows, recording.missing_values
+    if bad or missing:
+        _tell(f"{request.path}: left out {bad} bad rows and {missing} missing values")
+    found = {
+        "bad_rows": bad,
+        "missing_values": missing,
+        "last_positions": {device: source.last_position for device, source in sources.items()},
+    }
+    Service(
+        sources=sources,
+        addresses=addresses,
+        clock=clock,
+        truth=kept,
+        ready=lambda fields: _show({**fields, **found}, as_json=as_json),
+        tell=_tell,
+    ).run()
 
 
 def _begin(clock: Clock, truth: Truth) -> int:
@@ -204,7 +178,7 @@ def _unit(text: str) -> tuple[str, str]:
     return column, unit
 
 
-def _show(fields: Mapping[str, Any], as_json: bool) -> None:
+def _show(fields: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(fields, sort_keys=True))
         return

@@ -1,0 +1,54 @@
+"""The options of ``andon sim``, each with its help, so that a command reads as a list of names."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulators.faults import Spoiling
+from simulators.replaying import Kind, Speed
+
+Devices = Annotated[str, typer.Option(help="Names of the devices to feed, with commas between.")]
+SocketDir = Annotated[Path | None, typer.Option(help="Folder for a Unix socket a device.")]
+Tcp = Annotated[str, typer.Option(metavar="HOST", help="Listen on free ports of this address instead.")]
+TruthDir = Annotated[Path, typer.Option(help="Where what really happened is kept.")]
+ClockText = Annotated[
+    str, typer.Option(envvar="ANDON_CLOCK", metavar="START,FACTOR[,ANCHOR]", help="Clock to go by.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, an object a line, instead of text.")]
+Seed = Annotated[int, typer.Option(help="The same seed, the same outcome.")]
+
+MachinesEach = Annotated[int, typer.Option(help="Motor-pump sets beside each device.")]
+LifeDays = Annotated[float, typer.Option(help="Median time to failure, in days.")]
+Interval = Annotated[
+    float | None, typer.Option(help="Clock seconds between readings; by the clock's factor if left out.")
+]
+WindowEvery = Annotated[float | None, typer.Option(help="Clock seconds between windows of vibration.")]
+Until = Annotated[str, typer.Option(metavar="TIME", help="Up to then (ISO 8601).")]
+
+RecordingKind = Annotated[Kind, typer.Argument(help="What kind of recording it is.")]
+RecordingPath = Annotated[Path, typer.Argument(help="The file, or for skab a folder of them.")]
+ReplaySpeed = Annotated[
+    Speed, typer.Option(help="max: it has just ended; paced: it begins now and goes by the clock.")
+]
+Step = Annotated[
+    float | None,
+    typer.Option(help="Seconds between readings where the recording has no times; an hour for cmapss."),
+]
+Length = Annotated[int, typer.Option(help="Samples a window, where there are waveforms.")]
+KeepTime = Annotated[bool, typer.Option("--keep-time", help="Leave the recorded times as they are.")]
+FirstPosition = Annotated[
+    int, typer.Option(help="For agents that have read another recording: its last position and 1.")
+]
+TimeColumn = Annotated[str, typer.Option(help="Tables: the column of times.")]
+MachineColumn = Annotated[str, typer.Option(help="Tables: the column that names the machine.")]
+MachineClass = Annotated[str, typer.Option(help="Tables: the class of the machines.")]
+FeatureSet = Annotated[str, typer.Option(help="Tables: the feature set, such as trend/1.")]
+Units = Annotated[
+    list[str] | None, typer.Option(metavar="COLUMN=UNIT", help="Tables: UCUM unit of a column.")
+]
+
+ModelFile = Annotated[Path, typer.Argument(help="An exported ONNX model.")]
+SpoiledFile = Annotated[Path, typer.Option(help="Where to write the spoiled copy.")]
+How = Annotated[Spoiling, typer.Option(help="In which way it gets wrong.")]
+OutputName = Annotated[str, typer.Option(help="The graph output to spoil; remaining_life if left out.")]
