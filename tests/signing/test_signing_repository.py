@@ -1,6 +1,5 @@
 """The repository as a client of The Update Framework sees it: only what was signed, never a step back."""
 
-import os
 import stat
 import threading
 from datetime import UTC, datetime, timedelta
@@ -38,11 +37,10 @@ class Files(FetcherInterface):
     """Reads the repository where it lies."""
 
     def _fetch(self, url):
-        path = url.removeprefix("file://")
-        if not os.path.exists(path):
+        path = Path(url.removeprefix("file://"))
+        if not path.exists():
             raise DownloadHTTPError("not found", 404)
-        with open(path, "rb") as file:
-            yield file.read()
+        yield path.read_bytes()
 
 
 def client(hub, folder):
@@ -91,9 +89,9 @@ def test_the_directors_are_signed_offline_and_name_the_directors_key(hub, tmp_pa
 def test_publishing_again_is_a_no_op_and_other_bytes_under_the_same_path_are_refused(hub, bundle):
     repository = Repository(hub)
     first = repository.publish_bundle(bundle, "bundles/motor-health/1.zip")
-    before = sorted(os.listdir(repository.metadata_folder))
+    before = sorted(repository.metadata_folder.iterdir())
     assert repository.publish_bundle(bundle, "bundles/motor-health/1.zip") == first
-    assert sorted(os.listdir(repository.metadata_folder)) == before
+    assert sorted(repository.metadata_folder.iterdir()) == before
     bundle.write_bytes(b"something else")
     with pytest.raises(ConflictError, match="keeps its contents for ever"):
         repository.publish_bundle(bundle, "bundles/motor-health/1.zip")
