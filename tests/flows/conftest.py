@@ -1,0 +1,16 @@
+import pytest
+from stored_machines import Stored
+
+from cloud_hub.config import HubConfig
+from cloud_hub.hub import opened
+
+
+@pytest.fixture
+def hub(database, tmp_path):
+    with opened(HubConfig(state_dir=tmp_path, database_url=database)) as made:
+        yield made
+
+
+@pytest.fixture
+def stored(hub):
+    return Stored(hub.database)
