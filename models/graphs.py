@@ -63,11 +63,16 @@ def check(payload: bytes, *, width: int) -> Facts:
         raise GraphError(f"expected at most {LARGEST} bytes of ONNX, got {len(payload)}")
     try:
         model = onnx.load_model_from_string(payload)
-        onnx.checker.check_model(model)
-    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
+    except (DecodeError, ValueError) as error:
         raise GraphError(f"not an ONNX graph: {_first_line(error)}") from error
-    nodes = [*_nodes(model.graph)]
+    graphs = [*_graphs(model.graph)]
+    nodes = [node for graph in graphs for node in graph.node]
     _check_plain(model, nodes)
+    _check_whole(graphs, nodes)
+    try:
+        onnx.checker.check_model(model)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        raise GraphError(f"not an ONNX graph: {_first_line(error)}") from error
     _check_border(model.graph, width)
     Runner(payload).run(np.zeros((3, width), np.float32))
     operators = tuple(sorted({node.op_type for node in nodes}))
@@ -80,10 +85,22 @@ def _check_plain(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:
         raise GraphError(f"expected operators of ai.onnx only, got {', '.join(strange)}")
     if model.functions:
         raise GraphError(f"expected plain operators, got {len(model.functions)} functions")
-    version = max(opset.version for opset in model.opset_import)
+    version = max((opset.version for opset in model.opset_import), default=0)
     if version > OPSET:
         raise GraphError(f"expected opset {OPSET} or older, got {version}")
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+
+
+def _check_whole(graphs: list[onnx.GraphProto], nodes: list[onnx.NodeProto]) -> None:
+    """A graph that names other files would have this machine read them."""
+    tensors = [tensor for graph in graphs for tensor in graph.initializer]
+    attributes = [attribute for node in nodes for attribute in node.attribute]
+    tensors += [tensor for attribute in attributes for tensor in (attribute.t, *attribute.tensors)]
+    sparse = [tensor for graph in graphs for tensor in graph.sparse_initializer]
+    sparse += [
+        tensor for attribute in attributes for tensor in (attribute.sparse_tensor, *attribute.sparse_tensors)
+    ]
+    tensors += [part for tensor in sparse for part in (tensor.values, tensor.indices)]
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
         raise GraphError("expected weights inside the file, got some in other files")
 
 
@@ -101,13 +118,14 @@ def _check_border(graph: onnx.GraphProto, width: int) -> None:
         raise GraphError(f"expected float32 features [n, {width}], got type {kind.elem_type} {shape}")
 
 
-def _nodes(graph: onnx.GraphProto) -> Iterable[onnx.NodeProto]:
-    """Every node, also those inside If and Loop."""
+def _graphs(graph: onnx.GraphProto) -> Iterable[onnx.GraphProto]:
+    """``graph`` and every graph inside its If and Loop nodes."""
+    yield graph
     for node in graph.node:
-        yield node
         for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _nodes(inner)
+            inner = [attribute.g] if attribute.HasField("g") else []
+            for one in (*inner, *attribute.graphs):
+                yield from _graphs(one)
 
 
 def _first_line(error: BaseException) -> str:

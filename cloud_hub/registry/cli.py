@@ -86,7 +86,9 @@ def approve(
 
     with opened(HubConfig.load(config)) as hub:
         releases.approve(hub, release, person=person(), override=override)
-        row = following.until_released(hub.database, release, patience_s=patience)
+        row = following.until_released(
+            hub.database, release, failure=lambda: releases.failure(hub, release), patience_s=patience
+        )
     shown = {name: row[name] for name in ("release", "state", "bundle_path", "bundle_sha256")}
     typer.echo(
         json.dumps(shown, default=str) if as_json else f"{release} is released: {row['bundle_sha256']}"

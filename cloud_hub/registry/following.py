@@ -31,20 +31,22 @@ def run_to_its_end(database: Database, run: str, *, quiet: bool) -> Row:
             time.sleep(LOOK_S)
 
 
-def until_released(
-    database: Database, release: str, *, patience_s: float, monotonic: Callable[[], float] = time.monotonic
-) -> Row:
-    """Wait until ``release`` is signed and published; UnreachableError where nobody does it in time."""
-    deadline = monotonic() + patience_s
+def until_released(database: Database, release: str, *, failure: Callable[[], str], patience_s: float) -> Row:
+    """Wait until ``release`` is signed and published.
+
+    ``failure`` tells why the newest try failed, or nothing: then ConflictError.
+    UnreachableError where nobody publishes it in time.
+    """
+    deadline = time.monotonic() + patience_s
     while True:
         row = database.row(SQL["one"], {"release": release})
         if row is None:
             raise NotFoundError("release", release)
         if row["state"] == "released":
             return row
-        if reason := row["gate"].get("publish_error"):
+        if reason := failure():
             raise ConflictError(f"{release} is approved and could not be published: {reason}")
-        if monotonic() > deadline:
+        if time.monotonic() > deadline:
             raise UnreachableError(
                 f"{release} is approved and waits to be signed for {patience_s:.0f} s: "
                 "does `andon hub work` run?"
