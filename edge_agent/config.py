@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from edge_agent.errors import ConfigError
+from firmware_configs.errors import ProfileError
+from firmware_configs.profiles import profile
 from wire.clock import Clock
 from wire.errors import ClockError
 from wire.topics import NAME
@@ -77,7 +79,7 @@ class ProbationSettings(_Settings):
 class AgentConfig(_Settings):
     device: Annotated[str, AfterValidator(_named)]
     state_dir: Path
-    profile: Annotated[str, AfterValidator(_named)] = "generic-x86"
+    profile: Annotated[str, AfterValidator(_named)] = "generic"  # what kind of device this is
     clock: str = ""
     hub: HubSettings = HubSettings()
     broker: BrokerSettings = BrokerSettings()
@@ -87,8 +89,8 @@ class AgentConfig(_Settings):
     probation: ProbationSettings = ProbationSettings()
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read ``path``; a relative ``state_dir`` is beside the file, $ANDON_CLOCK wins over ``clock``."""
+    def load(cls, path: Path, *, clock: str = "") -> Self:
+        """Read ``path``; a relative ``state_dir`` is beside it, a clock given or in $ANDON_CLOCK wins."""
         try:
             settings: dict[str, Any] = tomllib.loads(path.read_text())
         except FileNotFoundError as error:
@@ -97,8 +99,7 @@ class AgentConfig(_Settings):
             raise ConfigError(f"{path} cannot be read: {error}") from error
         if isinstance(settings.get("state_dir"), str):
             settings["state_dir"] = path.parent / settings["state_dir"]
-        if os.environ.get(CLOCK_VARIABLE):
-            settings["clock"] = os.environ[CLOCK_VARIABLE]
+        settings["clock"] = clock or os.environ.get(CLOCK_VARIABLE) or settings.get("clock", "")
         return cls.parse(settings, origin=str(path))
 
     @classmethod
@@ -106,9 +107,10 @@ class AgentConfig(_Settings):
         try:
             config = cls.model_validate(settings)
             Clock.parse(config.clock)
+            profile(config.profile)
         except ValidationError as error:
             raise ConfigError(f"{origin}: {_explain(error)}") from error
-        except ClockError as error:
+        except (ClockError, ProfileError) as error:
             raise ConfigError(f"{origin}: {error}") from error
         if config.uplink.resend_s > config.uplink.resend_max_s:
             raise ConfigError(

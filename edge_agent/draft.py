@@ -15,6 +15,10 @@ class Draft:
     rows: tuple[Rows, ...] = ()
     events: tuple[Event, ...] = ()
 
+    @property
+    def empty(self) -> bool:
+        return not (self.series or self.rows or self.events)
+
     def batch(self, *, epoch: int, sequence: int, floor: int) -> Batch:
         return Batch(
             batch_class=self.batch_class,

@@ -96,7 +96,8 @@ class Session:
         self._hear_all(self._patience())
 
     def end(self, status: Status) -> None:
-        """Say ``status`` and wait a moment until the broker has it."""
+        """Send what still may go, say ``status``, and wait a moment until the broker has it."""
+        self._send_new()
         self._say_status(status)
         deadline = time.monotonic() + FAREWELL_S
         while self._status and (left := deadline - time.monotonic()) > 0:

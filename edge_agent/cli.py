@@ -1,0 +1,135 @@
+"""``andon edge``: parse, call, print. Heavy parts are imported by the command that needs them."""
+
+import json
+import os
+import pwd
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edge_agent import logs, status
+from edge_agent.config import CLOCK_VARIABLE, AgentConfig
+from edge_agent.errors import ConfigError
+
+edge_app = typer.Typer(help="Enrol, run and inspect a device.", no_args_is_help=True)
+
+ConfigFile = Annotated[
+    Path, typer.Option("--config", envvar="ANDON_EDGE_CONFIG", help="The agent's TOML file.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
+DEFAULT_CONFIG = Path("/etc/andon/agent.toml")
+
+
+@edge_app.command()
+def install(
+    *,
+    device: Annotated[str, typer.Option(help="The device's name, unique in the fleet.")],
+    hub_url: Annotated[str, typer.Option(help="The hub's device listener, https://host:port.")],
+    folder: Annotated[Path, typer.Option(help="Where the files go.")] = DEFAULT_CONFIG.parent,
+    state_dir: Annotated[Path, typer.Option(help="Where the agent keeps its state.")] = Path(
+        "/var/lib/andon/edge"
+    ),
+    feed: Annotated[
+        str, typer.Option(help="Where the source of signals listens.")
+    ] = "unix:/run/andon/feed.sock",
+    profile: Annotated[str, typer.Option(help="What kind of device this is.")] = "generic",
+    user: Annotated[str, typer.Option(help="The account the agent runs under; yours if left out.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """Write a configuration to edit and a systemd unit."""
+    from edge_agent.install import Plan  # noqa: PLC0415 - only this command needs it
+    from edge_agent.install import install as write  # noqa: PLC0415 - only this command needs it
+
+    plan = Plan(
+        device=device,
+        folder=folder.absolute(),
+        state_dir=state_dir.absolute(),
+        hub_url=hub_url,
+        feed=feed,
+        profile=profile,
+        user=user or pwd.getpwuid(os.geteuid()).pw_name,
+    )
+    file, unit = write(plan, force=force)
+    typer.echo(f"wrote {file} and {unit}\nnext: andon edge enroll --config {file} --token-file TOKEN")
+
+
+@edge_app.command()
+def enroll(
+    config: ConfigFile = DEFAULT_CONFIG,
+    token_file: Annotated[
+        Path | None, typer.Option(help="Holds the token that `andon device add` printed; stdin if left out.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an identity that is there.")] = False,
+) -> None:
+    """Give this device its identity, against a one-time token."""
+    from edge_agent.enrolment import enroll as ask  # noqa: PLC0415 - only this command needs it
+
+    settings = AgentConfig.load(config)
+    folder = ask(settings, _token(token_file), force=force)
+    typer.echo(f"{settings.device} is enrolled: its identity is in {folder}")
+
+
+@edge_app.command()
+def run(
+    config: ConfigFile = DEFAULT_CONFIG,
+    clock: Annotated[
+        str, typer.Option(envvar=CLOCK_VARIABLE, metavar="START,FACTOR[,ANCHOR]", help="Clock to go by.")
+    ] = "",
+    log_level: Annotated[
+        str, typer.Option(envvar="ANDON_LOG_LEVEL", help=f"One of {', '.join(logs.LEVELS)}.")
+    ] = "info",
+) -> None:
+    """Run the agent until SIGTERM or SIGINT."""
+    if log_level not in logs.LEVELS:
+        raise ConfigError(f"expected a log level out of {', '.join(logs.LEVELS)}, got {log_level!r}")
+    settings = AgentConfig.load(config, clock=clock)
+    logs.to_stderr(log_level, device=settings.device)
+    from edge_agent.agent import Agent  # noqa: PLC0415 - a second of numeric libraries
+
+    Agent(settings).run()
+
+
+@edge_app.command("status")
+def show_status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """What the agent last said of itself."""
+    found = status.read(AgentConfig.load(config).state_dir)
+    typer.echo(json.dumps(found) if as_json else _as_text(found))
+
+
+@edge_app.command("self-test")
+def self_test(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Try kernels, the outbox's disk and the installed releases; exit 1 when one fails."""
+    from edge_agent import selftest  # noqa: PLC0415 - a second of numeric libraries
+
+    findings = selftest.run(AgentConfig.load(config).state_dir)
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            typer.echo(f"{'ok    ' if finding.passed else 'FAILED'} {finding.name}: {finding.detail}")
+    raise typer.Exit(0 if all(finding.passed for finding in findings) else 1)
+
+
+def _token(path: Path | None) -> str:
+    """A secret never stands in the arguments, where every process could read it."""
+    try:
+        return path.read_text() if path else sys.stdin.read()
+    except OSError as error:
+        raise ConfigError(f"the token cannot be read: {error}") from error
+
+
+def _as_text(found: dict[str, Any]) -> str:
+    outbox, uplink, feed = found["outbox"], found["uplink"], found["feed"]
+    running = ", ".join(found["releases"].values()) or "none"
+    lines = [
+        f"{found['device']} ({found['site']}): {found['state'] if found['alive'] else 'not running'}",
+        f"feed      {'connected' if feed['connected'] else feed['reason']}",
+        f"hub       {'connected' if uplink['connected'] else uplink['reason']}",
+        f"outbox    {outbox['batches']} batches, {outbox['bytes']} of {outbox['max_bytes']} bytes",
+        f"samples   {found['counters']['samples']}, left out {found['counters']['left_out']}",
+        f"releases  {running}",
+    ]
+    return "\n".join([*lines, f"trouble   {found['last_error']}"] if found["last_error"] else lines)

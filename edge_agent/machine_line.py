@@ -1,0 +1,124 @@
+"""One machine's line through the agent: what its readings say, as features, predictions and alarms.
+
+The line's memory (features, open alarms) is stored with what was made of it, so a
+restarted agent continues exactly where the stored position is.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from edge_agent.alarms import Alarms
+from kernels import sets
+from kernels.errors import KernelError, KernelInputError, KernelStateError
+from wire.feed import Reading, Window
+from wire.table import SignalKind, SignalTable
+
+log = structlog.get_logger()
+
+NAN = float("nan")
+
+Row = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan:
+    """Where the values of a reading with these signals go."""
+
+    known: tuple[int, ...]  # places in the reading that are samples of this machine
+    signals: tuple[int, ...]  # their signals
+    scalars: npt.NDArray[np.intp]  # their places among the machine's scalars
+
+
+class MachineLine:
+    """``refusal`` says why no features are made, where the feature set cannot be had."""
+
+    def __init__(self, table: SignalTable, index: int, saved: Mapping[str, bytes]) -> None:
+        self.index = index
+        self.machine = table.machines[index]
+        self.alarms = Alarms(index)
+        self.refusal = ""
+        self.extractor: sets.Extractor | None = None
+        scalars = table.signals_of(index, SignalKind.SCALAR)
+        self._waveforms = table.signals_of(index, SignalKind.WAVEFORM)
+        self._places = {signal.id: place for place, signal in enumerate(scalars)}
+        self._plans: dict[tuple[int, ...], Plan] = {}
+        try:
+            self.extractor = _extractor(table, index)
+        except KernelError as error:
+            self.refusal = f"machine {self.machine.name}: {error}"
+            log.error("no features", machine=self.machine.name, reason=str(error))
+        self._state = self.extractor.initial() if self.extractor else None
+        self._restore(saved)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        return self.extractor.names if self.extractor else ()
+
+    def plan(self, signals: tuple[int, ...]) -> Plan:
+        plan = self._plans.get(signals)
+        if plan is None:
+            known = tuple(place for place, signal in enumerate(signals) if signal in self._places)
+            kept = tuple(signals[place] for place in known)
+            scalars = np.array([self._places[signal] for signal in kept], np.intp)
+            plan = self._plans[signals] = Plan(known=known, signals=kept, scalars=scalars)
+        return plan
+
+    def features(self, reading: Reading, plan: Plan, values: Sequence[float]) -> Row | None:
+        """The feature row that ``reading`` makes, if any; ``values`` belong to ``plan.signals``.
+
+        ``KernelInputError`` leaves the memory as it was.
+        """
+        if self.extractor is None or self._state is None:
+            return None
+        scalars = np.full(len(self._places), NAN)
+        scalars[plan.scalars] = values
+        return self.extractor.update(self._state, reading.time_us, scalars, self._windows(reading.windows))
+
+    def memory(self) -> dict[str, bytes]:
+        """What the outbox keeps of this machine."""
+        features = {} if self._state is None else {f"features/{self.machine.name}": self._state.to_bytes()}
+        return features | {f"alarms/{self.machine.name}": self.alarms.to_bytes()}
+
+    def _windows(self, windows: Sequence[Window]) -> list[npt.NDArray[np.float32]]:
+        """The windows in the order the extractor takes them; all of a machine's waveforms, or none."""
+        if not windows:
+            return []
+        found = {window.signal: window for window in windows}
+        if found.keys() != {signal.id for signal in self._waveforms}:
+            wanted = f"a window of each of {len(self._waveforms)} waveforms"
+            raise KernelInputError(self.machine.name, f"{len(found)} windows", wanted)
+        for signal in self._waveforms:
+            rate_hz = found[signal.id].rate_hz
+            if not math.isclose(rate_hz, signal.rate_hz, rel_tol=1e-6):
+                raise KernelInputError(signal.name, f"{rate_hz} Hz", f"windows at {signal.rate_hz} Hz")
+        return [found[signal.id].values for signal in self._waveforms]
+
+    def _restore(self, saved: Mapping[str, bytes]) -> None:
+        alarms = saved.get(f"alarms/{self.machine.name}")
+        if alarms:
+            self.alarms.restore(alarms)
+        features = saved.get(f"features/{self.machine.name}")
+        if features and self.extractor:
+            try:
+                self._state = self.extractor.restore(features)
+            except KernelStateError as error:
+                log.warning("features start anew", machine=self.machine.name, reason=str(error))
+
+
+def _extractor(table: SignalTable, index: int) -> sets.Extractor | None:
+    machine = table.machines[index]
+    if not machine.feature_set:
+        return None
+    scalars = table.signals_of(index, SignalKind.SCALAR)
+    waveforms = table.signals_of(index, SignalKind.WAVEFORM)
+    return sets.make(
+        machine.feature_set,
+        scalars=[signal.name for signal in scalars],
+        waveforms=[(signal.name, signal.rate_hz, 0) for signal in waveforms],
+        units={signal.name: signal.unit for signal in (*scalars, *waveforms)},
+    )

@@ -1,0 +1,116 @@
+"""The agent's parts, put together once: who hears of what, and nothing more."""
+
+from collections.abc import Callable
+from random import Random
+
+import structlog
+
+from edge_agent import status
+from edge_agent.config import AgentConfig
+from edge_agent.connection import Address
+from edge_agent.feed import Feed
+from edge_agent.identity import Identity
+from edge_agent.inference import OnnxRunner
+from edge_agent.outbox import Outbox
+from edge_agent.recorder import Recorder
+from edge_agent.updates import DeviceFacts, Features, Updates
+from edge_agent.uplink import Uplink
+from edge_agent.voice import Voice
+from firmware_configs.profiles import profile
+from wire.batch import ReportEvent
+from wire.clock import Clock
+
+log = structlog.get_logger()
+
+
+class Parts:
+    """Also the recorder's watcher: it passes on to the uplink what the outbox got."""
+
+    def __init__(
+        self, config: AgentConfig, identity: Identity, clock: Clock, *, self_test: Callable[[], None]
+    ) -> None:
+        random = Random()  # noqa: S311 - spreads devices in time, guards nothing
+        target = profile(config.profile).target
+        self.outbox = Outbox.open(
+            config.state_dir / "outbox.db",
+            max_bytes=config.outbox.max_bytes,
+            refuses=config.outbox.when_full == "refuse",
+        )
+        self.recorder = self._recorder(config, clock)
+        self.updates = Updates(
+            config.state_dir,
+            identity,
+            clock,
+            config.probation,
+            DeviceFacts(target=target, features=self._features_of),
+            report=self._report,
+            make_runner=OnnxRunner,
+        )
+        self.voice = Voice(
+            profile=config.profile,
+            target=target,
+            outbox=self.outbox,
+            recorder=self.recorder,
+            updates=self.updates,
+            clock=clock,
+            self_test=self_test,
+        )
+        self.uplink = Uplink(
+            device=config.device,
+            address=Address(
+                host=identity.broker_host,
+                port=identity.broker_port,
+                tls=identity.tls() if identity.broker_tls else None,
+            ),
+            settings=config.uplink,
+            outbox=self.outbox,
+            clock=clock,
+            listener=self.voice,
+            random=random,
+        )
+        self.feed = Feed(source=config.device, address=config.feed.address, sink=self.recorder, random=random)
+
+    def committed(self) -> None:
+        """There is a new batch."""
+        self.uplink.nudge()
+
+    def table_changed(self) -> None:
+        """The source told other signals than before."""
+        self.voice.hand_over()
+        self.uplink.announce()
+
+    def _recorder(self, config: AgentConfig, clock: Clock) -> Recorder:
+        """Where the outbox was damaged, the position is what can be read of it, else the last status's."""
+        damage = self.outbox.damage
+        told, newest_us = status.last_position(config.state_dir, config.device) if damage else (0, 0)
+        recorder = Recorder(
+            source=config.device,
+            outbox=self.outbox,
+            settings=config.uplink,
+            clock=clock,
+            watcher=self,
+            position=damage.positions.get(config.device, told) if damage else None,
+        )
+        if damage:
+            log.error("outbox damaged", kept_as=str(damage.kept_as), reason=damage.reason)
+            recorder.note_gap("outbox-damaged", newest_us or clock.now_us(), clock.now_us())
+        return recorder
+
+    def _features_of(self, machine_class: str) -> Features | None:
+        found = self.recorder.features_of(machine_class)
+        return None if found is None else Features(feature_set=found[0], names=found[1])
+
+    def _report(self, event: ReportEvent) -> None:
+        """Returns when the report is on disk; raises where it is not."""
+        self.recorder.report(event)
+        log.info(
+            "update",
+            use_case=event.use_case,
+            state=event.state,
+            change=event.event,
+            release=event.release,
+            reason=event.reason,
+            rollout=event.rollout,
+            correlation=event.correlation,
+        )
+        self.uplink.announce()

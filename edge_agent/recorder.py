@@ -1,0 +1,253 @@
+"""From readings to batches on disk: what was taken, its position and the pipeline's memory in one commit.
+
+Commits are grouped: one sync serves everything that came within ``max_age_s`` or
+``max_rows``. One lock guards the open columns; reports of updates do not wait for it.
+"""
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from edge_agent.columns import Columns
+from edge_agent.config import UplinkSettings
+from edge_agent.draft import Draft
+from edge_agent.errors import OutboxFullError
+from edge_agent.gaps import GapNotes
+from edge_agent.outbox import Outbox
+from edge_agent.pipeline import DEVICE, Counters, Pipeline
+from edge_agent.releases import NoReleases, Releases
+from edge_agent.tables import KnownTables
+from wire.batch import BatchClass, ReportEvent
+from wire.clock import Clock
+from wire.feed import Hello, Reading
+
+log = structlog.get_logger()
+
+GROUP_S = 0.1  # between two commits, however many rows come
+MOST_GROUPED = 20  # times max_rows, which are committed at once
+RETRY_S = 0.2  # while the outbox refuses
+LOSSES_EVERY_S = 10.0
+
+
+class Watcher(Protocol):
+    """Told under the recorder's lock, so each returns at once."""
+
+    def committed(self) -> None: ...
+
+    def table_changed(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What the outbox has of the source."""
+
+    position: int
+    newest_us: int  # time of the newest reading; 0: none yet
+    counters: Counters
+
+
+class Recorder:
+    """The feed's sink; thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        outbox: Outbox,
+        settings: UplinkSettings,
+        clock: Clock,
+        watcher: Watcher,
+        position: int | None = None,
+    ) -> None:
+        """``position`` stands in for the outbox's, where that was lost."""
+        saved = outbox.states()
+        self.tables = KnownTables(saved)
+        self.full = ""  # why the outbox refuses, while it does
+        self._source = source
+        self._outbox = outbox
+        self._settings = settings
+        self._clock = clock
+        self._watcher = watcher
+        self._releases: Releases = NoReleases()
+        self._lock = threading.Condition()
+        self._stopping = False
+        self._columns = Columns()
+        self._gaps = GapNotes()
+        self._gaps.restore(saved.get("gaps", b"[]"))
+        self._counters = Counters()
+        self._counters.restore(saved.get("counters", b"{}"))
+        self._position = outbox.positions().get(source, 0) if position is None else position
+        self._newest_us = int(saved.get("newest", b"0"))
+        self._absence = "agent-down"  # what a live source missed meanwhile is called; empty: nothing
+        self._moved = False  # something was taken since the last commit
+        self._opened = self._committed = self._losses_told = time.monotonic()
+        self._pipeline = self._make_pipeline()
+        self._note_stored()
+
+    @property
+    def last_error(self) -> str:
+        return self.full or self._pipeline.last_error
+
+    def use(self, releases: Releases) -> None:
+        """Predict with these from now on."""
+        with self._lock:
+            self._releases = releases
+            self._pipeline.use(releases)
+
+    def features_of(self, machine_class: str) -> tuple[str, tuple[str, ...]] | None:
+        """Feature set and feature names of the first machine of this class; None where there is none."""
+        for line in self._pipeline.lines:
+            if line.machine.machine_class == machine_class and line.extractor is not None:
+                return line.machine.feature_set, line.feature_names
+        return None
+
+    def position(self) -> int:
+        return self._position
+
+    def hello(self, hello: Hello) -> None:
+        with self._lock:
+            if hello.table != self.tables.current:
+                self._change_table(hello)
+            if hello.replayable:
+                self._absence = ""
+            else:
+                self._position = 0  # a live source counts anew at every connection
+
+    def take(self, reading: Reading) -> None:
+        """Blocks while the outbox refuses: the source waits, nothing is lost."""
+        with self._lock:
+            self._wait_for_room()
+            if self._stopping:
+                return  # not taken: the position stays, and the source gives it again
+            if self._absence:
+                self._note_absence(reading.time_us)
+            if not self._moved:
+                self._opened, self._moved = time.monotonic(), True
+            self._pipeline.take(reading)
+            self._position = reading.position
+            self._newest_us = max(self._newest_us, reading.time_us)
+            if self._due():
+                self._try_commit()
+
+    def ended(self, position: int) -> None:
+        self.flush()
+
+    def lost(self) -> None:
+        """The source went away; if it is a live one, what it says meanwhile is missed."""
+        with self._lock:
+            self._absence = self._absence or "source-away"
+
+    def note_gap(self, reason: str, from_us: int, to_us: int) -> None:
+        with self._lock:
+            self._gaps.note(DEVICE, reason, from_us, to_us)
+            self._moved = True
+
+    def report(self, event: ReportEvent) -> None:
+        """Returns when ``event`` is on disk."""
+        draft = Draft(batch_class=BatchClass.ALARM, table_hash=self.tables.hash, events=(event,))
+        self._outbox.commit([draft], now_us=self._clock.now_us())
+        self._watcher.committed()
+
+    def tick(self) -> None:
+        """Commit what has waited long enough; to be called several times a second."""
+        with self._lock:
+            if self.full or self._due():
+                self._try_commit()
+
+    def flush(self) -> None:
+        """Commit whatever there is."""
+        with self._lock:
+            if self._moved:
+                self._try_commit(every_gap=True)
+
+    def stop(self) -> None:
+        """Take no more readings, store what was taken."""
+        with self._lock:
+            self._stopping = True
+            self._lock.notify_all()
+        self.flush()
+
+    def _make_pipeline(self) -> Pipeline:
+        return Pipeline(
+            self.tables.current,
+            columns=self._columns,
+            gaps=self._gaps,
+            counters=self._counters,
+            releases=self._releases,
+            saved=self._outbox.states(),
+        )
+
+    def _change_table(self, hello: Hello) -> None:
+        """What was taken under the old table is stored under it."""
+        self._try_commit(every_gap=True)
+        self._wait_for_room()
+        if not self._stopping:
+            states = self.tables.adopt(hello.table)
+            self._outbox.commit([], now_us=self._clock.now_us(), states=states)
+            self._pipeline = self._make_pipeline()
+            self._watcher.table_changed()
+
+    def _note_absence(self, time_us: int) -> None:
+        if self._newest_us:
+            self._gaps.note(DEVICE, self._absence, self._newest_us, time_us)
+        self._absence = ""
+
+    def _wait_for_room(self) -> None:
+        while self.full and not self._stopping:
+            self._lock.wait(RETRY_S)
+            self._try_commit()
+
+    def _due(self) -> bool:
+        if not self._moved:
+            return False
+        now, rows = time.monotonic(), self._columns.rows
+        if rows >= self._settings.max_rows or self._columns.urgent:
+            return now - self._committed >= GROUP_S or rows >= MOST_GROUPED * self._settings.max_rows
+        return now - self._opened >= self._settings.max_age_s
+
+    def _try_commit(self, *, every_gap: bool = False) -> None:
+        """What a full outbox refuses stays in the columns."""
+        try:
+            self._commit(every_gap=every_gap)
+        except OutboxFullError as error:
+            if not self.full:
+                log.warning("outbox full", reason=str(error))
+            self.full = str(error)
+        else:
+            self.full = ""
+            self._watcher.committed()
+
+    def _commit(self, *, every_gap: bool) -> None:
+        now, now_us = time.monotonic(), self._clock.now_us()
+        for gap in self._gaps.due(now, time_us=now_us, every=every_gap):
+            self._columns.add_event(gap)
+            self._counters.gaps += 1
+        tell_losses = self._outbox.has_losses and now - self._losses_told >= LOSSES_EVERY_S
+        backlog = self._outbox.backlog.batches > self._settings.window
+        self._outbox.commit(
+            self._columns.drafts(self.tables.hash, backlog=backlog),
+            now_us=now_us,
+            positions={self._source: self._position},
+            states=self._memory(),
+            tell_losses=tell_losses,
+        )
+        self._columns.clear()
+        self._pipeline.committed()
+        self._moved, self._committed = False, now
+        self._losses_told = now if tell_losses else self._losses_told
+        self._note_stored()
+
+    def _memory(self) -> dict[str, bytes]:
+        return self._pipeline.memory() | {
+            "gaps": self._gaps.to_bytes(),
+            "counters": self._counters.to_bytes(),
+            "newest": str(self._newest_us).encode(),
+        }
+
+    def _note_stored(self) -> None:
+        self.stored = Stored(
+            position=self._position, newest_us=self._newest_us, counters=replace(self._counters)
+        )

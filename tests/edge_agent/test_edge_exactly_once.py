@@ -1,0 +1,96 @@
+"""The real agent process, a real broker: whatever dies, every reading is stored once."""
+
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from edge_world import Device, Hub, Source, positions, trend_reading, trend_table, until
+
+from kernels import sets
+from wire.batch import GapEvent
+from wire.messages import Command
+from wire.topics import Channel, Topic
+
+READINGS = 6000
+FAST = {"resend_s": 0.3, "resend_max_s": 2.0, "reconnect_max_s": 0.5, "max_age_s": 0.1, "window": 8}
+
+
+@pytest.fixture
+def hub(broker) -> Iterator[Hub]:
+    chance = random.Random(4)
+    made = Hub(broker.client("hub"), broker.host, broker.port, loses=lambda: chance.random() < 0.05)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def device(state_root: Path, broker) -> Iterator[Callable[..., Device]]:
+    made: list[Device] = []
+
+    def make(feed: str, name: str = "press-04", **sections: dict[str, object]) -> Device:
+        made.append(Device(state_root / name, broker, name, feed, **sections))
+        return made[-1]
+
+    yield make
+    for item in made:
+        item.end()
+
+
+def source(path: Path, readings: int, **options) -> Source:
+    return Source(
+        path / "feed.sock",
+        trend_table(),
+        lambda position: trend_reading(position) if position <= readings else None,
+        **options,
+    )
+
+
+def assert_exact(hub: Hub, readings: int) -> None:
+    produced = Counter(positions([trend_reading(p) for p in range(1, readings + 1)]))
+    stored = Counter(hub.settled.samples())
+    assert sum((produced - stored).values()) == 0, "lost"
+    assert sum((stored - produced).values()) == 0, "doubled"
+    assert hub.settled.reused == []
+
+
+def assert_features_as_if_never_killed(hub: Hub, readings: int) -> None:
+    extractor = sets.make("trend/1", scalars=["s0", "s1", "s2"])
+    stored = hub.settled.rows("trend/1")
+    for machine in range(2):
+        own = [r for r in map(trend_reading, range(1, readings + 1)) if r.machine == machine]
+        expected = extractor.batch([r.time_us for r in own], np.array([r.values for r in own]))
+        found = [row for row in stored if row[0] == machine]
+        assert [when for _, when, _ in found] == [r.time_us for r in own]
+        np.testing.assert_array_equal(np.array([row for _, _, row in found], np.float32), expected)
+
+
+def test_kills_at_any_instant_lose_nothing_and_double_nothing(
+    hub: Hub, device: Callable[..., Device], state_root: Path
+) -> None:
+    feed = source(state_root, READINGS, pace=0.0008)
+    agent = device(feed.address, uplink=FAST)
+    chance = random.Random(11)
+    for _ in range(4):
+        before = len(hub.settled.arrivals)
+        agent.start()
+        until(lambda before=before: len(hub.settled.arrivals) > before + 2)
+        time.sleep(chance.random() * 0.7)
+        agent.kill()
+    agent.start()
+    until(lambda: hub.settled.count >= 3 * READINGS, timeout_s=60)
+    until(lambda: agent.status()["outbox"]["batches"] == 0)
+    assert agent.stop() == 0
+    feed.stop()
+    assert_exact(hub, READINGS)
+    assert_features_as_if_never_killed(hub, READINGS)
+    assert len({epoch for epoch, _ in hub.settled.batches}) >= 4
+    assert agent.status()["counters"]["samples"] == 3 * READINGS, "counted exactly, across kills"
+    assert 0 in feed.opened
+    assert any(feed.opened), "it went on where it was"
