@@ -1,0 +1,161 @@
+"""Training ends in a candidate that was judged on machines it never saw, the same every time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cloud_hub.errors import DatasetError
+from cloud_hub.training import code
+from cloud_hub.training.score import score
+from cloud_hub.training.train import Candidate, Champion, adopt, train
+from models import graphs, use_case
+from models.errors import GraphError
+from models.examples import Examples
+from models.use_case import UseCase
+from tests import engines
+from tests.stored_machines import features_of, wearing
+
+
+@pytest.fixture(scope="module")
+def quick() -> UseCase:
+    """turbofan-rul with a smaller budget, for machines that wear out more plainly."""
+    found = use_case.find("turbofan-rul")
+    budget = found.budget.model_copy(update={"epochs": 15, "batch": 128, "members": 3, "learning_rate": 5e-3})
+    return found.model_copy(
+        update={"budget": budget, "network": found.network.model_copy(update={"hidden": (32, 16)})}
+    )
+
+
+def machines(count: int = 14, censored: int = 2) -> Examples:
+    """Machines that wear out, the last ``censored`` of which still run."""
+    lives = [features_of(wearing(number, 60 + 5 * number)) for number in range(count)]
+    names = tuple(f"a{number}" for number in range(17))
+    lengths = [len(life) for life in lives]
+    index = np.repeat(np.arange(count), lengths).astype(np.int32)
+    left = np.concatenate([np.arange(length)[::-1] for length in lengths]).astype(np.float32)
+    left[index >= count - censored] = np.nan
+    return Examples(
+        machines=tuple(f"engine-{number:02}" for number in range(count)),
+        names=names,
+        units=("1",) * len(names),
+        machine=index,
+        times=np.arange(len(left), dtype=np.int64),
+        life=np.ones(len(left), np.int32),
+        age=np.concatenate([np.arange(length) for length in lengths]).astype(np.float32),
+        remaining=left,
+        features=np.concatenate(lives),
+    )
+
+
+@pytest.fixture(scope="module")
+def candidate(quick: UseCase) -> Candidate:
+    return train(machines(), quick)
+
+
+def test_candidate_beats_the_trivial_guesses_on_machines_it_never_saw(candidate: Candidate) -> None:
+    assert candidate.verdict.passed, candidate.verdict.reason
+    assert not {*candidate.metrics["held_out"]} & {*candidate.metrics["learning"]}
+    assert {*candidate.metrics["by_machine"]} == {*candidate.metrics["held_out"]}
+
+
+def test_same_dataset_gives_the_same_bytes(quick: UseCase, candidate: Candidate) -> None:
+    again = train(machines(), quick)
+    assert again.onnx == candidate.onnx
+    assert again.interval == candidate.interval
+
+
+def test_another_seed_gives_another_network(quick: UseCase, candidate: Candidate) -> None:
+    other = quick.model_copy(update={"budget": quick.budget.model_copy(update={"seed": 2})})
+    assert train(machines(), other).onnx != candidate.onnx
+
+
+def test_what_held_out_machines_look_like_changes_nothing_in_the_network(
+    quick: UseCase, candidate: Candidate
+) -> None:
+    spoilt = machines()
+    held_out = spoilt.of_machines(frozenset(candidate.metrics["held_out"]))
+    spoilt.features[held_out] = np.random.default_rng(3).normal(0, 50, spoilt.features[held_out].shape)
+    again = train(spoilt, quick)
+    assert again.onnx == candidate.onnx
+    assert not again.verdict.passed
+
+
+def test_machine_still_running_teaches_no_remaining_life(quick: UseCase) -> None:
+    running = machines()
+    assert np.isnan(running.remaining).any()
+    assert train(running, quick).metrics["learnt_rows"] < len(running)
+
+
+def test_champion_that_learnt_from_the_judges_is_not_compared(quick: UseCase, candidate: Candidate) -> None:
+    biased = Champion(release="turbofan-rul/1", onnx=candidate.onnx, learning=frozenset(machines().machines))
+    fair = Champion(
+        release="turbofan-rul/1", onnx=candidate.onnx, learning=frozenset(candidate.metrics["learning"])
+    )
+    for champion, rivals in ((biased, 1), (fair, 2)):
+        found = adopt(machines(), quick, candidate.onnx, champion=champion)
+        assert len(found.verdict.evidence["paired"]) == rivals
+        assert found.verdict.passed  # no worse than itself
+
+
+def test_network_made_elsewhere_is_judged_like_any_other(quick: UseCase, candidate: Candidate) -> None:
+    found = adopt(machines(), quick, candidate.onnx)
+    assert found.verdict.evidence["rmse"] == pytest.approx(candidate.verdict.evidence["rmse"])
+    assert found.metrics["made_elsewhere"]
+
+
+def test_network_of_another_width_is_refused(quick: UseCase, candidate: Candidate) -> None:
+    other = machines()
+    narrow = Examples(
+        **{
+            name: getattr(other, name)
+            for name in ("machines", "machine", "times", "life", "age", "remaining")
+        },
+        names=other.names[:9],
+        units=other.units[:9],
+        features=np.ascontiguousarray(other.features[:, :9]),
+    )
+    with pytest.raises(GraphError, match=r"features \[n, 9\]"):
+        adopt(narrow, quick, candidate.onnx)
+
+
+def test_progress_is_told_and_can_cancel(quick: UseCase) -> None:
+    class CancelledError(Exception):
+        pass
+
+    told: list[str] = []
+
+    def progress(stage: str, share: float) -> None:
+        told.append(stage)
+        if stage == "export":
+            raise CancelledError
+
+    with pytest.raises(CancelledError):
+        train(machines(), quick, progress=progress)
+    assert set(told) == {"training", "export"}
+
+
+def test_fleet_too_small_to_judge_on_is_refused(quick: UseCase) -> None:
+    with pytest.raises(DatasetError, match="machines that failed"):
+        train(machines(5, 2), quick)
+
+
+def test_version_of_the_code_is_the_same_until_the_code_changes() -> None:
+    assert code.version() == code.version()
+    assert "+" in code.version()
+
+
+def test_turbofan_engines_are_foreseen_as_well_as_the_papers_do(recorded_data: Path) -> None:
+    """FD001: learn on the 100 training engines; the test engines are opened for the score alone."""
+    folder = recorded_data / "cmapss"
+    turbofan = use_case.find("turbofan-rul")
+    quick = turbofan.model_copy(
+        update={"budget": turbofan.budget.model_copy(update={"members": 3, "epochs": 20})}
+    )
+    candidate = train(engines.examples_of(engines.features_of(folder, "train_FD001.txt")), quick)
+    last = np.stack([life[-1] for life in engines.features_of(folder, "test_FD001.txt")])
+    truth = engines.lines_of(folder, "RUL_FD001.txt")
+    predicted = graphs.Runner(candidate.onnx).run(last)[:, 0]
+    assert candidate.verdict.passed, candidate.verdict.reason
+    assert score(predicted, truth, cap=125.0).rmse <= 13.0
+    assert score(predicted, truth, cap=None).rmse <= 14.5
