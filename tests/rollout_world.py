@@ -37,11 +37,11 @@ class HandClock(Clock):
         object.__setattr__(self, "moment_us", self.moment_us + round(hours * 3_600_000_000))
 
 
-def plan(release=f"{USE_CASE}/1", waves=("1", "50%", "100%"), **changes) -> Plan:
+def plan(release=f"{USE_CASE}/1", waves=("1", "50%", "100%"), use_case=USE_CASE, **changes) -> Plan:
     selector = Selector(**changes.pop("selector", {}))
     return Plan(
         release=release,
-        use_case=USE_CASE,
+        use_case=use_case,
         waves=tuple(map(Wave.parse, waves)),
         selector=selector,
         **changes,

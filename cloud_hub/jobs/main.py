@@ -33,6 +33,7 @@ def run(config: HubConfig) -> None:
     """Work until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with opened(config) as hub:
+        queue.check(hub.database)
         asyncio.run(serve(hub))
 
 

@@ -6,7 +6,8 @@ import procrastinate
 from procrastinate import exceptions, manager
 from procrastinate.tasks import configure_task
 
-from cloud_hub.store.database import Connection
+from cloud_hub.errors import ConfigError
+from cloud_hub.store.database import Connection, Database
 
 ROLLOUT = "rollout"  # has a worker of its own: no training may hold up a halt
 DEFAULT = "default"
@@ -42,6 +43,7 @@ def defer(
         queueing_lock=queueing_lock,
         priority=priority,
     )
+    connection.execute("SELECT")  # begins the transaction: else the savepoint would be one, and commit
     try:
         with connection.transaction():  # a savepoint: a refusal must not undo the caller's work
             return deferrer.defer(**(arguments or {}))
@@ -56,3 +58,11 @@ def pending(connection: Connection, task: str) -> bool:
         {"task": task},
     )
     return found.fetchone() is not None
+
+
+def check(database: Database) -> None:
+    """``UnreachableError`` where the database does not answer, ``ConfigError`` where it holds no queue."""
+    with database.connect() as connection:
+        row = connection.execute("SELECT to_regclass('procrastinate_jobs') AS there").fetchone()
+    if row is None or row["there"] is None:
+        raise ConfigError(f"{database.where} has no schema yet: run `andon hub migrate`")
