@@ -10,9 +10,11 @@ import typer
 from cloud_hub.config import HubConfig
 from cloud_hub.errors import ConfigError
 from cloud_hub.files import write_private
+from cloud_hub.hub import Hub, opened, person
 from cloud_hub.identity import devices
 from cloud_hub.identity.ca import Authority
 from cloud_hub.identity.tokens import Token
+from cloud_hub.store.database import Connection
 
 
 def device_add(
@@ -29,27 +31,39 @@ def device_add(
     config: Annotated[Path | None, typer.Option(help="The hub's configuration file.")] = None,
 ) -> None:
     """Add a device, or with --again let one enrol anew, and print its one-time token."""
+    if not again and not site:
+        raise ConfigError("expected --site, the place where the device stands")
     settings = HubConfig.load(config)
     authority = Authority.of(settings.state_dir).ensure()
     lifetime = timedelta(hours=valid_hours)
-    with settings.database() as database:
+    with opened(settings) as hub:
+        note = _note(hub, name, {} if again else {"site": site, "profile": profile}, again=again)
         if again:
-            token = devices.add_token(database, authority, name=name, lifetime=lifetime)
+            token = devices.add_token(hub.database, authority, name=name, lifetime=lifetime, note=note)
         else:
-            if not site:
-                raise ConfigError("expected --site, the place where the device stands")
             token = devices.add(
-                database,
+                hub.database,
                 authority,
                 name=name,
                 site=site,
                 profile=profile,
                 zone=zone,
                 tags=tag or (),
-                now=settings.time().now(),
+                now=hub.clock.now(),
                 lifetime=lifetime,
+                note=note,
             )
     _show(token, token_file, as_json=as_json)
+
+
+def _note(hub: Hub, name: str, detail: dict[str, str], *, again: bool) -> devices.Note:
+    """What the audit chain keeps of it: never the token."""
+
+    def note(connection: Connection) -> None:
+        action = "device.token" if again else "device.add"
+        hub.record(connection, actor=person(), action=action, subject=name, detail=detail)
+
+    return note
 
 
 def _show(token: Token, token_file: Path | None, *, as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """Adding a device: its site, its name, and the token it enrols with; and the enrolment itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
@@ -11,6 +11,12 @@ from cloud_hub.identity.ca import Authority, check_device_name, key_fingerprint,
 from cloud_hub.identity.tokens import QUERIES, Redeemed, Token
 from cloud_hub.store.database import Connection, Database
 from wire.topics import NAME
+
+Note = Callable[[Connection], None]
+
+
+def unnoted(_connection: Connection) -> None:
+    """No entry in the audit chain: for tests and tools that keep none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +36,12 @@ def add(
     tags: Sequence[str] = (),
     now: datetime,
     lifetime: timedelta = tokens.LIFETIME,
+    note: Note = unnoted,
 ) -> Token:
-    """A new device with its first token; its site is made when it is new. ``now`` is the hub's clock."""
+    """A new device with its first token; its site is made when it is new.
+
+    ``now`` is the hub's clock; ``note`` writes the act into the audit chain, in its transaction.
+    """
     check_device_name(name)
     with database.transaction() as connection:
         added = connection.execute(
@@ -46,7 +56,7 @@ def add(
         ).fetchone()
         if added is None:
             raise ConflictError(f"device {name!r} is there already: --again makes a new token for it")
-        return tokens.create(
+        token = tokens.create(
             connection,
             device=added["id"],
             name=name,
@@ -54,10 +64,17 @@ def add(
             now=datetime.now(UTC),
             lifetime=lifetime,
         )
+        note(connection)
+    return token
 
 
 def add_token(
-    database: Database, authority: Authority, *, name: str, lifetime: timedelta = tokens.LIFETIME
+    database: Database,
+    authority: Authority,
+    *,
+    name: str,
+    lifetime: timedelta = tokens.LIFETIME,
+    note: Note = unnoted,
 ) -> Token:
     """A new token for a device that is there, to enrol it again with a new key."""
     with database.transaction() as connection:
@@ -66,7 +83,7 @@ def add_token(
             raise NotFoundError("device", name)
         if row["retired"] is not None:
             raise ConflictError(f"device {name!r} is retired: add it under another name")
-        return tokens.create(
+        token = tokens.create(
             connection,
             device=row["id"],
             name=name,
@@ -74,6 +91,8 @@ def add_token(
             now=datetime.now(UTC),
             lifetime=lifetime,
         )
+        note(connection)
+    return token
 
 
 def enrol(database: Database, authority: Authority, *, token: Token, csr: bytes, now: datetime) -> Enrolled:

@@ -4,15 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import structlog
-
 from edge_agent.updates.journal import Journal
 from edge_agent.updates.record import Record
 from edge_agent.updates.states import Event, State, advance
 from wire.batch import ReportEvent
 from wire.clock import Clock
-
-log = structlog.get_logger()
 
 
 class Life:
@@ -41,7 +37,6 @@ class Life:
         if state in (State.REFUSED, State.FAILED, State.ROLLED_BACK):
             after = after.failed(reason)
         self._journal.put(after, self._report(after, event, reason, evidence))
-        log.info("update", use_case=self.use_case, state=state, cause=event, reason=reason)
 
     def say(self, event: str, reason: str) -> None:
         """Report something that moves nothing."""

@@ -101,8 +101,11 @@ class Updates:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join()
-        for installer in self._installers.values():
-            installer.part(CRASH if crashed else ORDERLY)
+        try:
+            for installer in self._installers.values():
+                installer.part(CRASH if crashed else ORDERLY)
+        except JournalError as error:  # the next start takes it for a power cut
+            log.error("goodbye could not be noted", reason=str(error))
 
     def running(self) -> dict[str, LoadedRelease]:
         """By use case, what to predict with now."""
