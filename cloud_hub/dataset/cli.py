@@ -93,7 +93,9 @@ def list_(
         shown = [{key: value for key, value in row.items() if key != "manifest"} for row in found]
         typer.echo(json.dumps(shown, default=str))
         return
-    table = Table("dataset", "rows", "machines", "failures", "features", "created")
+    table = Table()
+    for column in ("dataset", "rows", "machines", "failures", "features", "created"):
+        table.add_column(column, no_wrap=column == "dataset")
     for row in found:
         counts = (f"{row['rows']:,}", str(row["machines"]), str(row["failures"]))
         table.add_row(row["id"], *counts, row["feature_set"], f"{row['created']:{DATE}}")

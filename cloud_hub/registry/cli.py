@@ -58,7 +58,9 @@ def list_(
     if as_json:
         typer.echo(json.dumps(rows, default=str))
         return
-    table = Table("release", "state", "is", "RMSE", "dataset", "made", "gate")
+    table = Table()
+    for column in ("release", "state", "is", "RMSE", "dataset", "made"):
+        table.add_column(column, no_wrap=column == "release")
     for row in rows:
         table.add_row(*printing.cells(row))
     Console().print(table)

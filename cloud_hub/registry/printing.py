@@ -32,7 +32,7 @@ def cells(row: dict[str, Any]) -> tuple[str, ...]:
     rmse = "" if row["rmse"] is None else f"{row['rmse']:.4g}"
     made = f"{row['created']:{DATE}}"
     aliases = ", ".join(row["aliases"])
-    return (row["release"], row["state"], aliases, rmse, row["dataset"] or "", made, row["reason"])
+    return (row["release"], row["state"], aliases, rmse, row["dataset"] or "", made)
 
 
 def traced(trace: Trace) -> str:
