@@ -4,11 +4,9 @@ import hashlib
 from functools import cache
 from importlib import metadata, resources
 
-import cloud_hub.dataset
-import cloud_hub.training
-import models
 from kernels import sets
 
+PLACES = (("models", "."), ("cloud_hub", "dataset"), ("cloud_hub", "training"))
 SHORT = 12
 
 
@@ -16,8 +14,9 @@ SHORT = 12
 def version() -> str:
     """Such as ``0.1.0+3f2a...``: equal where training, dataset, networks and kernels read the same."""
     digest = hashlib.sha256("\n".join(sets.VERSIONS.values()).encode())
-    for package in (models, cloud_hub.dataset, cloud_hub.training):
-        modules = (file for file in resources.files(package).iterdir() if file.name.endswith(".py"))
+    for package, folder in PLACES:
+        place = resources.files(package) / folder
+        modules = (file for file in place.iterdir() if file.name.endswith(".py"))
         for module in sorted(modules, key=lambda file: file.name):
             digest.update(module.read_bytes())
     return f"{metadata.version('andon')}+{digest.hexdigest()[:SHORT]}"
