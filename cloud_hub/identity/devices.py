@@ -10,6 +10,8 @@ from cloud_hub.identity import tokens
 from cloud_hub.identity.ca import Authority, check_device_name, key_fingerprint, requested_key
 from cloud_hub.identity.tokens import QUERIES, Redeemed, Token
 from cloud_hub.store.database import Connection, Database
+from firmware_configs.errors import ProfileError
+from firmware_configs.profiles import profile as find_profile
 from wire.topics import NAME
 
 Note = Callable[[Connection], None]
@@ -43,6 +45,7 @@ def add(
     ``now`` is the hub's clock; ``note`` writes the act into the audit chain, in its transaction.
     """
     check_device_name(name)
+    _check_profile(profile)
     with database.transaction() as connection:
         added = connection.execute(
             QUERIES["add_device"],
@@ -105,6 +108,13 @@ def enrol(database: Database, authority: Authority, *, token: Token, csr: bytes,
             QUERIES["enrol_device"], {"id": device.id, "key_fingerprint": fingerprint, "now": now}
         )
     return Enrolled(device=device, certificate=certificate)
+
+
+def _check_profile(name: str) -> None:
+    try:
+        find_profile(name)
+    except ProfileError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _site(connection: Connection, name: str, zone: str | None) -> int:

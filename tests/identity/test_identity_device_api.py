@@ -101,7 +101,7 @@ def test_a_bad_signing_request_does_not_use_up_the_token(enrolling_hub):
         enrolling_hub.authority,
         name="press-04",
         site="s",
-        profile="p",
+        profile="generic",
         zone=None,
         now=NOW,
     )
@@ -119,7 +119,7 @@ def test_a_hub_without_keys_says_what_its_operator_must_do(enrolling_hub):
         enrolling_hub.authority,
         name="press-04",
         site="s",
-        profile="p",
+        profile="generic",
         zone=None,
         now=NOW,
     )

@@ -153,6 +153,7 @@ def test_a_device_is_added_once_and_its_site_once(enrolling_hub):
         ({"name": "p/4"}, TrustError),
         ({"site": "Plant 1"}, ConfigError),
         ({"zone": "Mars/Olympus"}, ConfigError),
+        ({"profile": "toaster"}, ConfigError),
     ],
 )
 def test_names_that_would_do_harm_are_refused(enrolling_hub, changes, error):

@@ -140,6 +140,7 @@ class Device:
         default_factory=lambda: {"motor-pump": Features(feature_set="vibration-trend/1", names=NAMES)}
     )
     reports: list = field(default_factory=list)
+    make_runner: object = Linear
     full: bool = False  # whether the outbox takes no reports
     updates: Updates = None
 
@@ -151,7 +152,7 @@ class Device:
             self.limits,
             DeviceFacts(target=self.target, features=self.features.get),
             report=self.take,
-            make_runner=Linear,
+            make_runner=self.make_runner,
             disk=disk,
         )
         self.updates.bring_up()
