@@ -12,10 +12,12 @@ from collections.abc import Coroutine
 import procrastinate
 import structlog
 from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
 
 from cloud_hub.config import HubConfig
 from cloud_hub.errors import UnreachableError
 from cloud_hub.flows import runs
+from cloud_hub.flows.release import note_failure
 from cloud_hub.hub import Hub, opened, wake_rollouts
 from cloud_hub.jobs import queue
 from cloud_hub.jobs.reaper import HEARTBEAT_S, SILENCE_S, reap
@@ -90,11 +92,17 @@ async def _tend(app: procrastinate.App, hub: Hub, stopping: asyncio.Event, silen
             log.warning("a worker died: its job runs again", job=job.id, task=job.task_name)
         for job in given_up:
             log.error("a job was given up: it outlived no worker", job=job.id, task=job.task_name)
-            if job.task_name == queue.RETRAIN:
-                why = "given up: the worker died each time it ran"
-                await asyncio.to_thread(runs.fail, hub, str(job.task_kwargs["run"]), why)
+            await asyncio.to_thread(_give_up, hub, job)
         await asyncio.to_thread(_ensure_driven, hub)
         await asyncio.sleep(TEND_S)
+
+
+def _give_up(hub: Hub, job: Job) -> None:
+    why = f"given up after {job.attempts + 1} attempts: the last worker died at it"
+    if job.task_name == queue.RETRAIN:
+        runs.fail(hub, str(job.task_kwargs["run"]), why)
+    elif job.task_name == queue.PUBLISH:
+        note_failure(hub, str(job.task_kwargs["release"]), why)
 
 
 def _ensure_driven(hub: Hub) -> None:

@@ -10,7 +10,7 @@ from procrastinate.manager import JobManager
 
 HEARTBEAT_S = 3.0
 SILENCE_S = 15.0  # five heartbeats: a busy machine skips one or two
-MOST_ATTEMPTS = 3
+MOST_ATTEMPTS = 5  # orderly stops of the worker count as well
 
 
 async def reap(manager: JobManager, *, silence_s: float = SILENCE_S) -> tuple[list[jobs.Job], list[jobs.Job]]:

@@ -105,31 +105,44 @@ def status(
 
 
 @rollout_app.command()
-def pause(rollout: Id, reason: Reason, config: ConfigFile = None) -> None:
+def pause(rollout: Id, reason: Reason, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Open no further wave until resumed."""
     with opened(HubConfig.load(config)) as hub:
         hub.rollouts.pause(rollout, actor=person(), reason=reason)
+        _tell(hub.database, rollout, quiet=as_json)
 
 
 @rollout_app.command()
-def resume(rollout: Id, reason: Reason = "", config: ConfigFile = None) -> None:
+def resume(rollout: Id, reason: Reason = "", as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Go on with a paused rollout."""
     with opened(HubConfig.load(config)) as hub:
         hub.rollouts.resume(rollout, actor=person(), reason=reason)
+        _tell(hub.database, rollout, quiet=as_json)
 
 
 @rollout_app.command()
-def abort(rollout: Id, reason: Reason, config: ConfigFile = None) -> None:
+def abort(rollout: Id, reason: Reason, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """End it: nobody else is offered the release; devices that have it keep it."""
     with opened(HubConfig.load(config)) as hub:
         hub.rollouts.abort(rollout, actor=person(), reason=reason)
+        _tell(hub.database, rollout, quiet=as_json)
 
 
 @rollout_app.command()
-def undo(rollout: Id, reason: Reason, config: ConfigFile = None) -> None:
+def undo(rollout: Id, reason: Reason, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """End it and send every device it was offered to back to the release it had before."""
     with opened(HubConfig.load(config)) as hub:
         hub.rollouts.undo(rollout, actor=person(), reason=reason)
+        _tell(hub.database, rollout, quiet=as_json)
+
+
+def _tell(database: Database, rollout: str, *, quiet: bool) -> None:
+    """What became of a rollout by an act."""
+    found = read.rollout(database, rollout).rollout
+    if quiet:
+        show.as_json(found)
+    else:
+        typer.echo(f"rollout {found.id} is {found.state}")
 
 
 def _watch(database: Database, rollout: str, *, quiet: bool) -> read.RolloutDetail:

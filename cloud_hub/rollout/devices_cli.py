@@ -46,11 +46,17 @@ def show_device(name: Name, as_json: AsJson = False, config: ConfigFile = None) 
 def retire(
     name: Name,
     reason: Annotated[str, typer.Option("--reason", help="Why; it goes into the audit chain.")],
+    as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
     """Take a device out of service for good: its messages are refused from now on."""
     with opened(HubConfig.load(config)) as hub:
         devices.retire(hub.database, hub.clock, hub.record, name, actor=person(), reason=reason)
+        device = fleet.device(hub.database, name)
+    if as_json:
+        show.as_json(device)
+    else:
+        typer.echo(f"device {name} is retired")
 
 
 def _parts(database: Database, name: str) -> Row:

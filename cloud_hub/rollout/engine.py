@@ -20,6 +20,7 @@ from wire.clock import Clock, to_us
 from wire.directive import Directive
 
 DAY_US = 86_400_000_000
+PATIENCE_S = 60.0  # of real time: networks are no faster where a clock runs fast
 ACTOR = "policy:rollout"
 INSTALL, UNDO = "install", "undo"
 _BECOMES = {Verdict.HALT: "halted", Verdict.DONE: "done"}
@@ -65,12 +66,13 @@ class Engine:
             connection.execute(SQL["fold"], about | {"final": list(states.FINAL)})
             plan = Plan.parse(row["plan"])
             standings = [_standing(each) for each in connection.execute(SQL["standings"], about)]
+            times = {"now_us": to_us(now), "least_us": clock_span_us(self._clock, PATIENCE_S)}
             if row["state"] == "running":
-                decision = decide(plan, standings, wave=row["wave"], now_us=to_us(now))
+                decision = decide(plan, standings, wave=row["wave"], **times)
                 self._silence(connection, about, decision.silent)
                 self._carry_out(connection, row, decision, now)
                 return
-            late = overdue(plan, standings, wave=row["wave"], now_us=to_us(now))
+            late = overdue(plan, standings, wave=row["wave"], **times)
             self._silence(connection, about, late)
             if row["state"] == "undone":
                 self._direct(
@@ -136,11 +138,18 @@ class Engine:
             bundle_sha256=device["bundle_sha256"],
             sequence=max(device["last_sequence"] + 1, now_us // 1000),
             issued_us=now_us,
-            expires_us=now_us + self._expiry_us,
+            expires_us=now_us + max(self._expiry_us, clock_span_us(self._clock, PATIENCE_S)),
             rollout=row["id"],
             mode=mode,
             correlation=row["correlation"],
         )
+
+
+def clock_span_us(clock: Clock, real_s: float) -> int:
+    """How much clock time the last ``real_s`` real seconds were."""
+    real_us = real_s * 1e6
+    since_real_us = min(max(0, clock.now_us() - clock.caught_up_us), real_us)
+    return round(since_real_us + (real_us - since_real_us) * clock.factor)
 
 
 def _objection(device: Row, mode: str) -> str:

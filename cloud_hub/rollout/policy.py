@@ -69,13 +69,16 @@ class Decision:
     silent: tuple[int, ...] = ()  # devices whose time ran out
 
 
-def decide(plan: Plan, standings: Iterable[Standing], *, wave: int, now_us: int) -> Decision:
+def decide(
+    plan: Plan, standings: Iterable[Standing], *, wave: int, now_us: int, least_us: int = 0
+) -> Decision:
     """What to do now that waves up to ``wave`` are open (0: none).
 
+    A device has the plan's timeout to answer, and ``least_us`` at the least.
     Carried out twice it offers nothing twice: only devices still waiting are offered anything.
     """
     known = tuple(standings)
-    late = frozenset(overdue(plan, known, wave=wave, now_us=now_us))
+    late = frozenset(overdue(plan, known, wave=wave, now_us=now_us, least_us=least_us))
     devices = [
         replace(item, state=SILENT, since_us=now_us) if item.device in late else item for item in known
     ]
@@ -88,9 +91,11 @@ def decide(plan: Plan, standings: Iterable[Standing], *, wave: int, now_us: int)
     )
 
 
-def overdue(plan: Plan, standings: Iterable[Standing], *, wave: int, now_us: int) -> tuple[int, ...]:
+def overdue(
+    plan: Plan, standings: Iterable[Standing], *, wave: int, now_us: int, least_us: int = 0
+) -> tuple[int, ...]:
     """Devices of opened waves whose final word did not come within the plan's timeout."""
-    limit_us = round(plan.timeout_hours * HOUR_US)
+    limit_us = max(round(plan.timeout_hours * HOUR_US), least_us)
     return tuple(
         item.device
         for item in standings

@@ -16,7 +16,10 @@ from cloud_hub.config import HubConfig
 from cloud_hub.flows import retrain
 from cloud_hub.flows.release import approve, failure
 from cloud_hub.hub import opened
+from cloud_hub.jobs import queue
 from cloud_hub.signing import keys
+from cloud_hub.signing.repository import Repository
+from wire.directive import Directors, SignedDirective, accept
 
 PATIENCE_S = 60
 
@@ -103,6 +106,7 @@ def test_the_worker_trains_publishes_and_rolls_out(hub, start, tmp_path):
     chosen = plan("turbofan-rul/1", use_case="turbofan-rul", selector={"devices": ("edge-1",)})
     rollout = hub.rollouts.start(chosen, actor="ada")
     until(lambda: world.offered() == {"edge-1"}, "the device was offered the release")
+    check_directive(hub, world)
     hub.rollouts.abort(rollout, actor="ada", reason="enough seen")
     world.close()
     began = time.monotonic()
@@ -110,6 +114,36 @@ def test_the_worker_trains_publishes_and_rolls_out(hub, start, tmp_path):
     assert process.wait(20) == 0
     assert time.monotonic() - began < 10
     assert hub.database.rows("SELECT * FROM procrastinate_workers") == []
+
+
+def check_directive(hub, world):
+    """A device that trusts this hub's root follows it."""
+    row = hub.database.row("SELECT signed FROM directive")
+    folder = Repository(hub.config.state_dir).targets_folder
+    (trusted,) = folder.glob("*.directors.json")
+    directive = accept(
+        SignedDirective.from_bytes(bytes(row["signed"])),
+        Directors.from_json(trusted.read_bytes()),
+        device="edge-1",
+        key_fingerprint=b"edge-1".hex(),
+        site="plant-1",
+        use_case="turbofan-rul",
+        accepted=None,
+        now_us=hub.clock.now_us(),
+    )
+    model = world.database.row("SELECT * FROM model")
+    assert (directive.bundle_path, directive.bundle_sha256) == (model["bundle_path"], model["bundle_sha256"])
+
+
+def test_upkeep_runs_beside_everything_else(hub, start, tmp_path):
+    keys.init(hub.config.state_dir, tmp_path / "offline")
+    with hub.database.transaction() as connection:
+        for task in (queue.MAINTAIN, queue.REFRESH):
+            queue.defer(connection, task, {"timestamp": 0})
+    start()
+    wanted = {"tasks": [queue.MAINTAIN, queue.REFRESH]}
+    left = "SELECT status FROM procrastinate_jobs WHERE task_name = ANY (%(tasks)s) AND (args ->> 'timestamp') = '0'"
+    until(lambda: not hub.database.rows(left, wanted), "both are done, and forgotten as they went well")
 
 
 def test_a_rollout_goes_on_after_its_worker_was_killed(hub, start, tmp_path):

@@ -1,14 +1,17 @@
 """The engine on a real database: what devices are sent, what stops a rollout, and that a crash repeats nothing."""
 
 import random
+import time
+from datetime import UTC, datetime
 
 import pytest
 from rollout_world import USE_CASE, World, plan
 
 from cloud_hub.errors import ConflictError, NotFoundError, TrustError
 from cloud_hub.governance import audit
-from cloud_hub.rollout.engine import Engine
+from cloud_hub.rollout.engine import Engine, clock_span_us
 from cloud_hub.rollout.plan import PlanError, Silent
+from wire.clock import Clock
 
 NAMES = ("edge-1", "edge-2", "edge-3", "edge-4")
 
@@ -341,3 +344,14 @@ def finish(world: World, rollout: str) -> None:
                 world.commit(name)
         world.engine.step_all()
     raise AssertionError(f"{rollout} does not end: {world.reason(rollout)}")
+
+
+def test_patience_is_real_time_however_fast_the_clock_runs():
+    day_s = 86_400
+    now = time.time()
+    began = datetime.fromtimestamp(now - 365 * day_s, UTC).isoformat()
+    fast = Clock.parse(f"{began},40000,{now}")
+    assert clock_span_us(fast, 60) == 60 * 40_000 * 1_000_000
+    caught_up = Clock.parse(f"{datetime.fromtimestamp(now - 4 * day_s, UTC).isoformat()},40000,{now - 3600}")
+    assert clock_span_us(caught_up, 60) == 60_000_000
+    assert clock_span_us(Clock.real(), 60) == 60_000_000
