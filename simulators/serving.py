@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Protocol
 
@@ -53,10 +53,11 @@ class Service:
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Must be called in the main thread."""
-        stopping = Event()
+        # A SimpleQueue may be put to by a signal handler at any instant; an Event's lock may be held by us.
+        signalled: SimpleQueue[int] = SimpleQueue()
 
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            stopping.set()
+        def stop(number: int, _frame: FrameType | None) -> None:
+            signalled.put(number)
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         server = FeedServer(self.sources, self.clock, tell=self.tell, held=self.truth.held)
@@ -65,7 +66,7 @@ class Service:
         try:
             self._keep(server, earlier)
             self.ready(self._introduction(addresses))
-            while not stopping.wait(TRUTH_EVERY_S):
+            while not _waited(signalled):
                 self._keep(server, earlier)
         finally:
             server.stop()
@@ -96,3 +97,12 @@ class Service:
             "clock": str(self.clock),
             "truth": str(self.truth.folder),
         }
+
+
+def _waited(signalled: SimpleQueue[int]) -> bool:
+    """Whether a signal came before it was time to update the truth."""
+    try:
+        signalled.get(timeout=TRUTH_EVERY_S)
+    except Empty:
+        return False
+    return True
