@@ -21,6 +21,11 @@ def append(world, subject="motor-health/1", **changes):
         return audit.append(connection, world.clock, **act)
 
 
+def append_and_fail(connection, world):
+    audit.append(connection, world.clock, actor="ada", action="x", subject="y")
+    raise RuntimeError
+
+
 def verify(world):
     with world.database.transaction() as connection:
         return audit.verify(connection)
@@ -79,8 +84,7 @@ def test_an_entry_rehashed_by_the_tamperer_breaks_the_next(world):
 def test_an_act_undone_leaves_no_entry_and_no_hole(world):
     append(world)
     with pytest.raises(RuntimeError), world.database.transaction() as connection:
-        audit.append(connection, world.clock, actor="ada", action="x", subject="y")
-        raise RuntimeError
+        append_and_fail(connection, world)
     assert append(world) == 2
     assert verify(world).broken is None
 

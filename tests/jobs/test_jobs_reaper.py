@@ -95,7 +95,8 @@ def test_a_job_that_outlives_no_worker_is_given_up(store):
         return ends
 
     ends = with_manager(store, play)
-    assert [(len(again), len(given_up)) for again, given_up in ends] == [(1, 0)] * (MOST_ATTEMPTS - 1) + [(0, 1)]
+    ended = [(len(again), len(given_up)) for again, given_up in ends]
+    assert ended == [(1, 0)] * (MOST_ATTEMPTS - 1) + [(0, 1)]
     assert state_of(store)[0][0] == "failed"
 
 
