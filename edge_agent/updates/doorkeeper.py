@@ -1,5 +1,8 @@
 """Judges the directives that come, and reports those it turns away, each once."""
 
+import time
+from collections import deque
+
 import structlog
 
 from edge_agent.identity import Identity
@@ -13,6 +16,7 @@ from wire.clock import Clock
 from wire.directive import Directive, Directors, SignedDirective
 from wire.errors import SignatureError, WireError
 
+REPORTS, REPORTS_S = 10, 60.0  # refusals told in so many seconds: a flood must not fill the outbox
 ASKED_AGAIN_S = 2.0  # a key that is not known may be new: the hub is asked, but not for every forgery
 
 Admitted = tuple[SignedDirective, Directive]
@@ -27,6 +31,7 @@ class Doorkeeper:
         self._trust = trust
         self._clock = clock
         self._seen = door.Seen()
+        self._told: deque[float] = deque(maxlen=REPORTS)
 
     def judge(self, use_case: str, payload: bytes) -> Admitted | None:
         """The directive to follow; None for a repeat.
@@ -71,7 +76,7 @@ class Doorkeeper:
         )
 
     def _turn_away(self, use_case: str, payload: bytes, error: WireError | UntrustedError) -> None:
-        if not self._seen.first(payload):
+        if not self._seen.first(payload) or not self._may_tell():
             return
         log.warning("directive refused", use_case=use_case, reason=str(error))
         record = self._journal.record(use_case)
@@ -90,3 +95,10 @@ class Doorkeeper:
                 evidence={"running": record.running.release if record.running else ""},
             )
         )
+
+    def _may_tell(self) -> bool:
+        now = time.monotonic()
+        if len(self._told) == REPORTS and now - self._told[0] < REPORTS_S:
+            return False
+        self._told.append(now)
+        return True

@@ -38,7 +38,7 @@ class HubFetcher(FetcherInterface):
         try:
             response = self._pool.request("GET", url, preload_content=False, redirect=False)
         except urllib3.exceptions.TimeoutError as error:
-            raise SlowRetrievalError(f"no answer from {url}") from error
+            raise SlowRetrievalError(f"{url}: {error}") from error
         except urllib3.exceptions.HTTPError as error:
             raise DownloadError(f"{url}: {error}") from error
         if response.status != 200:

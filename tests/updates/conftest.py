@@ -34,6 +34,7 @@ def hub(tmp_path):
         repository=Repository(state_dir),
         director=Director.of(state_dir),
         fingerprint="",
+        server=server,
     )
     server.shutdown()
     thread.join()

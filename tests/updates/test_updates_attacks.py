@@ -63,6 +63,17 @@ def test_garbage_is_refused_and_reported_once(attacked, payload):
     assert refused(device, "MessageError")
 
 
+def test_a_flood_of_forgeries_does_not_flood_the_hub(attacked):
+    hub, device = attacked
+    for number in range(60):
+        device.updates.offer(USE_CASE, b"forgery %d" % number)
+    device.settle()
+    assert len(device.reports) == 10
+    device.reports.clear()
+    assert device.offer(hub.offer(2)) == "probation"
+    device.offer(hub.offer(1, mode="undo"))
+
+
 def test_a_directive_for_another_device_is_refused(attacked):
     hub, device = attacked
     device.offer(hub.offer(2, device="press-05"))

@@ -181,6 +181,22 @@ def test_a_hub_that_is_away_is_asked_again_until_the_directive_expires(hub, devi
     assert "404" in device.last.reason
 
 
+def test_a_hub_that_cannot_be_reached_is_reported_once_not_at_every_try(hub, device):
+    hub.publish(2)
+    offered = hub.offer(2)
+    hub.server.shutdown()
+    hub.server.server_close()
+    device.offer(offered)
+    time.sleep(1.05)
+    device.settle()
+    time.sleep(2.05)
+    device.settle()
+    assert device.state == "downloading"
+    (retrying,) = [report for report in device.reports if report.event == "retrying"]
+    assert "refused" in retrying.reason
+    assert " at 0x" not in retrying.reason
+
+
 def test_a_report_that_cannot_be_taken_stays_and_comes_later(hub, device):
     device.full = True
     hub.publish(2)

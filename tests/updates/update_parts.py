@@ -67,6 +67,7 @@ class Hub:
     repository: Repository
     director: Director
     fingerprint: str
+    server: object
     site: str = "plant-1"
     sequence: int = 0
     published: dict = field(default_factory=dict)
