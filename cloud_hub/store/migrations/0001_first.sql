@@ -60,13 +60,15 @@ CREATE TABLE signal (
     UNIQUE (machine, name, unit, kind)
 );
 
--- Immutable, kept for ever. `signals` and `machines` are the hub's ids by local id.
+-- Immutable, kept for ever. `signals` and `machines` are the hub's ids by local id; `widths` by local
+-- machine, how many values its first feature row had, null or 0 until there was one.
 CREATE TABLE signal_table (
     device    integer NOT NULL REFERENCES device,
     hash      bytea NOT NULL,
     body      jsonb NOT NULL,
     machines  integer[] NOT NULL,
     signals   integer[] NOT NULL,
+    widths    integer[] NOT NULL DEFAULT '{}',
     seen      timestamptz NOT NULL,
     PRIMARY KEY (device, hash)
 );

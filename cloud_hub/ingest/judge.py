@@ -1,0 +1,214 @@
+"""What of a batch is stored, and what is not, series by series. Pure: no bad series costs its neighbours.
+
+A series is stored whole or not at all; of rows, those that are bad are left out.
+What is refused comes back as a batch of its own with a reason, so that it can be
+kept in quarantine and tried again as it is.
+"""
+
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from cloud_hub.store.reasons import Reason
+from wire.batch import Batch, BatchClass, Event, Rows, Series
+
+WIDEST = 4096  # values in one row
+
+Times = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KnownTable:
+    """A signal table with the hub's ids, by local id."""
+
+    machines: npt.NDArray[np.int32]
+    signals: npt.NDArray[np.int32]
+    scalar: npt.NDArray[np.bool_]  # by signal
+    feature_sets: tuple[str, ...]  # by machine
+    widths: tuple[int, ...]  # by machine: values in a feature row; 0: not known yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What is accepted now: times in [earliest, latest] microseconds, and predictions of these releases."""
+
+    earliest_us: int
+    latest_us: int
+    releases: Container[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Refusal:
+    reason: Reason
+    detail: str
+    part: Batch  # what was refused, as a batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HubRows:
+    """Rows to store: features of a feature set or predictions of a release, with the hub's machine id."""
+
+    batch_class: BatchClass
+    machine: int
+    source: str
+    times: Times
+    values: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judged:
+    """What of one batch is to be stored, and what was refused."""
+
+    times: Times  # of samples; equally long, in the order they came
+    signals: npt.NDArray[np.int32]
+    values: npt.NDArray[np.float64]
+    rows: tuple[HubRows, ...]
+    events: tuple[Event, ...]
+    refusals: tuple[Refusal, ...]
+
+
+SUPPORTED = frozenset({BatchClass.ALARM, BatchClass.PREDICTION, BatchClass.FEATURE, BatchClass.SAMPLE})
+
+
+def judge(batch: Batch, table: KnownTable, rules: Rules, judge_event: Callable[[Event], str]) -> Judged:
+    """Judge every part of ``batch``; ``judge_event`` gives what is wrong with an event, or nothing."""
+    refusals: list[Refusal] = []
+    series = _accepted_series(batch, table, rules, refusals)
+    rows = [kept for item in batch.rows for kept in _accepted_rows(batch, item, table, rules, refusals)]
+    events: list[Event] = []
+    for event in batch.events:
+        if problem := judge_event(event):
+            part = replace(batch, series=(), rows=(), events=(event,))
+            refusals.append(Refusal(reason=Reason.BAD_EVENT, detail=problem, part=part))
+        else:
+            events.append(event)
+    lengths = [len(item.times) for item in series]
+    return Judged(
+        times=np.concatenate([_NO_TIMES, *(item.times for item in series)]),
+        signals=np.repeat(table.signals[np.array([item.signal for item in series], np.int64)], lengths),
+        values=np.concatenate([_NO_VALUES, *(item.values for item in series)]),
+        rows=tuple(rows),
+        events=tuple(events),
+        refusals=tuple(refusals),
+    )
+
+
+_NO_TIMES = np.empty(0, np.int64)
+_NO_VALUES = np.empty(0, np.float64)
+
+
+def _accepted_series(
+    batch: Batch, table: KnownTable, rules: Rules, refusals: list[Refusal]
+) -> tuple[Series, ...]:
+    """All of them at one look where all are good, else one by one."""
+    if _all_good(batch.series, table, rules):
+        return batch.series
+    accepted: list[Series] = []
+    for series in batch.series:
+        if (wrong := _wrong_series(series, table, rules)) is not None:
+            part = replace(batch, series=(series,), rows=(), events=())
+            refusals.append(Refusal(reason=wrong[0], detail=wrong[1], part=part))
+        else:
+            accepted.append(series)
+    return tuple(accepted)
+
+
+def _all_good(series: Sequence[Series], table: KnownTable, rules: Rules) -> bool:
+    if not series:
+        return True
+    if any(item.signal >= len(table.signals) or not table.scalar[item.signal] for item in series):
+        return False
+    times = np.concatenate([item.times for item in series])
+    values = np.concatenate([item.values for item in series])
+    return not len(times) or bool(
+        times.min() >= rules.earliest_us and times.max() <= rules.latest_us and np.isfinite(values).all()
+    )
+
+
+def _wrong_series(series: Series, table: KnownTable, rules: Rules) -> tuple[Reason, str] | None:
+    if series.signal >= len(table.signals):
+        return (
+            Reason.UNKNOWN_SIGNAL,
+            f"expected a signal below {len(table.signals)}, got {series.signal}",
+        )
+    if not table.scalar[series.signal]:
+        return Reason.WRONG_KIND, f"signal {series.signal} is declared a waveform"
+    if not np.isfinite(series.values).all():
+        count = int(np.count_nonzero(~np.isfinite(series.values)))
+        return Reason.NOT_FINITE, f"signal {series.signal}: {count} of {len(series.values)} values"
+    wrong = _wrong_times(series.times, rules)
+    return wrong and (wrong[0], f"signal {series.signal}: {wrong[1]}")
+
+
+def _wrong_times(times: Times, rules: Rules) -> tuple[Reason, str] | None:
+    if not len(times):
+        return None
+    if times.max() > rules.latest_us:
+        return Reason.FROM_THE_FUTURE, f"expected a time up to {rules.latest_us}, got {times.max()}"
+    if times.min() < rules.earliest_us:
+        return Reason.TOO_LATE, f"expected a time from {rules.earliest_us}, got {times.min()}"
+    return None
+
+
+def _accepted_rows(
+    batch: Batch, rows: Rows, table: KnownTable, rules: Rules, refusals: list[Refusal]
+) -> list[HubRows]:
+    """The good rows of a block; the others are refused, together by reason."""
+
+    def refuse(reason: Reason, detail: str, which: npt.NDArray[np.bool_] | slice) -> None:
+        bad = replace(rows, times=rows.times[which], values=rows.values[which])
+        part = replace(batch, series=(), rows=(bad,), events=())
+        refusals.append(Refusal(reason=reason, detail=f"{rows.source}: {detail}", part=part))
+
+    if (wrong := _wrong_block(batch.batch_class, rows, table, rules)) is not None:
+        refuse(*wrong, slice(None))
+        return []
+    finite: npt.NDArray[np.bool_] = np.all(np.isfinite(rows.values), axis=1)
+    infinite = np.logical_not(finite)
+    late = finite & (rows.times < rules.earliest_us)
+    early = finite & (rows.times > rules.latest_us)
+    for reason, which in (
+        (Reason.NOT_FINITE, infinite),
+        (Reason.TOO_LATE, late),
+        (Reason.FROM_THE_FUTURE, early),
+    ):
+        if which.any():
+            refuse(reason, f"{np.count_nonzero(which)} of {len(which)} rows", which)
+    good = finite & ~(late | early)
+    if not good.any():
+        return []
+    return [
+        HubRows(
+            batch_class=batch.batch_class,
+            machine=int(table.machines[rows.machine]),
+            source=rows.source,
+            times=rows.times[good],
+            values=rows.values[good],
+        )
+    ]
+
+
+def _wrong_block(
+    batch_class: BatchClass, rows: Rows, table: KnownTable, rules: Rules
+) -> tuple[Reason, str] | None:
+    """What is wrong with every row of a block alike."""
+    width = rows.values.shape[1]
+    if rows.machine >= len(table.machines):
+        return (
+            Reason.UNKNOWN_MACHINE,
+            f"expected a machine below {len(table.machines)}, got {rows.machine}",
+        )
+    if not 0 < width <= WIDEST:
+        return Reason.WRONG_WIDTH, f"expected 1 to {WIDEST} values a row, got {width}"
+    if batch_class is BatchClass.PREDICTION:
+        known = rows.source in rules.releases
+        return None if known else (Reason.UNKNOWN_RELEASE, f"release {rows.source!r}")
+    if rows.source != table.feature_sets[rows.machine]:
+        expected = table.feature_sets[rows.machine]
+        return Reason.WRONG_FEATURE_SET, f"expected {expected!r}, got {rows.source!r}"
+    expected_width = table.widths[rows.machine]
+    if expected_width and width != expected_width:
+        return Reason.WRONG_WIDTH, f"expected {expected_width} values a row, got {width}"
+    return None

@@ -1,0 +1,59 @@
+"""Ranges of sequences, and how far a commit mark may advance over them. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wire.messages import MOST_RANGES
+
+Range = tuple[int, int]  # inclusive
+
+
+def merged(ranges: Iterable[Range]) -> list[Range]:
+    """The same sequences as ascending ranges that neither overlap nor touch."""
+    result: list[Range] = []
+    for first, last in sorted(ranges):
+        if result and first <= result[-1][1] + 1:
+            result[-1] = (result[-1][0], max(last, result[-1][1]))
+        else:
+            result.append((first, last))
+    return result
+
+
+def without(whole: Range, taken: Iterable[Range]) -> list[Range]:
+    """What of ``whole`` is in none of ``taken``."""
+    left: list[Range] = []
+    at, end = whole
+    for first, last in merged(taken):
+        if last < at or first > end:
+            continue
+        if first > at:
+            left.append((at, first - 1))
+        at = last + 1
+    if at <= end:
+        left.append((at, end))
+    return left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """How an epoch stands after its settled sequences were looked at."""
+
+    mark: int  # every sequence up to it is settled
+    beyond: tuple[Range, ...]  # settled ranges above it, at most as many as a message holds
+    lost: tuple[Range, ...]  # below the floor and nowhere: nobody will ever send them
+
+
+def advance(mark: int, floor: int, settled: Iterable[Range]) -> Advance:
+    """Move ``mark`` over ``settled`` (stored, quarantined or covered by a gap) and over what is lost.
+
+    ``floor`` is the lowest sequence the device still holds: what is below it and not settled is lost.
+    """
+    known = merged(settled)
+    lost = without((mark + 1, floor - 1), known) if floor > mark + 1 else []
+    beyond: list[Range] = []
+    for first, last in merged([*known, *lost]):
+        if first <= mark + 1:
+            mark = max(mark, last)
+        else:
+            beyond.append((first, last))
+    return Advance(mark=mark, beyond=tuple(beyond[:MOST_RANGES]), lost=tuple(lost))

@@ -1,0 +1,96 @@
+"""What came from the broker, decoded: bytes in, a batch or the name of what is wrong with it out. Pure."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from wire.batch import Batch, Header
+from wire.codec import Limits, decode, header
+from wire.errors import MessageError, TooLargeError, TopicError, WireError
+from wire.topics import Channel, Topic
+
+# A batch too large to decode still says which sequence it is, so that it can be settled.
+_HEADER_LIMITS = Limits(payload_bytes=16 << 20, plain_bytes=96 << 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One message as the broker delivered it."""
+
+    topic: str
+    payload: bytes
+    received_us: int
+    token: Any = None  # what acknowledges it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reading:
+    """An arrival, decoded as far as it can be; ``batch`` is None where ``reason`` says why."""
+
+    arrival: Arrival
+    sha256: bytes
+    device: str = ""
+    header: Header | None = None
+    batch: Batch | None = None
+    reason: str = ""
+    detail: str = ""
+
+    @property
+    def rows(self) -> int:
+        """Roughly how many rows it makes in the database."""
+        if self.batch is None:
+            return 1
+        return self.batch.samples + sum(len(rows.times) for rows in self.batch.rows) + len(self.batch.events)
+
+
+def channel_of(topic: str) -> Channel | None:
+    """The channel a topic belongs to; None for a topic that is none of ours."""
+    try:
+        return Topic.parse(topic).channel
+    except TopicError:
+        return None
+
+
+def read(arrival: Arrival) -> Reading:
+    """Decode ``arrival``; never raises."""
+    digest = hashlib.sha256(arrival.payload).digest()
+    try:
+        device = Topic.parse(arrival.topic).device
+    except TopicError as error:
+        return Reading(arrival=arrival, sha256=digest, reason=reason_of(error), detail=str(error))
+    try:
+        batch = decode(arrival.payload)
+    except MessageError as error:
+        return Reading(
+            arrival=arrival,
+            sha256=digest,
+            device=device,
+            header=_header(arrival.payload, error),
+            reason=reason_of(error),
+            detail=str(error),
+        )
+    return Reading(arrival=arrival, sha256=digest, device=device, header=_header_of(batch), batch=batch)
+
+
+def reason_of(error: WireError) -> str:
+    """The name an error goes by in quarantine."""
+    return type(error).__name__.removesuffix("Error")
+
+
+def _header(payload: bytes, error: MessageError) -> Header | None:
+    limits = _HEADER_LIMITS if isinstance(error, TooLargeError) else Limits()
+    try:
+        return header(payload, limits=limits)
+    except MessageError:
+        return None
+
+
+def _header_of(batch: Batch) -> Header:
+    return Header(
+        batch_class=batch.batch_class,
+        epoch=batch.epoch,
+        sequence=batch.sequence,
+        floor=batch.floor,
+        table_hash=batch.table_hash,
+        backlog=batch.backlog,
+    )

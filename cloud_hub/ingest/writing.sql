@@ -1,0 +1,72 @@
+-- copy_samples
+COPY sample (time, signal, value) FROM STDIN (FORMAT BINARY);
+
+-- copy_features
+COPY feature (time, machine, device, epoch, sequence, feature_set, values) FROM STDIN (FORMAT BINARY);
+
+-- copy_predictions
+COPY prediction (time, machine, device, epoch, sequence, release, values) FROM STDIN (FORMAT BINARY);
+
+-- touch
+INSERT INTO touched (signal, hour)
+SELECT signal, hour FROM unnest(%(signals)s::integer[], %(hours)s::timestamptz[]) AS touch (signal, hour)
+ ORDER BY signal, hour
+ON CONFLICT DO NOTHING;
+
+-- latest
+INSERT INTO latest (signal, time, value)
+SELECT signal, time, value
+  FROM unnest(%(signals)s::integer[], %(times)s::timestamptz[], %(values)s::double precision[])
+       AS newest (signal, time, value)
+ ORDER BY signal
+ON CONFLICT (signal) DO UPDATE SET time = excluded.time, value = excluded.value
+ WHERE latest.time <= excluded.time;
+
+-- latest_prediction
+INSERT INTO latest_prediction (machine, use_case, release, time, values)
+VALUES (%(machine)s, %(use_case)s, %(release)s, %(time)s, %(values)s::real[])
+ON CONFLICT (machine, use_case) DO UPDATE
+   SET release = excluded.release, time = excluded.time, values = excluded.values
+ WHERE latest_prediction.time <= excluded.time;
+
+-- alarm
+-- Whichever of opening and closing comes first, the row ends the same.
+INSERT INTO alarm (machine, use_case, release, opened, closed, severity, message)
+VALUES (%(machine)s, %(use_case)s, %(release)s, %(opened)s, %(closed)s, %(severity)s, %(message)s)
+ON CONFLICT (machine, use_case, opened) DO UPDATE
+   SET closed = coalesce(alarm.closed, excluded.closed),
+       severity = greatest(alarm.severity, excluded.severity),
+       message = CASE WHEN excluded.closed IS NULL THEN excluded.message ELSE alarm.message END;
+
+-- report
+INSERT INTO report (device, use_case, directive_sequence, state, event, reason, release, rollout, correlation,
+                    evidence, time, received)
+VALUES (%(device)s, %(use_case)s, %(directive_sequence)s, %(state)s, %(event)s, %(reason)s, %(release)s,
+        %(rollout)s, %(correlation)s, %(evidence)s, %(time)s, %(now)s);
+
+-- reported_release
+-- A release runs from its probation on; what runs after a failure the next birth says.
+INSERT INTO device_release (device, use_case, release, accepted_sequence, state, changed)
+VALUES (%(device)s, %(use_case)s, %(running)s, %(directive_sequence)s, %(state)s, %(time)s)
+ON CONFLICT (device, use_case) DO UPDATE
+   SET release = CASE WHEN excluded.release = '' THEN device_release.release ELSE excluded.release END,
+       accepted_sequence = greatest(device_release.accepted_sequence, excluded.accepted_sequence),
+       state = excluded.state, changed = excluded.changed
+ WHERE device_release.changed <= excluded.changed;
+
+-- quarantine
+INSERT INTO quarantine (device, topic, epoch, sequence, reason, detail, table_hash, payload, sha256, bytes, received)
+VALUES (%(device)s, %(topic)s, %(epoch)s, %(sequence)s, %(reason)s, %(detail)s, %(table_hash)s, %(payload)s,
+        %(sha256)s, %(bytes)s, %(now)s)
+ON CONFLICT (topic, sha256, reason) WHERE sequence IS NULL
+DO UPDATE SET times = quarantine.times + 1, received = excluded.received;
+
+-- lock_devices
+SELECT id FROM device WHERE id = ANY (%(devices)s) ORDER BY id FOR NO KEY UPDATE;
+
+-- note_devices
+UPDATE device
+   SET last_batch = CASE WHEN told.came THEN greatest(device.last_batch, %(now)s) ELSE device.last_batch END,
+       rejected = device.rejected + told.rejected
+  FROM unnest(%(devices)s::integer[], %(came)s::boolean[], %(rejected)s::bigint[]) AS told (device, came, rejected)
+ WHERE device.id = told.device;
