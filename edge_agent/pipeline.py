@@ -14,7 +14,7 @@ import structlog
 from edge_agent.columns import Columns, all_finite
 from edge_agent.gaps import GapNotes
 from edge_agent.machine_line import MachineLine, Plan, Row
-from edge_agent.predictions import predict
+from edge_agent.predictions import Predictor
 from edge_agent.releases import Releases
 from kernels.errors import KernelInputError
 from wire.feed import Reading
@@ -68,11 +68,11 @@ class Pipeline:
         self._columns = columns
         self._gaps = gaps
         self._counters = counters
-        self._releases = releases
+        self._predictor = Predictor(releases)
         self._touched: set[int] = set()
 
     def use(self, releases: Releases) -> None:
-        self._releases = releases
+        self._predictor = Predictor(releases)
 
     def take(self, reading: Reading) -> None:
         self._counters.readings += 1
@@ -139,12 +139,12 @@ class Pipeline:
         return self._features(line, plan, values, replace(reading, windows=()))
 
     def _predict(self, line: MachineLine, time_us: int, row: Row) -> None:
-        for use_case, running in self._releases.running().items():
+        for use_case, running in self._predictor.running().items():
             manifest = running.manifest
             wanted = (manifest.machine_class, manifest.feature_set)
             if wanted != (line.machine.machine_class, line.machine.feature_set):
                 continue
-            answer = predict(self._releases, use_case, running, row, line.feature_names)
+            answer = self._predictor.predict(use_case, running, row, line.feature_names)
             if answer.error:
                 self.last_error = answer.error
             if answer.prediction is None:

@@ -5,7 +5,9 @@ new one's answer is sent; where it fails, the old one's is, under the old one's
 name, so that the line is never blind.
 """
 
+import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +45,16 @@ class Answer:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Layout:
+    """What is asked of a manifest at every prediction, looked up once."""
+
+    manifest: Manifest
+    inputs: tuple[str, ...]
+    names: tuple[str, ...]
+    bounds_at: int | None  # where lower and upper go
+
+
 def row_names(manifest: Manifest) -> tuple[str, ...]:
     """What the numbers of a prediction row are."""
     names = [output.name for output in manifest.outputs]
@@ -52,60 +64,78 @@ def row_names(manifest: Manifest) -> tuple[str, ...]:
     return tuple(names)
 
 
-def predict(
-    releases: Releases, use_case: str, running: Release, features: Matrix, names: tuple[str, ...]
-) -> Answer:
-    """Ask ``running`` about ``features`` float32 [width] called ``names``, and tell how it did."""
-    asked = features[None, :]
-    started = time.perf_counter()
-    outputs, error = _ask(running, asked, names)
-    seconds = time.perf_counter() - started
-    shadow = releases.shadow(use_case)
-    old = None if shadow is None else _ask(shadow, asked, names)[0]
-    releases.observe(use_case, asked, outputs, old, seconds=seconds, error=error)
-    if outputs is not None:
-        return Answer(prediction=_complete(running.manifest, outputs[0]))
-    if shadow is not None and old is not None:
-        return Answer(prediction=_complete(shadow.manifest, old[0]), error=str(error))
-    return Answer(prediction=None, error=str(error))
+class Predictor:
+    """Asks the releases that run now; not thread-safe."""
+
+    def __init__(self, releases: Releases) -> None:
+        self._releases = releases
+        self._layouts: dict[str, _Layout] = {}
+
+    def running(self) -> Mapping[str, Release]:
+        return self._releases.running()
+
+    def predict(self, use_case: str, running: Release, features: Matrix, names: tuple[str, ...]) -> Answer:
+        """Ask ``running`` about ``features`` float32 [width] called ``names``, and tell how it did."""
+        asked = features[None, :]
+        started = time.perf_counter()
+        outputs, error = self._ask(running, asked, names)
+        seconds = time.perf_counter() - started
+        shadow = self._releases.shadow(use_case)
+        old = None if shadow is None else self._ask(shadow, asked, names)[0]
+        self._releases.observe(use_case, asked, outputs, old, seconds=seconds, error=error)
+        if outputs is not None:
+            return Answer(prediction=self._complete(running, outputs[0]))
+        if shadow is not None and old is not None:
+            return Answer(prediction=self._complete(shadow, old[0]), error=str(error))
+        return Answer(prediction=None, error=str(error))
+
+    def _ask(
+        self, release: Release, features: Matrix, names: tuple[str, ...]
+    ) -> tuple[Matrix | None, InferenceError | None]:
+        """Finite outputs, or why there are none."""
+        try:
+            layout = self._layout(release)
+            if layout.inputs != names:
+                raise FeatureMismatchError(f"{release.release}: {_difference(layout.inputs, names)}")
+            outputs = release.runner.run(features)
+            wanted = len(layout.manifest.outputs)
+            if outputs.shape[1] != wanted:
+                raise InferenceError(f"{release.release}: expected {wanted} outputs, got {outputs.shape[1]}")
+            if not all(map(math.isfinite, outputs[0].tolist())):
+                raise NotFiniteError(f"{release.release}: expected finite outputs, got {outputs[0].tolist()}")
+        except InferenceError as error:
+            return None, error
+        return outputs, None
+
+    def _complete(self, release: Release, outputs: Matrix) -> Prediction:
+        layout = self._layout(release)
+        manifest, place = layout.manifest, layout.bounds_at
+        if place is None or manifest.interval is None:
+            return Prediction(manifest=manifest, names=layout.names, row=outputs)
+        row = np.empty(len(outputs) + len(BOUNDS), np.float32)
+        row[:place], row[place + len(BOUNDS) :] = outputs[:place], outputs[place:]
+        row[place], row[place + 1] = interval.apply(manifest.interval, outputs[place - 1])
+        return Prediction(manifest=manifest, names=layout.names, row=row)
+
+    def _layout(self, release: Release) -> _Layout:
+        layout = self._layouts.get(release.release)
+        if layout is None or layout.manifest is not release.manifest:
+            layout = self._layouts[release.release] = _layout(release.manifest)
+        return layout
 
 
-def _ask(
-    release: Release, features: Matrix, names: tuple[str, ...]
-) -> tuple[Matrix | None, InferenceError | None]:
-    """Finite outputs, or why there are none."""
-    try:
-        _check_names(release.manifest, names)
-        outputs = release.runner.run(features)
-        if outputs.shape[1] != len(release.manifest.outputs):
-            raise InferenceError(
-                f"{release.release}: expected {len(release.manifest.outputs)} outputs, got {outputs.shape[1]}"
-            )
-        if not np.isfinite(outputs).all():
-            raise NotFiniteError(f"{release.release}: expected finite outputs, got {outputs[0].tolist()}")
-    except InferenceError as error:
-        return None, error
-    return outputs, None
-
-
-def _check_names(manifest: Manifest, names: tuple[str, ...]) -> None:
-    inputs = manifest.inputs
-    if len(inputs) != len(names):
-        raise FeatureMismatchError(
-            f"{manifest.release}: expected {len(inputs)} features, this machine gives {len(names)}"
-        )
-    for item, name in zip(inputs, names, strict=True):
-        if item.name != name:
-            raise FeatureMismatchError(
-                f"{manifest.release}: expected feature {item.name!r}, this machine gives {name!r}"
-            )
-
-
-def _complete(manifest: Manifest, outputs: Matrix) -> Prediction:
+def _layout(manifest: Manifest) -> _Layout:
     names = row_names(manifest)
-    if manifest.interval is None or len(names) == len(outputs):
-        return Prediction(manifest=manifest, names=names, row=outputs)
-    place = names.index(INTERVAL_OF)
-    low, high = interval.apply(manifest.interval, outputs[place])
-    bounds = np.array([low, high], np.float32)
-    return Prediction(manifest=manifest, names=names, row=np.insert(outputs, place + 1, bounds))
+    return _Layout(
+        manifest=manifest,
+        inputs=tuple(item.name for item in manifest.inputs),
+        names=names,
+        bounds_at=names.index(BOUNDS[0]) if len(names) > len(manifest.outputs) else None,
+    )
+
+
+def _difference(inputs: tuple[str, ...], names: tuple[str, ...]) -> str:
+    for item, name in zip(inputs, names, strict=False):
+        if item != name:
+            return f"expected feature {item!r}, this machine gives {name!r}"
+    return f"expected {len(inputs)} features, this machine gives {len(names)}"

@@ -25,6 +25,7 @@ from wire.table import Machine, Signal, SignalTable
 from wire.topics import Channel, Topic
 
 REPOSITORY = Path(__file__).parents[2]
+HEARD = ("batch", "birth", "status")
 START_US = 1_700_000_000_000_000
 
 
@@ -52,6 +53,19 @@ def trend_reading(position: int, machines: int = 2, scalars: int = 3) -> Reading
         time_us=START_US + position * 1_000_000,
         signals=tuple(machine * scalars + s for s in range(scalars)),
         values=tuple(chance.gauss(s, 1.0) for s in range(scalars)),
+    )
+
+
+FAST = {"resend_s": 0.3, "resend_max_s": 2.0, "reconnect_max_s": 0.5, "max_age_s": 0.1, "window": 8}
+
+
+def trend_source(folder: Path, readings: int, *, pace: float = 0.0, replayable: bool = True) -> "Source":
+    return Source(
+        folder / "feed.sock",
+        trend_table(),
+        lambda position: trend_reading(position) if position <= readings else None,
+        pace=pace,
+        replayable=replayable,
     )
 
 
@@ -167,9 +181,10 @@ class Hub:
         self._lock = threading.Lock()
         self._ready = threading.Event()
         client.on_message = self._on_message
+        client.on_connect = lambda *_: client.subscribe([(f"andon/v1/+/{name}", 1) for name in HEARD])
         client.on_subscribe = lambda *_: self._ready.set()
+        client.reconnect_delay_set(1, 1)
         client.connect(host, port)
-        client.subscribe([("andon/v1/+/batch", 1), ("andon/v1/+/birth", 1), ("andon/v1/+/status", 1)])
         client.loop_start()
         assert self._ready.wait(10)
 

@@ -1,55 +1,17 @@
 """The real agent process, a real broker: whatever dies, every reading is stored once."""
 
 import random
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-from edge_world import Device, Hub, Source, positions, trend_reading, trend_table, until
+from edge_world import FAST, Device, Hub, positions, trend_reading, trend_source, until
 
 from kernels import sets
-from wire.batch import GapEvent
-from wire.messages import Command
-from wire.topics import Channel, Topic
 
 READINGS = 6000
-FAST = {"resend_s": 0.3, "resend_max_s": 2.0, "reconnect_max_s": 0.5, "max_age_s": 0.1, "window": 8}
-
-
-@pytest.fixture
-def hub(broker) -> Iterator[Hub]:
-    chance = random.Random(4)
-    made = Hub(broker.client("hub"), broker.host, broker.port, loses=lambda: chance.random() < 0.05)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def device(state_root: Path, broker) -> Iterator[Callable[..., Device]]:
-    made: list[Device] = []
-
-    def make(feed: str, name: str = "press-04", **sections: dict[str, object]) -> Device:
-        made.append(Device(state_root / name, broker, name, feed, **sections))
-        return made[-1]
-
-    yield make
-    for item in made:
-        item.end()
-
-
-def source(path: Path, readings: int, **options) -> Source:
-    return Source(
-        path / "feed.sock",
-        trend_table(),
-        lambda position: trend_reading(position) if position <= readings else None,
-        **options,
-    )
 
 
 def assert_exact(hub: Hub, readings: int) -> None:
@@ -72,9 +34,10 @@ def assert_features_as_if_never_killed(hub: Hub, readings: int) -> None:
 
 
 def test_kills_at_any_instant_lose_nothing_and_double_nothing(
-    hub: Hub, device: Callable[..., Device], state_root: Path
+    careless_hub: Hub, device: Callable[..., Device], state_root: Path
 ) -> None:
-    feed = source(state_root, READINGS, pace=0.0008)
+    hub = careless_hub
+    feed = trend_source(state_root, READINGS, pace=0.0008)
     agent = device(feed.address, uplink=FAST)
     chance = random.Random(11)
     for _ in range(4):
@@ -94,3 +57,21 @@ def test_kills_at_any_instant_lose_nothing_and_double_nothing(
     assert agent.status()["counters"]["samples"] == 3 * READINGS, "counted exactly, across kills"
     assert 0 in feed.opened
     assert any(feed.opened), "it went on where it was"
+
+
+def test_a_broker_that_restarts_and_forgets_loses_nothing(
+    hub: Hub, broker, device: Callable[..., Device], state_root: Path
+) -> None:
+    feed = trend_source(state_root, 2000, pace=0.002)
+    agent = device(feed.address, uplink=FAST)
+    agent.start()
+    until(lambda: hub.settled.count > 300)
+    broker.part._process.kill()
+    broker.part._process.wait()
+    time.sleep(0.5)
+    assert broker.part.start().port == broker.port
+    until(lambda: hub.settled.count >= 6000, timeout_s=60)
+    until(lambda: agent.status()["outbox"]["batches"] == 0)
+    feed.stop()
+    assert_exact(hub, 2000)
+    assert agent.status()["uplink"]["connections"] >= 2
