@@ -4,12 +4,12 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cloud_hub.config import CLOCK_VARIABLE, CONFIG_VARIABLE, Endpoints, HubConfig, default_root
-from cloud_hub.errors import ConfigError
+from cloud_hub.errors import ConfigError, UnreachableError
 
 hub_app = typer.Typer(no_args_is_help=True, help="Install, run and look after the hub.")
 
@@ -110,6 +110,30 @@ def web(config: ConfigFile = None, clock: ClockOption = "") -> None:
 
 
 @hub_app.command()
+def status(
+    config: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Where the running hub's parts listen, and its processes; exit 1 if none runs."""
+    settings = _settings(config, "")
+    from cloud_hub.parts.status import read_processes, runs  # noqa: PLC0415 - used here alone
+
+    endpoints = settings.endpoints()
+    if not runs(endpoints.pid):
+        raise UnreachableError(f"no hub runs in {settings.state_dir}: start it with `andon hub run`")
+    processes = read_processes(settings.state_dir)
+    if as_json:
+        shown = _shown(settings, endpoints)
+        shown["processes"] = {name: each.pid for name, each in processes.items()}
+        shown["restarts"] = {name: each.restarts for name, each in processes.items()}
+        typer.echo(json.dumps(shown))
+        return
+    _print_endpoints(settings, endpoints)
+    for name, each in processes.items():
+        typer.echo(f"  {name:8} pid {each.pid}, started again {each.restarts} times")
+
+
+@hub_app.command()
 def migrate(config: ConfigFile = None) -> None:
     """Bring the database's schema up to this version."""
     settings = _settings(config, "")
@@ -157,13 +181,21 @@ def _say(sentence: str) -> None:
 
 def _announce(settings: HubConfig, endpoints: Endpoints, *, as_json: bool) -> None:
     if as_json:
-        shown = endpoints.model_dump(mode="json")
-        if settings.database_url:
-            del shown["database_url"]  # it may hold a password
-        typer.echo(json.dumps({"ready": True, "state_dir": str(settings.state_dir.resolve()), **shown}))
+        typer.echo(json.dumps({"ready": True, **_shown(settings, endpoints)}))
         return
-    security = "mutual TLS" if endpoints.broker_tls else "no TLS"
     typer.echo("The hub is ready; Ctrl-C stops it.")
+    _print_endpoints(settings, endpoints)
+
+
+def _shown(settings: HubConfig, endpoints: Endpoints) -> dict[str, Any]:
+    shown = {"state_dir": str(settings.state_dir.resolve()), **endpoints.model_dump(mode="json")}
+    if settings.database_url:
+        del shown["database_url"]  # it may hold a password
+    return shown
+
+
+def _print_endpoints(settings: HubConfig, endpoints: Endpoints) -> None:
+    security = "mutual TLS" if endpoints.broker_tls else "no TLS"
     typer.echo(f"  console  {endpoints.console_url}")
     typer.echo(f"  devices  {endpoints.device_url}")
     typer.echo(f"  broker   {endpoints.broker_host}:{endpoints.broker_port} ({security})")

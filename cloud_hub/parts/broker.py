@@ -94,6 +94,10 @@ class Broker:
                 break
         raise PartError(f"the broker did not start: {last_words(log)} (log: {log})")
 
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 

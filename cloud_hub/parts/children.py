@@ -19,6 +19,8 @@ PATIENCE = 30.0  # seconds to finish what is in hand before it is killed
 class Part(Protocol):
     """Something that runs: a server part, or one of the hub's own processes."""
 
+    @property
+    def pid(self) -> int | None: ...
     def start(self) -> object: ...
     def alive(self) -> bool: ...
     def stop(self) -> None: ...
@@ -83,6 +85,10 @@ class Child:
     def start(self) -> int:
         self._process = self._spawn()
         return self._process.pid
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
 
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None

@@ -91,6 +91,10 @@ class Postgres:
         self._await_answer(log)
         return self.conninfo()
 
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 

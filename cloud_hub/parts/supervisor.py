@@ -24,6 +24,7 @@ from cloud_hub.parts.lock import locked
 from cloud_hub.parts.places import fresh_log, log_of, sweep
 from cloud_hub.parts.processes import spawn
 from cloud_hub.parts.servers import Servers
+from cloud_hub.parts.status import Process, write_processes
 
 TICK = 0.2  # seconds between two looks at the processes
 READY_SECONDS = 120.0
@@ -40,6 +41,7 @@ class Supervisor:
         self._ephemeral = ephemeral
         self._say = say
         self._kept: list[Kept] = []
+        self._told: dict[str, Process] = {}
         self._asked = threading.Event()
         self._environment = {CLOCK_VARIABLE: str(config.time())}
         if config_file is not None:
@@ -53,6 +55,7 @@ class Supervisor:
             endpoints = self._start(stack)
             self._await_ready(endpoints)
             if not self._asked.is_set():
+                self._tell()
                 ready(endpoints)
             while not self._asked.wait(TICK):
                 self._tend()
@@ -62,7 +65,8 @@ class Supervisor:
         endpoints = servers.start(stack)
         self._kept += servers.kept
         endpoints.write(self._state_dir)
-        stack.callback((self._state_dir / "run" / "endpoints.json").unlink, missing_ok=True)
+        for name in ("endpoints.json", "processes.json"):
+            stack.callback((self._state_dir / "run" / name).unlink, missing_ok=True)
         children = [Child(partial(self._spawn, name)) for name in self._names()]
         stack.callback(stop_together, children)
         for name, child in zip(self._names(), children, strict=True):
@@ -83,6 +87,14 @@ class Supervisor:
     def _tend(self) -> None:
         for kept in self._kept:
             kept.tend()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Let ``andon hub status`` see the processes, whenever they are others than before."""
+        now = {kept.name: Process(pid=kept.part.pid, restarts=kept.restarts) for kept in self._kept}
+        if now != self._told:
+            write_processes(self._state_dir, now)
+            self._told = now
 
     def _await_ready(self, endpoints: Endpoints) -> None:
         deadline = time.monotonic() + READY_SECONDS

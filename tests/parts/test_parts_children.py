@@ -63,6 +63,8 @@ def test_a_process_that_cannot_be_started_is_tried_again_without_ending_the_supe
     said, attempts = [], []
 
     class Stubborn:
+        pid = None
+
         def start(self):
             attempts.append(1)
             if len(attempts) == 2:
