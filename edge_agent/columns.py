@@ -17,6 +17,8 @@ import numpy.typing as npt
 from edge_agent.draft import Draft
 from wire.batch import BatchClass, Event, Features, Rows, Series
 
+SAMPLE_BYTES = 16
+
 Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
@@ -50,6 +52,7 @@ class Columns:
         self._predictions: dict[tuple[int, str], _Stack] = defaultdict(_Stack)
         self._events: list[Event] = []
         self.rows = 0  # samples, feature rows, predictions and events
+        self.bytes = 0  # of what was added, before it is packed
 
     @property
     def urgent(self) -> bool:
@@ -63,6 +66,7 @@ class Columns:
         group.times.append(time_us)
         group.values.extend(values)
         self.rows += len(signals)
+        self.bytes += SAMPLE_BYTES * len(signals)
 
     def add_features(self, machine: int, source: str, time_us: int, row: Features) -> None:
         self._add(self._features[machine, source], time_us, row)
@@ -88,6 +92,7 @@ class Columns:
         stack.times.append(time_us)
         stack.values.append(row)
         self.rows += 1
+        self.bytes += row.nbytes
 
     def _series(self) -> tuple[Series, ...]:
         """One series a signal, in time order, whatever groups it came in."""

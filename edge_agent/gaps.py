@@ -26,7 +26,8 @@ class GapNotes:
         self._told: dict[tuple[int, str], float] = {}
 
     def note(self, machine: int, reason: str, from_us: int, to_us: int | None = None) -> None:
-        until = from_us if to_us is None else to_us
+        """Clocks may go back: the earlier of the two times is the beginning."""
+        from_us, until = sorted((from_us, from_us if to_us is None else to_us))
         note = self._notes.get((machine, reason))
         if note is None:
             self._notes[machine, reason] = _Note(from_us, until)

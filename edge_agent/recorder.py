@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 GROUP_S = 0.1  # between two commits, however many rows come
 MOST_GROUPED = 20  # times max_rows, which are committed at once
+LARGEST = 1 << 20  # bytes in open columns: a quarter of what the hub accepts in one batch
 RETRY_S = 0.2  # while the outbox refuses
 LOSSES_EVERY_S = 10.0
 
@@ -204,6 +205,8 @@ class Recorder:
         if not self._moved:
             return False
         now, rows = time.monotonic(), self._columns.rows
+        if self._columns.bytes >= LARGEST:
+            return True
         if rows >= self._settings.max_rows or self._columns.urgent:
             return now - self._committed >= GROUP_S or rows >= MOST_GROUPED * self._settings.max_rows
         return now - self._opened >= self._settings.max_age_s

@@ -176,6 +176,7 @@ class Hub:
         self.births: list[Birth] = []
         self.statuses: list[Status] = []
         self.deaf = False  # takes nothing and answers nothing
+        self.mute = False  # takes and does not answer
         self._loses = loses
         self._client = client
         self._lock = threading.Lock()
@@ -212,7 +213,7 @@ class Hub:
                 self.statuses.append(Status.from_json(message.payload))
             elif not self.deaf and not self._loses():
                 epoch = self._settle(message.payload)
-                if not self._loses():
+                if not self.mute and not self._loses():
                     committed = Topic(topic.device, Channel.COMMITTED)
                     self._client.publish(str(committed), self.mark(epoch).to_json(), qos=0)
 
