@@ -1,0 +1,60 @@
+-- lock
+-- Births of one device one after the other, whoever delivers them.
+SELECT pg_advisory_xact_lock(%(space)s, %(device)s);
+
+-- table_known
+SELECT 1 AS there FROM signal_table WHERE device = %(device)s AND hash = %(hash)s;
+
+-- machines
+SELECT machine.id, machine.name, machine.device, owner.name AS owner, owner.retired IS NOT NULL AS free
+  FROM machine JOIN device AS owner ON owner.id = machine.device
+ WHERE machine.name = ANY (%(names)s);
+
+-- keep_machine
+INSERT INTO machine (name, device, machine_class, feature_set, added)
+VALUES (%(name)s, %(device)s, %(machine_class)s, %(feature_set)s, %(now)s)
+ON CONFLICT (name) DO UPDATE
+   SET device = excluded.device, machine_class = excluded.machine_class, feature_set = excluded.feature_set
+ WHERE machine.device = excluded.device
+    OR EXISTS (SELECT FROM device WHERE device.id = machine.device AND device.retired IS NOT NULL)
+RETURNING id;
+
+-- keep_signals
+INSERT INTO signal (machine, name, unit, kind, rate_hz)
+SELECT machine, name, unit, kind, rate_hz
+  FROM unnest(%(machines)s::integer[], %(names)s::text[], %(units)s::text[], %(kinds)s::text[],
+              %(rates)s::double precision[]) AS told (machine, name, unit, kind, rate_hz)
+ ORDER BY machine, name, unit, kind
+ON CONFLICT (machine, name, unit, kind) DO NOTHING;
+
+-- signals
+SELECT id, machine, name, unit, kind FROM signal WHERE machine = ANY (%(machines)s);
+
+-- keep_table
+INSERT INTO signal_table (device, hash, body, machines, signals, seen)
+VALUES (%(device)s, %(hash)s, %(body)s, %(machines)s, %(signals)s, %(now)s);
+
+-- keep_release
+INSERT INTO device_release (device, use_case, release, accepted_sequence, state, changed)
+VALUES (%(device)s, %(use_case)s, %(release)s, %(accepted_sequence)s, %(state)s, %(time)s)
+ON CONFLICT (device, use_case) DO UPDATE
+   SET release = excluded.release, accepted_sequence = excluded.accepted_sequence, state = excluded.state,
+       changed = excluded.changed
+ WHERE device_release.changed <= excluded.changed;
+
+-- open_epochs
+-- Epochs of which something beyond the mark came; one that the device no longer names it holds nothing of.
+SELECT epoch, highest FROM mark WHERE device = %(device)s AND highest > mark;
+
+-- keep_birth
+UPDATE device
+   SET birth = %(birth)s, born = %(now)s, agent_version = %(agent_version)s, target = %(target)s,
+       skew_s = %(skew_s)s
+ WHERE id = %(device)s;
+
+-- status
+UPDATE device
+   SET status_since = CASE WHEN online = %(online)s AND status_since IS NOT NULL
+                           THEN status_since ELSE %(now)s END,
+       online = %(online)s, status_reason = %(reason)s
+ WHERE id = %(device)s;

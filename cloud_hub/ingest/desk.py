@@ -1,0 +1,58 @@
+"""What the parts of one ingest process share: the database, the tables it has met, time and marks."""
+
+import threading
+import time
+from collections.abc import Mapping
+
+from cloud_hub.config import StoreSettings
+from cloud_hub.ingest.attempts import Attempts
+from cloud_hub.ingest.directives import Publisher
+from cloud_hub.ingest.group import Times
+from cloud_hub.ingest.ledger import Stream
+from cloud_hub.ingest.news import News
+from cloud_hub.ingest.settling import Told, settle
+from cloud_hub.ingest.tables import Tables
+from cloud_hub.store import partitions
+from cloud_hub.store.database import Database
+from wire.clock import Clock
+from wire.topics import Channel, Topic
+
+ENSURE_S = 1.0
+AHEAD_US = 5 * 60 * 1_000_000  # how far a device's clock may be ahead of ours
+
+
+class Desk:
+    """Used by one thread; ``stopping`` may be set by any."""
+
+    def __init__(self, database: Database, publisher: Publisher, store: StoreSettings, clock: Clock) -> None:
+        self.tables = Tables()
+        self.stopping = threading.Event()
+        self.attempts = Attempts(database, self.stopping, self.tables.forget)
+        self.news = News(publisher)
+        self.clock = clock
+        self._publisher = publisher
+        self._store = store
+        self._covered_us = 0
+        self._ensured = float("-inf")
+
+    def ensure_partitions(self, *, at_once: bool = False) -> None:
+        """Keep partitions ahead of the clock; looks about once a second."""
+        if at_once or time.monotonic() - self._ensured >= ENSURE_S:
+            _, self._covered_us = self.attempts.run(
+                lambda connection: partitions.ensure(connection, self._store, self.clock)
+            )
+            self._ensured = time.monotonic()
+
+    def times(self) -> Times:
+        """Now, and which times are accepted now: none without its partition."""
+        now = self.clock.now_us()
+        horizon = round(self._store.late_horizon_days * partitions.DAY_US)
+        latest = min(now + AHEAD_US, self._covered_us - 1)
+        return Times(now_us=now, earliest_us=now - horizon, latest_us=latest)
+
+    def move_marks(self, told: Mapping[Stream, Told]) -> None:
+        """Move the marks of these epochs and tell their devices."""
+        now = self.clock.now()
+        for settled in self.attempts.run(lambda connection: settle(connection, told, now)):
+            topic = Topic(settled.device, Channel.COMMITTED)
+            self._publisher.publish(topic, settled.marks.to_json(), qos=0)

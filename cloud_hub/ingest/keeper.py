@@ -1,0 +1,48 @@
+"""Partitions grown old: indexed when they have closed, dropped when nobody keeps them any more.
+
+A thread with a connection of its own: building an index takes as long as it takes.
+"""
+
+import threading
+
+import psycopg
+import structlog
+
+from cloud_hub.config import StoreSettings
+from cloud_hub.errors import UnreachableError
+from cloud_hub.store import partitions
+from cloud_hub.store.database import Database
+from wire.clock import Clock
+
+log = structlog.get_logger()
+
+EVERY_S = 5.0
+
+
+class Keeper:
+    def __init__(self, database: Database, store: StoreSettings, clock: Clock) -> None:
+        self._database = database
+        self._store = store
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End soon; an index that is being built is left to PostgreSQL to undo."""
+        self._stopping.set()
+        self._thread.join(1.0)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(EVERY_S):
+            try:
+                with self._database.connect() as connection:
+                    dropped = partitions.tidy(connection, self._store, self._clock)
+            except (psycopg.Error, UnreachableError) as error:
+                reason = next(iter(str(error).splitlines()), type(error).__name__)
+                log.warning("old partitions could not be tidied", reason=reason)
+            else:
+                if dropped:
+                    log.info("dropped what is past its retention", partitions=dropped)

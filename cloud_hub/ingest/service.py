@@ -1,0 +1,77 @@
+"""The life of an ingest process: messages in the order they came, until it is told to end.
+
+While the database is away everything waits and nothing is acknowledged; the
+broker then holds back what comes after.
+"""
+
+import structlog
+
+from cloud_hub.config import StoreSettings
+from cloud_hub.ingest import directives, replays
+from cloud_hub.ingest.announcements import Announcements
+from cloud_hub.ingest.attempts import StoppedError
+from cloud_hub.ingest.batches import Batches, is_announcement
+from cloud_hub.ingest.consumer import Consumer
+from cloud_hub.ingest.desk import Desk
+from cloud_hub.store.database import Database
+from wire.clock import Clock
+
+log = structlog.get_logger()
+
+IDLE_S = 0.2
+
+
+class Service:
+    """One thread's work; ``stop`` may be called from any."""
+
+    def __init__(self, database: Database, consumer: Consumer, store: StoreSettings, clock: Clock) -> None:
+        self._desk = Desk(database, consumer, store, clock)
+        self._consumer = consumer
+        self._batches = Batches(self._desk, consumer)
+        self._announcements = Announcements(self._desk, consumer)
+        self._listener = directives.Listener(database, consumer)
+
+    def stop(self) -> None:
+        """Finish the transaction in hand, then end."""
+        self._desk.stopping.set()
+
+    def run(self) -> None:
+        """Serve until ``stop``."""
+        try:
+            self._desk.ensure_partitions()
+            self._consumer.start()
+            self._listener.start()
+            while not self._desk.stopping.is_set():
+                self._turn()
+        except StoppedError:
+            log.warning("ended while the database was away; what waited will be sent again")
+        finally:
+            self._listener.stop()
+            self._consumer.stop()
+
+    def _turn(self) -> None:
+        self._desk.ensure_partitions()
+        if self._listener.replay_wanted.is_set():
+            self._replay()
+        arrival = self._consumer.take(IDLE_S)
+        if arrival is None:
+            self._desk.news.tell()
+            return
+        if not is_announcement(arrival):
+            readings, following = self._batches.collect(arrival)
+            self._batches.store(readings)
+            if following is None:
+                return
+            arrival = following
+        self._announcements.take(arrival)
+
+    def _replay(self) -> None:
+        """Try again what someone asked to try again."""
+        self._listener.replay_wanted.clear()
+        desk, rows = self._desk, 1
+        while rows and not desk.stopping.is_set():
+            replayed = desk.attempts.run(
+                lambda connection: replays.replay_next(connection, desk.tables, desk.times())
+            )
+            rows = replayed.rows
+            desk.move_marks(replayed.told)
