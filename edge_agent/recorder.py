@@ -204,12 +204,14 @@ class Recorder:
     def _due(self) -> bool:
         if not self._moved:
             return False
-        now, rows = time.monotonic(), self._columns.rows
-        if self._columns.bytes >= LARGEST:
-            return True
-        if rows >= self._settings.max_rows or self._columns.urgent:
-            return now - self._committed >= GROUP_S or rows >= MOST_GROUPED * self._settings.max_rows
-        return now - self._opened >= self._settings.max_age_s
+        now, rows, limit = time.monotonic(), self._columns.rows, self._settings.max_rows
+        pressing = rows >= limit or self._columns.urgent
+        return (
+            now - self._opened >= self._settings.max_age_s
+            or (pressing and now - self._committed >= GROUP_S)
+            or rows >= MOST_GROUPED * limit
+            or self._columns.bytes >= LARGEST
+        )
 
     def _try_commit(self, *, every_gap: bool = False) -> None:
         """What a full outbox refuses stays in the columns."""

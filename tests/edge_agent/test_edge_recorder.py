@@ -247,7 +247,7 @@ def test_an_agent_that_dies_again_and_again_stores_what_one_that_lives_stores(op
     chance = random.Random(3)
     position = 0
     while position < 300:
-        mortal, outbox = opened(UplinkSettings(max_rows=17, max_age_s=60))
+        mortal, outbox = opened(UplinkSettings(max_age_s=0.01))
         mortal.use(releases)
         mortal.hello(TREND)
         position = mortal.position()
@@ -329,6 +329,23 @@ def test_alarms_open_and_close_with_the_same_opening_time(opened) -> None:
         for e in events(outbox, AlarmEvent)
     ]
     assert told == [("opened", 6, 6), ("closed", 12, 6), ("opened", 18, 18)]
+
+
+def test_an_alarm_that_the_new_release_does_not_watch_is_closed(opened) -> None:
+    recorder, outbox = opened()
+    recorder.hello(TREND)
+    recorder.use(FixedReleases(release(NAMES, 1, alarms=(BELOW_20,), life=5.0)))
+    recorder.take(trend_reading(2))
+    recorder.take(trend_reading(4))
+    recorder.use(FixedReleases(release(NAMES, 2, life=5.0)))
+    recorder.take(trend_reading(6))
+    recorder.flush()
+    told = events(outbox, AlarmEvent)
+    assert [(event.state, event.release) for event in told] == [
+        ("opened", "engine-life/1"),
+        ("closed", "engine-life/2"),
+    ]
+    assert told[0].opened_us == told[1].opened_us
 
 
 def test_a_live_source_that_was_missed_is_a_gap(opened) -> None:
