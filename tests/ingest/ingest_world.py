@@ -54,7 +54,9 @@ class Sender:
     sequence: int = 0
     floor: int = 1
 
-    def batch(self, batch_class: BatchClass = BatchClass.SAMPLE, *, sequence: int | None = None, **parts) -> Batch:
+    def batch(
+        self, batch_class: BatchClass = BatchClass.SAMPLE, *, sequence: int | None = None, **parts
+    ) -> Batch:
         if sequence is None:
             self.sequence += 1
             sequence = self.sequence
@@ -73,7 +75,13 @@ class Sender:
         return self.batch(series=(series,), **how)
 
     def birth(self, **fields) -> Birth:
-        told = {"profile": "generic", "target": "generic", "agent_version": "1", "time_us": now_us(), "table": self.table}
+        told = {
+            "profile": "generic",
+            "target": "generic",
+            "agent_version": "1",
+            "time_us": now_us(),
+            "table": self.table,
+        }
         return Birth(**told | fields)
 
     def arrival(self, message: Batch | bytes, channel: Channel = Channel.BATCH) -> Arrival:
@@ -116,7 +124,9 @@ class Process:
             born = births.keep_birth(connection, row["id"], birth or sender.birth(), Clock.real().now())
         self.settle(born.told)
         with self.database.transaction() as connection:
-            waiting = replays.decode_waiting(connection, born.device, born.table_hash, self.tables, self.times())
+            waiting = replays.decode_waiting(
+                connection, born.device, born.table_hash, self.tables, self.times()
+            )
         self.settle(waiting.told)
         return born
 
@@ -129,7 +139,12 @@ def add_device(database: Database, name: str, *, enrolled: bool = True, retired:
     row = database.row(
         "INSERT INTO device (name, site, profile, added, enrolled, retired)"
         " SELECT %(name)s, id, 'generic', %(now)s, %(enrolled)s, %(retired)s FROM site RETURNING id",
-        {"name": name, "now": now, "enrolled": now if enrolled else None, "retired": now if retired else None},
+        {
+            "name": name,
+            "now": now,
+            "enrolled": now if enrolled else None,
+            "retired": now if retired else None,
+        },
     )
     return row["id"]
 

@@ -64,11 +64,15 @@ def test_values_come_back_as_they_were_sent(store: Database, process: Process, s
     assert count(store, "touched") >= 1
 
 
-def test_features_and_predictions_keep_their_arrays(store: Database, process: Process, sender: Sender) -> None:
+def test_features_and_predictions_keep_their_arrays(
+    store: Database, process: Process, sender: Sender
+) -> None:
     make_release(store, "motor-health/3")
     times = now_us() - np.arange(3)[::-1] * 1_000_000
     wide = np.arange(12, dtype=np.float32).reshape(3, 4) / 3
-    features = sender.batch(BatchClass.FEATURE, rows=(Rows(machine=0, source="trend/1", times=times, values=wide),))
+    features = sender.batch(
+        BatchClass.FEATURE, rows=(Rows(machine=0, source="trend/1", times=times, values=wide),)
+    )
     outcome = np.array([[90, 70, 120, 0.25]] * 3, np.float32)
     predictions = sender.batch(
         BatchClass.PREDICTION, rows=(Rows(machine=0, source="motor-health/3", times=times, values=outcome),)
@@ -76,11 +80,19 @@ def test_features_and_predictions_keep_their_arrays(store: Database, process: Pr
     process.take(sender.arrival(features), sender.arrival(predictions))
     rows = store.rows("SELECT * FROM feature ORDER BY time")
     np.testing.assert_array_equal(np.array([row["values"] for row in rows], np.float32), wide)
-    assert {(row["feature_set"], row["sequence"], row["epoch"] % 2**64) for row in rows} == {("trend/1", 1, sender.epoch)}
+    assert {(row["feature_set"], row["sequence"], row["epoch"] % 2**64) for row in rows} == {
+        ("trend/1", 1, sender.epoch)
+    }
     stored = store.rows("SELECT release, values FROM prediction")
     assert [row["release"] for row in stored] == ["motor-health/3"] * 3
     outlook = fleet.machine(store, "pump-1").outlook
-    assert (outlook.release, outlook.remaining_life, outlook.lower, outlook.upper, outlook.anomaly) == ("motor-health/3", 90, 70, 120, 0.25)
+    assert (outlook.release, outlook.remaining_life, outlook.lower, outlook.upper, outlook.anomaly) == (
+        "motor-health/3",
+        90,
+        70,
+        120,
+        0.25,
+    )
     day = to_datetime(now_us() - HOUR_US), to_datetime(now_us() + HOUR_US)
     assert charts.predictions(store, "pump-1", "motor-health", *day).lower == (70, 70, 70)
     chart = charts.features(store, "pump-1", feature_set="trend/1", column=3, start=day[0], end=day[1])
@@ -98,7 +110,9 @@ def test_a_batch_that_comes_again_counts_once(store: Database, process: Process,
     assert facts.facts(store).resent == {"press-01": 3}
 
 
-def test_other_bytes_under_the_same_sequence_are_kept_apart(store: Database, process: Process, sender: Sender) -> None:
+def test_other_bytes_under_the_same_sequence_are_kept_apart(
+    store: Database, process: Process, sender: Sender
+) -> None:
     process.store(sender.arrival(sender.samples([1, 2, 3])))
     clone = sender.arrival(sender.samples([4, 5], sequence=1))
     process.store(clone)
@@ -147,8 +161,12 @@ def test_bad_rows_are_left_out_and_good_ones_kept(store: Database, process: Proc
     assert reasons(store) == {"NotFinite": 1, "WrongFeatureSet": 1, "UnknownMachine": 1, "WrongWidth": 1}
 
 
-def test_a_prediction_of_an_unknown_release_is_refused(store: Database, process: Process, sender: Sender) -> None:
-    rows = Rows(machine=0, source="motor-health/9", times=np.array([now_us()]), values=np.ones((1, 4), np.float32))
+def test_a_prediction_of_an_unknown_release_is_refused(
+    store: Database, process: Process, sender: Sender
+) -> None:
+    rows = Rows(
+        machine=0, source="motor-health/9", times=np.array([now_us()]), values=np.ones((1, 4), np.float32)
+    )
     process.take(sender.arrival(sender.batch(BatchClass.PREDICTION, rows=(rows,))))
     assert (count(store, "prediction"), reasons(store)) == (0, {"UnknownRelease": 1})
 
@@ -205,7 +223,9 @@ def test_a_batch_before_its_signal_table_waits_and_is_then_stored(store: Databas
     assert (count(store, "sample"), reasons(store)) == (2, {})
 
 
-def test_a_machine_of_another_device_is_refused_by_name(store: Database, process: Process, sender: Sender) -> None:
+def test_a_machine_of_another_device_is_refused_by_name(
+    store: Database, process: Process, sender: Sender
+) -> None:
     add_device(store, "press-02")
     thief = Sender(name="press-02")
     with pytest.raises(MachineTakenError, match="machine 'pump-1' belongs to press-01"):
@@ -224,7 +244,9 @@ def test_a_changed_unit_is_a_new_signal(store: Database, process: Process, sende
     assert isinstance(signals[0], Signal)
 
 
-def test_alarms_close_whichever_message_comes_first(store: Database, process: Process, sender: Sender) -> None:
+def test_alarms_close_whichever_message_comes_first(
+    store: Database, process: Process, sender: Sender
+) -> None:
     opened = now_us() - 10_000_000
 
     def event(state: str, after: int) -> AlarmEvent:
@@ -236,10 +258,16 @@ def test_alarms_close_whichever_message_comes_first(store: Database, process: Pr
     process.take(sender.arrival(sender.batch(BatchClass.ALARM, events=(event("closed", 5_000_000),))))
     process.take(sender.arrival(sender.batch(BatchClass.ALARM, events=(event("opened", 0),))))
     (alarm,) = fleet.alarms(store, "pump-1")
-    assert (alarm.opened, alarm.closed, alarm.message) == (to_datetime(opened), to_datetime(opened + 5_000_000), "opened")
+    assert (alarm.opened, alarm.closed, alarm.message) == (
+        to_datetime(opened),
+        to_datetime(opened + 5_000_000),
+        "opened",
+    )
 
 
-def test_an_event_that_cannot_be_kept_is_refused_alone(store: Database, process: Process, sender: Sender) -> None:
+def test_an_event_that_cannot_be_kept_is_refused_alone(
+    store: Database, process: Process, sender: Sender
+) -> None:
     good = ReportEvent(
         time_us=now_us(), use_case="motor-health", directive_sequence=7, state="probation", event="installed",
         release="motor-health/3", evidence={"p99_ms": 1.5},
@@ -258,7 +286,9 @@ def test_an_event_that_cannot_be_kept_is_refused_alone(store: Database, process:
 
 
 def test_a_gap_in_time_is_shown_on_its_machine(store: Database, process: Process, sender: Sender) -> None:
-    gap = GapEvent(time_us=now_us(), reason="agent-down", machine=0, from_us=now_us() - HOUR_US, to_us=now_us())
+    gap = GapEvent(
+        time_us=now_us(), reason="agent-down", machine=0, from_us=now_us() - HOUR_US, to_us=now_us()
+    )
     process.take(sender.arrival(sender.batch(BatchClass.ALARM, events=(gap,))))
     (shown,) = fleet.gaps(store, machine="pump-1")
     assert (shown.reason, shown.machine, shown.epoch) == ("agent-down", "pump-1", None)
@@ -268,7 +298,9 @@ def test_what_the_floor_left_behind_becomes_a_gap_with_the_devices_reason(
     store: Database, process: Process, sender: Sender
 ) -> None:
     process.take(sender.arrival(sender.samples([1.0])))  # 1
-    dropped = GapEvent(time_us=now_us(), reason="disk-full", epoch=sender.epoch, first_sequence=2, last_sequence=4)
+    dropped = GapEvent(
+        time_us=now_us(), reason="disk-full", epoch=sender.epoch, first_sequence=2, last_sequence=4
+    )
     sender.floor, sender.sequence = 7, 6
     process.take(sender.arrival(sender.samples([1.0])))  # 7
     assert mark_of(store) == 7
@@ -291,7 +323,9 @@ def test_a_batch_that_arrives_inside_a_gap_is_stored_and_the_gap_shortened(
     assert (count(store, "sample"), mark_of(store)) == (3, 6)
 
 
-def test_a_birth_settles_what_an_old_epoch_no_longer_holds(store: Database, process: Process, sender: Sender) -> None:
+def test_a_birth_settles_what_an_old_epoch_no_longer_holds(
+    store: Database, process: Process, sender: Sender
+) -> None:
     sender.sequence = 2
     process.take(sender.arrival(sender.samples([1.0])))  # 3: 1 and 2 are under way
     assert mark_of(store) == 0

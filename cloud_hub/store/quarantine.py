@@ -1,0 +1,101 @@
+"""Quarantine as people look at it: what could not be stored, why, and asking for another try.
+
+Only ingest writes telemetry, so a replay is asked for here and done there; it is
+taken up when an ingest process runs, and nothing is lost until then.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cloud_hub.errors import ConflictError, NotFoundError
+from cloud_hub.store.database import Database, Row, load_queries
+from cloud_hub.store.epochs import from_store
+from cloud_hub.store.reasons import explain
+from wire.batch import Batch
+from wire.codec import decode
+from wire.errors import MessageError
+
+QUERIES = load_queries("cloud_hub.store", "quarantine.sql")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """One message or part of one; ``explanation`` says what its reason means and what to do."""
+
+    id: int
+    device: str | None
+    topic: str
+    reason: str
+    explanation: str
+    detail: str
+    epoch: int | None
+    sequence: int | None
+    bytes: int
+    times: int  # how often the same bytes came, where no sequence tells
+    received: datetime
+    replay: datetime | None  # another try was asked for and not made yet
+    settled: datetime | None  # it was stored after all
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What the bytes hold, as far as they can be read."""
+
+    batch_class: str
+    series: int
+    rows: int
+    events: int
+    samples: int
+
+
+def quarantined(
+    database: Database,
+    *,
+    device: str | None = None,
+    reason: str | None = None,
+    every: bool = False,
+    most: int = 100,
+) -> list[Quarantined]:
+    """What waits in quarantine, newest first; with ``every`` also what was stored after all."""
+    values = {"id": None, "device": device, "reason": reason, "every": every, "most": most}
+    return [_quarantined(row) for row in database.rows(QUERIES["list"], values)]
+
+
+def show(database: Database, number: int) -> tuple[Quarantined, Contents | None]:
+    """One of them with what its bytes hold; ``NotFoundError`` where there is none."""
+    values = {"id": number, "device": None, "reason": None, "every": True, "most": 1}
+    row = database.row(QUERIES["list"], values)
+    payload = database.row(QUERIES["payload"], {"id": number})
+    if row is None or payload is None:
+        raise NotFoundError("quarantined message", number)
+    return _quarantined(row), _contents(bytes(payload["payload"]))
+
+
+def ask_replay(database: Database, number: int, *, now: datetime) -> None:
+    """Ask ingest to try again; ``ConflictError`` where it was stored already."""
+    found, _ = show(database, number)
+    with database.transaction() as connection:
+        touched = connection.execute(QUERIES["ask_replay"], {"id": number, "now": now}).rowcount
+        connection.execute(QUERIES["wake"], {"id": number})
+    if not touched:
+        raise ConflictError(f"{number} was stored at {found.settled}: there is nothing to replay")
+
+
+def _quarantined(row: Row) -> Quarantined:
+    epoch = None if row["epoch"] is None else from_store(row["epoch"])
+    return Quarantined(**{**row, "epoch": epoch}, explanation=explain(row["reason"]))
+
+
+def _contents(payload: bytes) -> Contents | None:
+    try:
+        batch: Batch = decode(payload)
+    except MessageError:
+        return None
+    return Contents(
+        batch_class=batch.batch_class,
+        series=len(batch.series),
+        rows=sum(len(rows.times) for rows in batch.rows),
+        events=len(batch.events),
+        samples=batch.samples,
+    )

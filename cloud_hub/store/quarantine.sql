@@ -1,0 +1,19 @@
+-- list
+SELECT quarantine.id, device.name AS device, quarantine.topic, quarantine.reason, quarantine.detail,
+       quarantine.epoch, quarantine.sequence, quarantine.bytes, quarantine.times, quarantine.received,
+       quarantine.replay, quarantine.settled, encode(quarantine.sha256, 'hex') AS sha256
+  FROM quarantine LEFT JOIN device ON device.id = quarantine.device
+ WHERE (%(id)s::bigint IS NULL OR quarantine.id = %(id)s)
+   AND (%(device)s::text IS NULL OR device.name = %(device)s OR quarantine.topic LIKE 'andon/v1/' || %(device)s || '/%%')
+   AND (%(reason)s::text IS NULL OR quarantine.reason = %(reason)s)
+   AND (%(every)s OR quarantine.settled IS NULL)
+ ORDER BY quarantine.id DESC LIMIT %(most)s;
+
+-- payload
+SELECT payload FROM quarantine WHERE id = %(id)s;
+
+-- ask_replay
+UPDATE quarantine SET replay = %(now)s WHERE id = %(id)s AND settled IS NULL;
+
+-- wake
+SELECT pg_notify('andon_replay', %(id)s::text);

@@ -1,0 +1,96 @@
+"""``andon data quarantine``: what could not be stored, why, and trying it again."""
+
+import json
+import time
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cloud_hub.config import HubConfig
+from cloud_hub.store.quarantine import Contents, Quarantined, ask_replay, quarantined, show
+
+quarantine = typer.Typer(help="What could not be stored, with its reason.", invoke_without_command=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Config = Annotated[Path | None, typer.Option(help="The hub's configuration file.")]
+Number = Annotated[int, typer.Argument(help="Its number, as listed.", min=1)]
+PATIENCE_S = 10.0
+
+
+@quarantine.callback()
+def default(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
+    """List what waits, newest first; `show` and `replay` take one of its numbers."""
+    if context.invoked_subcommand is None:
+        list_(as_json=as_json, config=config)
+
+
+@quarantine.command("list")
+def list_(
+    *,
+    device: Annotated[str | None, typer.Option(help="Of this device alone.")] = None,
+    reason: Annotated[str | None, typer.Option(help="For this reason alone.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also what was stored after all.")] = False,
+    most: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """List what waits in quarantine, newest first."""
+    with HubConfig.load(config).database(most=1) as database:
+        found = quarantined(database, device=device, reason=reason, every=every, most=most)
+    if as_json:
+        typer.echo(json.dumps([asdict(item) for item in found], default=_text))
+        return
+    table = Table("id", "received", "device", "reason", "detail", "bytes", "times")
+    for item in found:
+        received = f"{item.received:%Y-%m-%d %H:%M}"
+        who = item.device or item.topic
+        table.add_row(str(item.id), received, who, item.reason, item.detail, str(item.bytes), str(item.times))
+    Console().print(table)
+
+
+@quarantine.command("show")
+def show_(number: Number, as_json: AsJson = False, config: Config = None) -> None:
+    """Explain one of them."""
+    with HubConfig.load(config).database(most=1) as database:
+        item, contents = show(database, number)
+    _print(item, contents, as_json=as_json)
+
+
+@quarantine.command("replay")
+def replay(number: Number, as_json: AsJson = False, config: Config = None) -> None:
+    """Try to store one again; exit 1 if it is refused again or no ingest takes it up."""
+    settings = HubConfig.load(config)
+    with settings.database(most=2) as database:
+        ask_replay(database, number, now=settings.time().now())
+        deadline = time.monotonic() + PATIENCE_S
+        item, contents = show(database, number)
+        while item.replay is not None and time.monotonic() < deadline:
+            time.sleep(0.1)
+            item, contents = show(database, number)
+    _print(item, contents, as_json=as_json)
+    if item.settled is None:
+        waits = "it is tried as soon as an ingest process runs" if item.replay else "it was refused again"
+        typer.echo(f"error: {number} was not stored: {waits}", err=True)
+        raise typer.Exit(1)
+
+
+def _print(item: Quarantined, contents: Contents | None, *, as_json: bool) -> None:
+    if as_json:
+        fields = {**asdict(item), "contents": asdict(contents) if contents else None}
+        typer.echo(json.dumps(fields, default=_text))
+        return
+    state = f"stored {item.settled}" if item.settled else "asked to replay" if item.replay else "waiting"
+    typer.echo(f"{item.id}: {item.reason} ({state})\n  {item.explanation}\n  {item.detail}")
+    typer.echo(f"  from {item.device or 'nobody known'} on {item.topic}, {item.bytes} bytes, {item.times}x")
+    if contents:
+        held = f"{contents.samples} samples in {contents.series} series, {contents.rows} rows"
+        typer.echo(f"  a batch of class {contents.batch_class}: {held}, {contents.events} events")
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

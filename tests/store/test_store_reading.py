@@ -1,0 +1,132 @@
+"""What pages read: charts that keep every extreme, labels kept once, quarantine explained."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from cloud_hub.errors import ConflictError, NotFoundError
+from cloud_hub.store import charts, fleet, quarantine
+from cloud_hub.store.database import Database
+from cloud_hub.store.labels import NewLabel, insert
+from cloud_hub.store.reasons import Reason, explain
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Database]:
+    with Database(database, most=2) as opened:
+        values = {"now": NOW}
+        opened.execute("INSERT INTO site (name) VALUES ('north')")
+        opened.execute(
+            "INSERT INTO device (name, site, profile, added) SELECT 'press-01', id, 'generic', %(now)s FROM site",
+            values,
+        )
+        opened.execute(
+            "INSERT INTO machine (name, device, machine_class, added) SELECT 'pump-1', id, 'pump', %(now)s FROM device",
+            values,
+        )
+        opened.execute(
+            "INSERT INTO signal (machine, name, unit, kind) SELECT id, 'temperature', 'Cel', 'scalar' FROM machine"
+        )
+        yield opened
+
+
+def fill(store: Database, values: np.ndarray, step: timedelta) -> datetime:
+    start = NOW - step * len(values)
+    with store.transaction() as connection, connection.cursor() as cursor:
+        signal = cursor.execute("SELECT id FROM signal").fetchone()["id"]
+        with cursor.copy("COPY sample (time, signal, value) FROM STDIN") as copy:
+            for index, value in enumerate(values.tolist()):
+                copy.write_row((start + index * step, signal, value))
+    return start
+
+
+def test_a_short_span_is_shown_as_it_is(store: Database) -> None:
+    values = np.sin(np.arange(500))
+    start = fill(store, values, timedelta(seconds=1))
+    chart = charts.series(store, "pump-1", "temperature", start, NOW)
+    assert chart.low == chart.high == tuple(values.tolist())
+
+
+def test_a_long_span_keeps_every_spike(store: Database) -> None:
+    values = np.sin(np.arange(20_000) / 500)
+    values[7_777], values[13_131] = 99.0, -99.0
+    start = fill(store, values, timedelta(seconds=10))
+    chart = charts.series(store, "pump-1", "temperature", start, NOW)
+    assert len(chart.times) * 2 <= charts.MOST_POINTS + 2
+    assert max(chart.high) == 99.0
+    assert min(chart.low) == -99.0
+    buckets = np.array_split(values, len(chart.times))
+    assert np.isclose(chart.low[0], buckets[0].min(), atol=0.05)
+    assert list(chart.times) == sorted(chart.times)
+
+
+def test_an_unknown_signal_is_named(store: Database) -> None:
+    with pytest.raises(NotFoundError, match="pump-1/nope"):
+        charts.series(store, "pump-1", "nope", NOW, NOW)
+
+
+def test_a_label_is_kept_once(store: Database) -> None:
+    label = NewLabel(machine="pump-1", kind="failure", time=NOW)
+    assert insert(store, [label], source="a.jsonl", added=NOW) == 1
+    assert (
+        insert(
+            store, [label, NewLabel(machine="pump-1", kind="maintenance", time=NOW)], source="b", added=NOW
+        )
+        == 1
+    )
+    assert [(each.kind, each.source) for each in fleet.labels(store, "pump-1")] == [
+        ("failure", "a.jsonl"),
+        ("maintenance", "b"),
+    ]
+
+
+def test_a_label_of_an_unknown_machine_refuses_the_whole_file(store: Database) -> None:
+    labels = [
+        NewLabel(machine="pump-1", kind="failure", time=NOW),
+        NewLabel(machine="pmp-1", kind="failure", time=NOW),
+    ]
+    with pytest.raises(NotFoundError, match="pmp-1"):
+        insert(store, labels, source="a", added=NOW)
+    assert fleet.labels(store, "pump-1") == []
+
+
+def test_machines_come_by_risk(store: Database) -> None:
+    for name, lower in (("pump-2", 5.0), ("pump-3", 50.0)):
+        store.execute(
+            "INSERT INTO machine (name, device, machine_class, added) SELECT %(name)s, id, 'pump', %(now)s FROM device",
+            {"name": name, "now": NOW},
+        )
+        store.execute(
+            "INSERT INTO latest_prediction SELECT id, 'motor-health', 'motor-health/1', %(now)s, %(values)s::real[]"
+            " FROM machine WHERE name = %(name)s",
+            {"name": name, "now": NOW, "values": [lower + 10, lower, lower + 20, 0.5]},
+        )
+    assert [machine.name for machine in fleet.machines(store)] == ["pump-2", "pump-3", "pump-1"]
+    assert fleet.machine(store, "pump-1").outlook is None
+    with pytest.raises(NotFoundError, match="pump-9"):
+        fleet.machine(store, "pump-9")
+
+
+def test_every_reason_is_explained() -> None:
+    for reason in Reason:
+        assert explain(reason) != f"Refused as {reason}."
+    assert explain("Novelty") == "Refused as Novelty."
+
+
+def test_what_was_stored_cannot_be_replayed(store: Database) -> None:
+    store.execute(
+        "INSERT INTO quarantine (topic, reason, detail, payload, sha256, bytes, received, settled)"
+        " VALUES ('andon/v1/x/batch', 'NotABatch', 'd', 'x', 'h', 1, %(now)s, %(now)s)",
+        {"now": NOW},
+    )
+    number = store.row("SELECT id FROM quarantine")["id"]
+    assert quarantine.quarantined(store) == []
+    assert quarantine.quarantined(store, every=True)[0].explanation == "The bytes are no batch at all."
+    with pytest.raises(ConflictError, match="nothing to replay"):
+        quarantine.ask_replay(store, number, now=NOW)
+    with pytest.raises(NotFoundError):
+        quarantine.show(store, number + 1)
