@@ -72,9 +72,19 @@ COMMANDS = {
     "audit": Entry(
         help="Who decided what, and why.", target="cloud_hub.governance.cli:audit_app", extra="hub"
     ),
+    "bench": Entry(
+        help="How fast it is here, each figure beside its limit.", target="andon:bench", extra="edge,hub"
+    ),
     "doctor": Entry(
         help="What works on this machine, and what to do about the rest.", target="andon:doctor", extra=""
     ),
+}
+
+BENCHMARKS = {
+    "codec": "wire.bench:codec",
+    "outbox": "edge_agent.bench:outbox",
+    "kernels": "kernels.bench:kernels",
+    "inference": "edge_agent.bench_inference:inference",
 }
 
 
@@ -118,6 +128,24 @@ def doctor(
     raise typer.Exit(0 if host.healthy(checks) else 1)
 
 
+def bench(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(BENCHMARKS)}; without it, all.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON list instead of a table.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A smaller scale; some bars are not judged.")
+    ] = False,
+) -> None:
+    """How fast it is here, each figure beside its limit in the same run. Exit 1 if a bar does not hold."""
+    if name and name not in BENCHMARKS:
+        raise typer.BadParameter(f"expected one of {', '.join(BENCHMARKS)}, got {name}")
+    figures = importlib.import_module("firmware_configs.figures")
+    found = []
+    for each in [name] if name else BENCHMARKS:
+        found += figures.measure(each, _named(BENCHMARKS[each]), quick=quick)
+    typer.echo(figures.as_json(found) if as_json else figures.as_text(found))
+    raise typer.Exit(0 if figures.hold(found) else 1)
+
+
 def main() -> None:
     """Run the command; a failure that a person can act on is one sentence on stderr and exit status 1."""
     try:
@@ -138,8 +166,7 @@ for _name, _entry in COMMANDS.items():
 
 
 def _load(entry: Entry, name: str) -> Any:
-    module, _, attribute = entry.target.partition(":")
-    found: typer.Typer | Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    found: typer.Typer | Callable[..., Any] = _named(entry.target)
     command: Any
     if isinstance(found, typer.Typer):
         command = get_group(found)  # a group even while it has a single command
@@ -149,6 +176,11 @@ def _load(entry: Entry, name: str) -> Any:
         command = get_command(single)
     command.name = name
     return command
+
+
+def _named(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _sentence(error: Exception) -> str | None:
