@@ -1,0 +1,81 @@
+"""The console as a Flask app around a Hub: blueprints, words for numbers, errors as pages."""
+
+import psycopg
+import structlog
+from flask import Flask, Response, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from cloud_hub.console import (
+    access,
+    api,
+    device_pages,
+    fleet_pages,
+    headers,
+    health,
+    live,
+    machine_pages,
+    model_pages,
+    rollout_pages,
+    vendor,
+    words,
+)
+from cloud_hub.errors import HubError, NotFoundError, UnreachableError
+from cloud_hub.hub import Hub
+
+LARGEST_BODY = 64 << 10
+
+log = structlog.get_logger()
+
+
+def create_app(hub: Hub) -> Flask:
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.extensions["hub"] = hub
+    app.extensions["pulse"] = live.Pulse(hub.database, hub.clock)
+    access.guard(app, hub.config)
+    headers.secure(app)
+    for stage in (fleet_pages, machine_pages, device_pages, model_pages, rollout_pages, api, live, health):
+        app.register_blueprint(stage.pages)
+    words.teach(app)
+    app.context_processor(lambda: {"now": hub.clock.now(), "vendored": vendor.present()})
+    app.register_error_handler(HubError, _explain)
+    app.register_error_handler(HTTPException, _explain_http)
+    app.register_error_handler(psycopg.OperationalError, _explain_database)
+    app.register_error_handler(Exception, _explain_bug)
+    return app
+
+
+def _explain(error: HubError) -> ResponseReturnValue:
+    if isinstance(error, NotFoundError):
+        return problem("Not here", f"There is {error}.", 404)
+    if isinstance(error, UnreachableError):
+        return problem("Not reachable", _sentence(str(error)), 503)
+    return problem("Not done", _sentence(str(error)), 409)
+
+
+def _explain_http(error: HTTPException) -> ResponseReturnValue:
+    if error.code == 404:
+        return problem("Not here", "There is no such page.", 404)
+    return problem(error.name, error.description or "The request could not be served.", error.code or 500)
+
+
+def _explain_database(error: psycopg.OperationalError) -> ResponseReturnValue:
+    log.warning("database did not answer", path=request.path, reason=" ".join(str(error).split()))
+    return problem("Not reachable", "The database does not answer; this page works again when it does.", 503)
+
+
+def _explain_bug(error: Exception) -> ResponseReturnValue:
+    log.error("request failed", path=request.path, exc_info=error)
+    return problem("Our mistake", "This page failed; the reason is in the hub's web log.", 500)
+
+
+def problem(title: str, sentence: str, status: int) -> ResponseReturnValue:
+    """One sentence, as a page or, for programs, as JSON."""
+    if request.path.startswith(("/api/", "/events", "/metrics", "/healthz")):
+        return {"error": sentence}, status
+    return Response(render_template("problem.html", title=title, sentence=sentence), status)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

@@ -1,0 +1,26 @@
+"""One device: what it runs, what it reported, why it went back, what of it could not be kept."""
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from cloud_hub.console.here import SQL, hub
+from cloud_hub.rollout import read
+from cloud_hub.store import fleet
+
+pages = Blueprint("device", __name__, url_prefix="/devices")
+
+
+@pages.get("/<name>")
+def show(name: str) -> ResponseReturnValue:
+    database = hub().database
+    device = fleet.device(database, name)
+    incidents = fleet.incidents(database, open_only=False, most=200)
+    return render_template(
+        "device.html",
+        device=device,
+        journal=read.journal(database, name),
+        rejections=read.rejections(database, name),
+        gaps=fleet.gaps(database, device=name, most=50),
+        epochs=database.rows(SQL["epochs"], {"device": name}),
+        incidents=[each for each in incidents if each.device == name][:20],
+    )

@@ -1,0 +1,121 @@
+"""What changed, told to every open page: one look at the database a second, however many pages.
+
+A page hears the hub's time and the names of what changed, and asks again for
+what it shows. Nobody listening, nobody looks.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import psycopg
+import structlog
+from flask import Blueprint, Response, current_app
+from flask.typing import ResponseReturnValue
+
+from cloud_hub.console.here import SQL
+from cloud_hub.errors import HubError
+from cloud_hub.store.database import Database
+from wire.clock import Clock
+
+EVERY_S = 1.0
+MOST_LISTENERS = 40  # each holds a thread of the listener
+
+pages = Blueprint("live", __name__)
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    number: int
+    now: datetime
+    marks: dict[str, str] = field(default_factory=dict)  # by topic: differs when what it names changed
+    trouble: str = ""
+
+
+class Pulse:
+    """The one listener of this process."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._turn = threading.Condition()
+        self._beat = Beat(number=0, now=clock.now())
+        self._listeners = 0
+        self._runs = False
+        self._stopped = False
+
+    def stop(self) -> None:
+        with self._turn:
+            self._stopped = True
+            self._turn.notify_all()
+
+    def listen(self) -> Iterator[str] | None:
+        """Server-sent events for one page; None when there are too many pages already."""
+        with self._turn:
+            if self._listeners >= MOST_LISTENERS or self._stopped:
+                return None
+            self._listeners += 1
+            if not self._runs:
+                self._runs = True
+                threading.Thread(target=self._look, name="console-pulse", daemon=True).start()
+        return self._tell()
+
+    def _tell(self) -> Iterator[str]:
+        known: Beat | None = None
+        try:
+            yield "retry: 2000\n\n"
+            while beat := self._next(known):
+                yield f"data: {json.dumps(_news(known, beat))}\n\n"
+                known = beat
+        finally:
+            with self._turn:
+                self._listeners -= 1
+
+    def _next(self, known: Beat | None) -> Beat | None:
+        number = known.number if known else 0
+        with self._turn:
+            self._turn.wait_for(lambda: self._stopped or self._beat.number > number)
+            return None if self._stopped else self._beat
+
+    def _look(self) -> None:
+        while True:
+            beat = self._read()
+            with self._turn:
+                self._beat = beat
+                self._turn.notify_all()
+                self._turn.wait_for(lambda: self._stopped, timeout=EVERY_S)
+                if self._stopped or not self._listeners:
+                    self._runs = False
+                    return
+
+    def _read(self) -> Beat:
+        number, now = self._beat.number + 1, self._clock.now()
+        try:
+            row = self._database.row(SQL["pulse"]) or {}
+        except (HubError, psycopg.Error) as error:
+            log.warning("no pulse", reason=" ".join(str(error).split()))
+            trouble = "The database does not answer; what you see may be old."
+            return Beat(number=number, now=now, marks=self._beat.marks, trouble=trouble)
+        return Beat(number=number, now=now, marks={name: str(mark) for name, mark in row.items()})
+
+
+def _news(known: Beat | None, beat: Beat) -> dict[str, object]:
+    changed = [name for name, mark in beat.marks.items() if known and known.marks.get(name) != mark]
+    return {
+        "now": beat.now.timestamp(),
+        "clock": f"{beat.now:%Y-%m-%d %H:%M}",
+        "changed": changed,
+        "trouble": beat.trouble,
+    }
+
+
+@pages.get("/events")
+def events() -> ResponseReturnValue:
+    pulse: Pulse = current_app.extensions["pulse"]
+    stream = pulse.listen()
+    if stream is None:
+        return {"error": "too many pages are open: this one shows no changes by itself"}, 503
+    return Response(stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})

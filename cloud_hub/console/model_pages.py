@@ -1,0 +1,61 @@
+"""Models: what each use case runs, what wants to replace it, and where a number comes from."""
+
+from typing import Any
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from cloud_hub.console.here import SQL, hub
+from cloud_hub.registry.models import SQL as REGISTRY_SQL
+from cloud_hub.registry.models import Registry
+from cloud_hub.registry.trace import trace
+from cloud_hub.store.database import Row
+
+MOST_RUNS = 12
+
+pages = Blueprint("model", __name__, url_prefix="/models")
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    database = hub().database
+    by_use_case: dict[str, list[Row]] = {}
+    for row in database.rows(REGISTRY_SQL["newest_first"], {"use_case": None}):
+        by_use_case.setdefault(row["use_case"], []).append(_shown(row))
+    return render_template(
+        "models.html",
+        use_cases=dict(sorted(by_use_case.items())),
+        running={row["release"]: row["devices"] for row in database.rows(SQL["release_runs_on"])},
+        runs=database.rows(SQL["runs"], {"most": MOST_RUNS}),
+    )
+
+
+@pages.get("/<use_case>/<int:version>")
+def show(use_case: str, version: int) -> ResponseReturnValue:
+    release = f"{use_case}/{version}"
+    database = hub().database
+    found = trace(Registry(database, hub().artifacts, hub().clock), release)
+    aliases = [
+        row["name"]
+        for row in database.rows(SQL["aliases"])
+        if (row["use_case"], row["version"]) == (use_case, version)
+    ]
+    return render_template(
+        "model.html",
+        trace=found,
+        model=found.model,
+        source=found.source,
+        gate=found.model.gate,
+        aliases=aliases,
+        rollouts=database.rows(SQL["release_rollouts"], {"release": release}),
+    )
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    evidence = (row["gate"] or {}).get("evidence") or {}
+    return row | {
+        "evidence": evidence,
+        "unit": evidence.get("unit", ""),
+        "baseline": min((evidence.get("baselines") or {}).values(), default=None),
+        "aliases": row["aliases"] or [],
+    }

@@ -1,0 +1,63 @@
+-- pulse
+-- Cheap marks of what pages show; a mark that differs from a second ago means: look again.
+SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum(rejected), count(*)) FROM device)
+       || (SELECT concat_ws('|', '', max(time), count(*)) FROM latest_prediction)
+       || (SELECT concat_ws('|', '', max(id), count(*) FILTER (WHERE closed IS NULL)) FROM alarm) AS fleet,
+       (SELECT concat_ws('|', max(changed), count(*)) FROM rollout)
+       || (SELECT concat_ws('|', '', max(changed)) FROM rollout_device)
+       || (SELECT concat_ws('|', '', max(id)) FROM report)
+       || (SELECT concat_ws('|', '', max(changed)) FROM device_release) AS rollouts,
+       (SELECT concat_ws('|', max(created), max(released), string_agg(state, '' ORDER BY created)) FROM model)
+       || (SELECT concat_ws('|', '', max(created), max(finished), sum(progress), string_agg(stage, ''))
+             FROM run WHERE state IN ('queued', 'running') OR finished IS NOT NULL)
+       || (SELECT concat_ws('|', '', string_agg(use_case || name || version, ',')) FROM alias) AS models;
+
+-- figures
+SELECT (SELECT count(*) FROM device WHERE retired IS NULL) AS devices,
+       (SELECT count(*) FROM device WHERE retired IS NULL AND online) AS devices_online,
+       (SELECT count(*) FROM machine m JOIN device d ON d.id = m.device WHERE d.retired IS NULL) AS machines,
+       (SELECT count(*) FROM alarm WHERE closed IS NULL) AS alarms_open,
+       (SELECT count(*) FROM incident WHERE closed IS NULL) AS incidents_open,
+       (SELECT count(*) FROM quarantine WHERE settled IS NULL) AS quarantined,
+       (SELECT coalesce(sum(rejected), 0)::bigint FROM device) AS rejected,
+       (SELECT count(*) FROM rollout WHERE state = 'running') AS rollouts_running;
+
+-- trends
+-- The last predictions of each machine, oldest first: what a sparkline draws.
+SELECT machine.name, array_agg(recent.life ORDER BY recent.time) AS lives
+  FROM machine
+  JOIN latest_prediction latest ON latest.machine = machine.id
+ CROSS JOIN LATERAL (
+       SELECT prediction.time, prediction.values[1] AS life FROM prediction
+        WHERE prediction.machine = machine.id AND prediction.time <= latest.time
+          AND prediction.time > latest.time - interval '60 days'
+          AND split_part(prediction.release, '/', 1) = latest.use_case
+        ORDER BY prediction.time DESC LIMIT 60) AS recent
+ GROUP BY machine.name, latest.use_case;
+
+-- releases
+-- What figures of each release mean: units, and where its alarm begins.
+SELECT release, use_case, manifest -> 'outputs' AS outputs, manifest -> 'alarms' AS alarms FROM model;
+
+-- epochs
+-- Outboxes of a device: how far each is settled.
+SELECT mark.epoch, mark.mark, mark.highest, mark.floor, mark.resent, mark.opened, mark.last_seen,
+       greatest(mark.highest - mark.mark, 0) AS unsettled
+  FROM mark JOIN device ON device.id = mark.device
+ WHERE device.name = %(device)s
+ ORDER BY mark.last_seen DESC LIMIT 20;
+
+-- runs
+-- Trainings, newest first.
+SELECT id, use_case, dataset, state, stage, progress, error, created, finished
+  FROM run ORDER BY created DESC LIMIT %(most)s;
+
+-- aliases
+SELECT use_case, name, version FROM alias;
+
+-- release_runs_on
+-- How many devices run each release.
+SELECT release, count(*) AS devices FROM device_release GROUP BY release;
+
+-- release_rollouts
+SELECT id, state, created FROM rollout WHERE release = %(release)s ORDER BY created DESC;

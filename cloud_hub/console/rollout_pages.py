@@ -1,0 +1,79 @@
+"""Rollouts: how far, how well, why; and the four acts of a person, each with a reason, on the record."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
+
+from cloud_hub.console.here import hub
+from cloud_hub.errors import ConflictError
+from cloud_hub.rollout import read
+from cloud_hub.rollout.rollouts import TRANSITIONS, Rollouts
+
+ACTOR = "console"
+LONGEST_REASON = 500
+DONE: Mapping[str, str] = MappingProxyType(
+    {"pause": "Paused.", "resume": "Resumed.", "abort": "Aborted.", "undo": "Devices are being sent back."}
+)
+NEEDS_REASON = frozenset({"pause", "abort", "undo"})
+
+pages = Blueprint("rollout", __name__, url_prefix="/rollouts")
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    return render_template("rollouts.html", rollouts=read.rollouts(hub().database))
+
+
+@pages.get("/<name>")
+def show(name: str) -> ResponseReturnValue:
+    return _page(name)
+
+
+@pages.post("/<name>/<act>")
+def act(name: str, act: str) -> ResponseReturnValue:
+    """Do what a button said; what cannot be done changes nothing and says why."""
+    if act not in TRANSITIONS:
+        raise NotFound
+    reason = " ".join(request.form.get("reason", "").split())
+    if act in NEEDS_REASON and not reason:
+        return _page(name, act=act, objection="Say why: the reason goes into the audit chain."), 400
+    if len(reason) > LONGEST_REASON:
+        objection = f"Say it in {LONGEST_REASON} characters; this reason has {len(reason)}."
+        return _page(name, act=act, objection=objection, typed=reason), 400
+    try:
+        _do(hub().rollouts, act, name, reason)
+    except ConflictError as error:
+        return _page(name, act=act, objection=f"Nothing was changed: {error}.", typed=reason), 409
+    flash(DONE[act])
+    return redirect(url_for("rollout.show", name=name), 303)
+
+
+def _do(rollouts: Rollouts, act: str, name: str, reason: str) -> None:
+    match act:
+        case "pause":
+            rollouts.pause(name, actor=ACTOR, reason=reason)
+        case "resume":
+            rollouts.resume(name, actor=ACTOR, reason=reason)
+        case "abort":
+            rollouts.abort(name, actor=ACTOR, reason=reason)
+        case _:
+            rollouts.undo(name, actor=ACTOR, reason=reason)
+
+
+def _page(name: str, *, act: str = "", objection: str = "", typed: str = "") -> str:
+    detail = read.rollout(hub().database, name)
+    possible = [each for each, (begins, _) in TRANSITIONS.items() if detail.rollout.state in begins]
+    return render_template(
+        "rollout.html",
+        detail=detail,
+        rollout=detail.rollout,
+        possible=possible,
+        had=sum(device.sequence is not None for device in detail.devices),
+        act=act,
+        objection=objection,
+        typed=typed,
+        needs_reason=NEEDS_REASON,
+    )

@@ -1,0 +1,205 @@
+// Draws what /api/v1 tells. Follows the hub's time by asking again at each beat, one request at a time.
+
+const MARKS = {
+  alarm: { colour: "--warn", dash: [5, 4] },
+  failure: { colour: "--bad", dash: [] },
+  maintenance: { colour: "--ok", dash: [] },
+  release: { colour: "--faint", dash: [2, 3] },
+};
+
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const faded = (colour, share) => `color-mix(in srgb, ${colour} ${share}%, transparent)`;
+const told = (value) => (value == null ? "–" : Number(value.toPrecision(4)).toString());
+
+function axes() {
+  const grid = { stroke: css("--soft"), width: 1 };
+  const common = { stroke: css("--faint"), grid, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+  return [{ ...common }, { ...common, size: 52 }];
+}
+
+function vertical(u, time, colour, dash) {
+  const x = Math.round(u.valToPos(time, "x", true)) + 0.5;
+  if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) return;
+  u.ctx.save();
+  u.ctx.strokeStyle = colour;
+  u.ctx.lineWidth = 1.5 * devicePixelRatio;
+  u.ctx.setLineDash(dash.map((length) => length * devicePixelRatio));
+  u.ctx.beginPath();
+  u.ctx.moveTo(x, u.bbox.top);
+  u.ctx.lineTo(x, u.bbox.top + u.bbox.height);
+  u.ctx.stroke();
+  u.ctx.restore();
+}
+
+function horizontal(u, value, colour) {
+  const y = Math.round(u.valToPos(value, "y", true)) + 0.5;
+  if (!(y > u.bbox.top && y < u.bbox.top + u.bbox.height)) return;
+  u.ctx.save();
+  u.ctx.strokeStyle = colour;
+  u.ctx.lineWidth = devicePixelRatio;
+  u.ctx.setLineDash([2 * devicePixelRatio, 4 * devicePixelRatio]);
+  u.ctx.beginPath();
+  u.ctx.moveTo(u.bbox.left, y);
+  u.ctx.lineTo(u.bbox.left + u.bbox.width, y);
+  u.ctx.stroke();
+  u.ctx.restore();
+}
+
+function options(uPlot, place, height, series, extra) {
+  return {
+    width: Math.max(place.clientWidth, 200),
+    height,
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
+    scales: { x: { time: true, range: () => place.span }, ...extra.scales },
+    axes: axes(),
+    series: [{ label: "UTC", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...series],
+    bands: extra.bands ?? [],
+    hooks: extra.hooks ?? {},
+    cursor: { sync: { key: "machine" }, drag: { x: false, y: false }, points: { size: 6 } },
+    legend: { live: true },
+  };
+}
+
+function redraw(uPlot, place, height, series, data, extra = {}) {
+  place.plot?.destroy();
+  place.replaceChildren();
+  place.plot = new uPlot(options(uPlot, place, height, series, extra), data, place);
+  place.again = () => redraw(uPlot, place, height, series, data, extra);
+}
+
+function update(uPlot, place, height, make, data) {
+  const shape = data.length;
+  if (place.plot && place.shape === shape) {
+    place.plot.setData(data);
+    return;
+  }
+  place.shape = shape;
+  const { series, extra } = make();
+  redraw(uPlot, place, height, series, data, extra);
+}
+
+function nothing(place, text) {
+  place.plot?.destroy();
+  place.plot = null;
+  const said = document.createElement("p");
+  said.className = "empty";
+  said.textContent = text;
+  place.replaceChildren(said);
+}
+
+function drawLife(uPlot, place, answer) {
+  place.span = [answer.start, answer.end];
+  place.marks = answer.marks;
+  if (!answer.times.length) {
+    nothing(place, "No prediction in this span.");
+    return;
+  }
+  const threshold = Number.parseFloat(place.dataset.threshold);
+  const value = (_, v) => told(v);
+  const make = () => {
+    const data = css("--data");
+    return {
+      series: [
+        { label: "upper", stroke: faded(data, 45), width: 1, value, points: { show: false } },
+        { label: "lower", stroke: faded(data, 45), width: 1, value, points: { show: false } },
+        { label: "remaining life", stroke: data, width: 2, value, points: { show: false } },
+      ],
+      extra: {
+        scales: { y: { range: (_, low, high) => [Math.min(0, low), high * 1.05 || 1] } },
+        bands: [{ series: [1, 2], fill: faded(data, 16) }],
+        hooks: {
+          draw: [
+            (u) => {
+              horizontal(u, threshold, css("--warn"));
+              for (const mark of place.marks) {
+                const look = MARKS[mark.kind];
+                if (look) vertical(u, mark.time, css(look.colour), look.dash);
+              }
+            },
+          ],
+        },
+      },
+    };
+  };
+  update(uPlot, place, 260, make, [answer.times, answer.upper, answer.lower, answer.remaining_life]);
+}
+
+function drawSeries(uPlot, place, answer) {
+  for (const each of answer.series) {
+    let own = [...place.children].find((child) => child.dataset.signal === each.signal);
+    if (!own) {
+      const box = document.createElement("div");
+      box.className = "chart";
+      box.dataset.signal = each.signal;
+      const title = document.createElement("h3");
+      title.textContent = each.unit ? `${each.signal} (${each.unit})` : each.signal;
+      const plot = document.createElement("div");
+      plot.setAttribute("role", "img");
+      plot.setAttribute("aria-label", `${each.signal} over time; latest values are in the table below.`);
+      box.append(title, plot);
+      place.append(box);
+      own = box;
+    }
+    drawOne(uPlot, own.lastElementChild, answer, each);
+  }
+}
+
+function drawOne(uPlot, place, answer, each) {
+  place.span = [answer.start, answer.end];
+  if (!each.times.length) {
+    nothing(place, "No sample in this span.");
+    return;
+  }
+  const value = (_, v) => told(v);
+  const stretched = Boolean(each.high);
+  const make = () => {
+    const data = css("--data");
+    const line = { stroke: data, width: 1.4, value, points: { show: false } };
+    return stretched
+      ? { series: [{ ...line, label: "highest" }, { ...line, label: "lowest" }], extra: { bands: [{ series: [1, 2], fill: faded(data, 30) }] } }
+      : { series: [{ ...line, label: each.signal }], extra: {} };
+  };
+  update(uPlot, place, 120, make, stretched ? [each.times, each.high, each.low] : [each.times, each.low]);
+}
+
+const DRAW = { life: drawLife, series: drawSeries };
+
+async function refresh(uPlot, place) {
+  if (place.asking) return;
+  place.asking = true;
+  try {
+    const answer = await fetch(place.dataset.url, { headers: { Accept: "application/json" } });
+    const body = await answer.json();
+    if (answer.ok) DRAW[place.dataset.chart](uPlot, place, body);
+    else nothing(place, body.error ?? "The chart could not be loaded.");
+  } catch {
+    if (!place.plot && !place.childElementCount) nothing(place, "The hub does not answer.");
+  } finally {
+    place.asking = false;
+  }
+}
+
+async function start() {
+  const places = [...document.querySelectorAll("[data-chart]")];
+  let uPlot;
+  try {
+    ({ default: uPlot } = await import("./vendor/uPlot.esm.js"));
+  } catch {
+    for (const place of places) nothing(place, "Charts need the console's scripts: run python -m cloud_hub.console.vendor");
+    return;
+  }
+  await Promise.all(places.map((place) => refresh(uPlot, place)));
+  document.addEventListener("andon:beat", () => {
+    if (!document.hidden) for (const place of places) refresh(uPlot, place);
+  });
+  const plots = () => document.querySelectorAll(".chart, .chart > div");
+  const again = () => plots().forEach((place) => place.plot && place.again?.());
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (innerWidth !== width) again();
+    width = innerWidth;
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+}
+
+start();

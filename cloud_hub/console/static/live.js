@@ -1,0 +1,42 @@
+// Keeps a page current: hears what changed and asks for those parts again. The hub's clock is the only clock.
+
+const clock = document.querySelector("[data-clock]");
+const dot = document.querySelector("[data-pulse]");
+const trouble = document.querySelector("[data-trouble]");
+
+// What somebody is using is left alone until the next change.
+function busy(part) {
+  const held = document.activeElement;
+  if (held && part.contains(held) && held.matches("input, textarea, select, summary")) return true;
+  if (part.querySelector("details[open]")) return true;
+  const selection = document.getSelection();
+  return Boolean(selection && !selection.isCollapsed && part.contains(selection.anchorNode));
+}
+
+function hear(news) {
+  if (clock) clock.textContent = news.clock;
+  if (dot) dot.dataset.pulse = news.trouble ? "" : "on";
+  if (trouble) {
+    trouble.hidden = !news.trouble;
+    trouble.textContent = news.trouble;
+  }
+  document.dispatchEvent(new CustomEvent("andon:beat", { detail: news }));
+  if (document.hidden) return;
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const concerned = part.dataset.live.split(" ").some((topic) => news.changed.includes(topic));
+    if (concerned && !busy(part)) part.dispatchEvent(new CustomEvent("andon:changed"));
+  }
+}
+
+const events = new EventSource("/events");
+events.onmessage = (message) => hear(JSON.parse(message.data));
+events.onerror = () => {
+  if (dot) dot.dataset.pulse = "";
+};
+addEventListener("pagehide", () => events.close());
+
+for (const form of document.querySelectorAll("form.toolbar")) {
+  form.addEventListener("change", (event) => {
+    if (event.target.name === "span") form.requestSubmit();
+  });
+}

@@ -1,0 +1,169 @@
+"""Every page shows what the database holds, in words, whatever a device calls itself."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+
+from cloud_hub.console.live import Pulse
+from cloud_hub.hub import Hub
+from tests.console.console_seed import seed
+
+HOSTILE = "<script>alert(1)</script>\"'&"
+
+
+@pytest.fixture
+def rollout(hub: Hub) -> str:
+    return seed(hub)
+
+
+def token(client: FlaskClient, path: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', client.get(path).text)
+    assert found
+    return found[1]
+
+
+def test_an_empty_hub_says_how_to_begin(client: FlaskClient) -> None:
+    assert "andon device add" in client.get("/").text
+    assert "andon model train" in client.get("/models").text
+    assert "andon rollout start" in client.get("/rollouts").text
+
+
+def test_the_fleet_lists_what_needs_someone_first(client: FlaskClient, rollout: str) -> None:
+    text = client.get("/").text
+    order = [text.index(f'id="m-{name}"') for name in ("pump-1", "pump-3", "pump-2")]
+    assert order == sorted(order)
+    assert "device-silent" in text
+    assert "polyline" in text
+
+
+def test_a_machine_shows_its_life_alarm_and_failure(client: FlaskClient, rollout: str) -> None:
+    text = client.get("/machines/pump-1?span=30d&signals=flow").text
+    for expected in (
+        "remaining life 61 h is below 72 h",
+        "failure",
+        "cmms",
+        "motor-health/2",
+        "signals=flow",
+    ):
+        assert expected in text
+
+
+def test_a_device_says_why_it_went_back(client: FlaskClient, hub: Hub, rollout: str) -> None:
+    row = hub.database.row(
+        "SELECT d.name FROM rollout_device r JOIN device d ON d.id = r.device WHERE wave = 1"
+    )
+    assert row
+    text = client.get(f"/devices/{row['name']}").text
+    assert "share of answers out of range 0.31, allowed 0.05" in text
+    assert "bad_share" in text
+    offline = client.get("/devices/cell-3").text
+    assert "ColumnMismatch" in offline
+    assert "agent-down" in offline
+
+
+def test_models_show_champion_verdict_and_lineage(client: FlaskClient, rollout: str) -> None:
+    text = client.get("/models").text
+    for expected in ("champion", "candidate", "not passed", "31.2", "64.5", "training"):
+        assert expected in text
+    text = client.get("/models/motor-health/2").text
+    for expected in ("motor-health-3f9a0c11d2e4", "20\u202f160", "motor-health-r2", "mira", "RMSE 31.2 h"):
+        assert expected in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/machines/nope", "/devices/nope", "/models/nope/1", "/models/a/b", "/rollouts/nope", "/nope"],
+)
+def test_what_is_not_there_is_said_in_words(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "There is no" in answer.text
+
+
+@pytest.mark.parametrize("span", ["", "7", "-1d", "0d", "9999999d", "999999d", "1d;drop", "1 d"])
+def test_an_absurd_span_is_refused_in_words(client: FlaskClient, rollout: str, span: str) -> None:
+    for path in ("/machines/pump-1", "/api/v1/machines/pump-1/series", "/api/v1/machines/pump-1/predictions"):
+        answer = client.get(path, query_string={"span": span})
+        assert answer.status_code == 400
+        assert "Expected a span" in answer.text
+
+
+def test_no_name_a_device_can_send_becomes_code(client: FlaskClient, hub: Hub) -> None:
+    rollout = seed(hub, hostile=HOSTILE)
+    device = hub.database.row(
+        "SELECT d.name FROM rollout_device r JOIN device d ON d.id = r.device WHERE wave = 1"
+    )
+    assert device
+    machine = f"pump-1{HOSTILE}".replace("/", "%2F")
+    paths = ["/", f"/devices/{device['name']}", "/devices/cell-3", "/rollouts", f"/rollouts/{rollout}"]
+    for path in paths:
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert "<script>alert" not in answer.text
+        assert "&lt;script&gt;alert" in answer.text
+    assert "<script>alert" not in client.get(f"/machines/{machine}").text
+
+
+def test_series_and_predictions_carry_what_charts_draw(client: FlaskClient, rollout: str) -> None:
+    answer = client.get("/api/v1/machines/pump-1/series?signals=flow,pressure&span=7d").json
+    assert [each["signal"] for each in answer["series"]] == ["flow", "pressure"]
+    assert answer["series"][0]["unit"] == "m3/h"
+    assert 160 < len(answer["series"][0]["times"]) <= 170
+    told = client.get("/api/v1/machines/pump-1/predictions?span=30d").json
+    assert len(told["times"]) == len(told["lower"]) == 14 * 24 + 1
+    assert {mark["kind"] for mark in told["marks"]} == {"alarm", "failure", "maintenance", "release"}
+    assert client.get("/api/v1/machines/nope/series").status_code == 404
+
+
+def test_a_rollout_is_paused_with_a_reason_and_only_once(client: FlaskClient, hub: Hub, rollout: str) -> None:
+    path = f"/rollouts/{rollout}"
+    form = {"csrf": token(client, path), "reason": "smoke in hall 3"}
+    assert client.post(f"{path}/pause", data=form).headers["Location"] == path
+    assert hub.database.row("SELECT state, reason FROM rollout") == {
+        "state": "paused",
+        "reason": "smoke in hall 3",
+    }
+    again = client.post(f"{path}/pause", data=form)
+    assert again.status_code == 409
+    assert "Nothing was changed" in again.text
+    assert client.post(f"{path}/resume", data=form | {"reason": ""}).status_code == 303
+    actions = [row["action"] for row in hub.database.rows("SELECT action FROM audit ORDER BY id")]
+    assert actions == ["rollout.start", "rollout.pause", "rollout.resume"]
+
+
+def test_an_act_without_a_reason_is_asked_for_it(client: FlaskClient, hub: Hub, rollout: str) -> None:
+    path = f"/rollouts/{rollout}"
+    answer = client.post(f"{path}/undo", data={"csrf": token(client, path), "reason": "  "})
+    assert answer.status_code == 400
+    assert "Say why" in answer.text
+    long = client.post(f"{path}/undo", data={"csrf": token(client, path), "reason": "x" * 501})
+    assert long.status_code == 400
+    assert "x" * 501 in long.text
+    assert hub.database.row("SELECT state FROM rollout") == {"state": "running"}
+    assert client.post(f"{path}/explode", data={"csrf": token(client, path)}).status_code == 404
+
+
+def test_an_oversized_form_is_refused(client: FlaskClient, rollout: str) -> None:
+    path = f"/rollouts/{rollout}/pause"
+    assert client.post(path, data={"csrf": "x", "reason": "x" * 100_000}).status_code == 413
+
+
+def news(stream: Iterator[str]) -> dict[str, object]:
+    told: dict[str, object] = json.loads(next(stream).removeprefix("data: "))
+    return told
+
+
+def test_open_pages_hear_what_changed(hub: Hub, rollout: str) -> None:
+    pulse = Pulse(hub.database, hub.clock)
+    first, second = pulse.listen(), pulse.listen()
+    assert first
+    assert second
+    assert [next(first), next(second)] == ["retry: 2000\n\n"] * 2
+    assert news(first)["changed"] == news(second)["changed"] == []
+    hub.rollouts.pause(rollout, actor="mira", reason="smoke")
+    assert any("rollouts" in news(first)["changed"] for _ in range(3))  # type: ignore[operator]  # plain JSON
+    pulse.stop()
+    assert list(first) == []
