@@ -123,12 +123,12 @@ def status(
         raise UnreachableError(f"no hub runs in {settings.state_dir}: start it with `andon hub run`")
     processes = read_processes(settings.state_dir)
     if as_json:
-        shown = _shown(settings, endpoints)
+        shown = _shown(settings, endpoints) | {"console_link": _console_link(settings)}
         shown["processes"] = {name: each.pid for name, each in processes.items()}
         shown["restarts"] = {name: each.restarts for name, each in processes.items()}
         typer.echo(json.dumps(shown))
         return
-    _print_endpoints(settings, endpoints)
+    _print_endpoints(settings, endpoints, console=_console_link(settings))
     for name, each in processes.items():
         typer.echo(f"  {name:8} pid {each.pid}, started again {each.restarts} times")
 
@@ -184,7 +184,12 @@ def _announce(settings: HubConfig, endpoints: Endpoints, *, as_json: bool) -> No
         typer.echo(json.dumps({"ready": True, **_shown(settings, endpoints)}))
         return
     typer.echo("The hub is ready; Ctrl-C stops it.")
-    _print_endpoints(settings, endpoints)
+    if sys.stdout.isatty():
+        _print_endpoints(settings, endpoints, console=_console_link(settings))
+    else:  # a log is no place for the key in the link
+        _print_endpoints(
+            settings, endpoints, console=f"{endpoints.console_url} (for the link: andon hub status)"
+        )
 
 
 def _shown(settings: HubConfig, endpoints: Endpoints) -> dict[str, Any]:
@@ -194,9 +199,16 @@ def _shown(settings: HubConfig, endpoints: Endpoints) -> dict[str, Any]:
     return shown
 
 
-def _print_endpoints(settings: HubConfig, endpoints: Endpoints) -> None:
+def _console_link(settings: HubConfig) -> str:
+    """What lets a person in; the key in it can be read by the hub's user alone, as this command shows."""
+    from cloud_hub.console import access  # noqa: PLC0415 - brings Flask
+
+    return access.link(settings)
+
+
+def _print_endpoints(settings: HubConfig, endpoints: Endpoints, *, console: str) -> None:
     security = "mutual TLS" if endpoints.broker_tls else "no TLS"
-    typer.echo(f"  console  {endpoints.console_url}")
+    typer.echo(f"  console  {console}")
     typer.echo(f"  devices  {endpoints.device_url}")
     typer.echo(f"  broker   {endpoints.broker_host}:{endpoints.broker_port} ({security})")
     typer.echo(f"  logs     {settings.state_dir.resolve() / 'log'}")

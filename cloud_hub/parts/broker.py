@@ -120,7 +120,7 @@ class Broker:
     def _spawn(self, port: int, log: Path) -> subprocess.Popen[bytes]:
         if self.program is None:
             options = ["--listen", "127.0.0.1", "--port", str(port), "--packet-bytes", str(PACKET_BYTES)]
-            command = [sys.executable, "-m", "cloud_hub.parts.embedded_broker", *options]
+            command = [sys.executable, "-P", "-m", "cloud_hub.parts.embedded_broker", *options]
             return spawn(command, log=log)
         configuration = self._configure(port)
         return spawn([self.program, "-c", configuration], log=log, account=self._account)

@@ -81,7 +81,7 @@ class Supervisor:
         return [*ingests, "work", "web"]
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "andon", "hub", name.partition("-")[0]]
+        command = [sys.executable, "-P", "-m", "andon", "hub", name.partition("-")[0]]
         return spawn(command, log=fresh_log(self._state_dir, name), environment=self._environment)
 
     def _tend(self) -> None:

@@ -34,7 +34,9 @@ class Hub:
         self.log = (state_dir / "said").open("wb")
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
         line = self.process.stdout.readline()
-        assert line, (state_dir / "said").read_text()
+        if not line:
+            self.stop()
+            pytest.fail((state_dir / "said").read_text())
         self.endpoints = json.loads(line)
 
     def status(self):
@@ -91,7 +93,7 @@ def test_a_hub_runs_survives_its_crashes_and_leaves_nothing_behind(hub):
     assert set(hub.processes()) == {"postgres", "broker", "ingest", "work", "web"}
     assert all(_runs(process) for process in hub.processes().values())
     assert answers(hub.endpoints["device_url"] + "/ca.crt")
-    assert answers(hub.endpoints["console_url"] + "/")
+    assert answers(hub.status()["console_link"])
 
     second = subprocess.run(
         [sys.executable, "-m", "andon", "hub", "run", "--config", hub.state_dir / "hub.toml"],
