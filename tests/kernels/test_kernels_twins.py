@@ -10,7 +10,7 @@ import scipy.signal
 import scipy.stats
 from numpy.typing import NDArray
 
-from kernels import cpu, layout, reference, vibration
+from kernels import cpu, layout, reference, rows, vibration
 from kernels.bearing import BEARING_6205
 from kernels.errors import TwinError
 
@@ -167,3 +167,12 @@ def test_a_stale_compilation_is_noticed_before_it_is_used(monkeypatch: pytest.Mo
     monkeypatch.setattr(cpu, "_statistics", lambda centred: np.full((len(centred), 7), 2.0, np.float32))
     with pytest.raises(TwinError, match=re.escape("clear Numba's cache")):
         cpu.warm()
+
+
+def test_the_logarithm_is_right_to_the_last_digits_of_float32() -> None:
+    tiny = np.finfo(np.float32).tiny
+    values = np.exp(np.random.default_rng(8).uniform(np.log(tiny), 3.0, 2000)).astype(np.float32)
+    for x in [*values, tiny, np.float32(1), np.float32(0.70710677), np.float32(0.7071068)]:
+        exact = np.log(np.float64(x))
+        assert abs(rows.logarithm(x) - exact) <= 3e-7 * max(abs(exact), 1e-3)
+    assert np.float32(0) * rows.logarithm(np.float32(0)) == 0
