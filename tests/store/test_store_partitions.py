@@ -1,5 +1,6 @@
 """Partitions exist before the rows of their time come, at any pace of the clock, and go when nobody keeps them."""
 
+import itertools
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -89,7 +90,7 @@ def test_several_processes_make_them_at_once(database: str) -> None:
         thread.join()
     with Database(database) as opened, opened.connect() as connection:
         there = sorted(spans(connection))
-    assert all(upper <= lower for (_, upper), (lower, _) in zip(there, there[1:], strict=False))
+    assert all(upper <= lower for (_, upper), (lower, _) in itertools.pairwise(there))
 
 
 def test_making_partitions_does_not_wait_for_a_writer(database: str, connection: Connection) -> None:
