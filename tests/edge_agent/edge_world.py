@@ -294,6 +294,8 @@ class Device:
             self.kill()
 
     def status(self) -> dict:
+        """What the agent last wrote; waits for its first words."""
+        until((self.state / "status.json").exists)
         return json.loads((self.state / "status.json").read_text())
 
 
