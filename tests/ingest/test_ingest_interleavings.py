@@ -46,7 +46,11 @@ class Device:
             del self.outbox[key]
             self.dropped.append(key)
             gap = GapEvent(
-                time_us=now_us(), reason="disk-full", epoch=key[0], first_sequence=key[1], last_sequence=key[1]
+                time_us=now_us(),
+                reason="disk-full",
+                epoch=key[0],
+                first_sequence=key[1],
+                last_sequence=key[1],
             )
             self.alarms.add((self.sender.epoch, self.sender.sequence + 1))
             self._put(self.sender.batch(BatchClass.ALARM, events=(gap,)), None)
@@ -58,7 +62,9 @@ class Device:
 
     def floors(self) -> tuple[EpochFloor, ...]:
         epochs = {epoch for epoch, _ in [*self.produced, *self.alarms]}
-        return tuple(EpochFloor(epoch=each, floor=self._floor(each), next=self._next(each)) for each in epochs)
+        return tuple(
+            EpochFloor(epoch=each, floor=self._floor(each), next=self._next(each)) for each in epochs
+        )
 
     def apply(self, marks: Marks) -> None:
         for first, last in ((0, marks.mark), *marks.beyond):
@@ -80,7 +86,10 @@ class Device:
         return min(held, default=self._next(epoch))
 
     def _next(self, epoch: int) -> int:
-        return max((sequence for each, sequence in [*self.produced, *self.alarms] if each == epoch), default=0) + 1
+        return (
+            max((sequence for each, sequence in [*self.produced, *self.alarms] if each == epoch), default=0)
+            + 1
+        )
 
 
 class Hub:
@@ -90,14 +99,18 @@ class Hub:
         self.store = store
         self.processes = (Process(store), Process(store))
 
-    def deliver(self, device: Device, arrivals: list[Arrival], *, which: int, crash: bool, marks: bool) -> None:
+    def deliver(
+        self, device: Device, arrivals: list[Arrival], *, which: int, crash: bool, marks: bool
+    ) -> None:
         process = self.processes[which]
         try:
             with self.store.transaction() as connection:
                 from cloud_hub.ingest.group import store_group
                 from cloud_hub.ingest.reading import read
 
-                outcome = store_group(connection, [read(each) for each in arrivals], process.tables, process.times())
+                outcome = store_group(
+                    connection, [read(each) for each in arrivals], process.tables, process.times()
+                )
                 if crash:
                     raise Crash
         except Crash:
@@ -109,7 +122,11 @@ class Hub:
 
     def deliver_twice_at_once(self, device: Device, arrivals: list[Arrival]) -> None:
         threads = [
-            Thread(target=self.deliver, args=(device, order), kwargs={"which": which, "crash": False, "marks": False})
+            Thread(
+                target=self.deliver,
+                args=(device, order),
+                kwargs={"which": which, "crash": False, "marks": False},
+            )
             for which, order in enumerate((arrivals, arrivals[::-1]))
         ]
         for thread in threads:
@@ -192,7 +209,10 @@ def check(hub: Hub, device: Device, number: int) -> None:
         {"device": number},
     )
     stored = Counter(row["value"] for row in rows)
-    gaps = hub.store.rows("SELECT epoch, first_sequence AS a, last_sequence AS b FROM gap WHERE device = %(device)s", {"device": number})
+    gaps = hub.store.rows(
+        "SELECT epoch, first_sequence AS a, last_sequence AS b FROM gap WHERE device = %(device)s",
+        {"device": number},
+    )
     missing = Counter((row["epoch"] % 2**64, at) for row in gaps for at in range(row["a"], row["b"] + 1))
     for key, value in device.produced.items():
         assert stored[value] + missing[key] == 1, f"{key}: stored {stored[value]}, in gaps {missing[key]}"
@@ -203,7 +223,9 @@ def check(hub: Hub, device: Device, number: int) -> None:
     assert not hub.store.rows("SELECT 1 FROM quarantine WHERE device = %(device)s", {"device": number})
 
 
-ranges = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 10)).map(lambda pair: (pair[0], sum(pair))), max_size=12)
+ranges = st.lists(
+    st.tuples(st.integers(1, 60), st.integers(0, 10)).map(lambda pair: (pair[0], sum(pair))), max_size=12
+)
 
 
 def members(spans: list[Range] | tuple[Range, ...]) -> set[int]:
