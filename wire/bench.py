@@ -51,23 +51,24 @@ def codec(race: Race, *, quick: bool) -> Iterator[dict[str, Any]]:
 
 def _speed(race: Race, batch: Batch, label: str, *, rounds: int) -> Iterator[dict[str, Any]]:
     columns = [column for series in batch.series for column in (series.times, series.values)]
-    packed, plain = encode(batch), _pack(columns)
+    compressor, decompressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL), zstandard.ZstdDecompressor()
+    ours, theirs = encode(batch), _pack(compressor, columns)
     taken = race(
         {
             "encode": partial(encode, batch),
-            "pack": partial(_pack, columns),
-            "decode": partial(decode, packed),
-            "unpack": partial(_unpack, plain, columns),
+            "pack": partial(_pack, compressor, columns),
+            "decode": partial(decode, ours),
+            "unpack": partial(_unpack, decompressor, theirs, columns),
         },
         rounds=rounds,
     )
-    for ours, theirs in (("encode", "pack"), ("decode", "unpack")):
+    for step, limit in (("encode", "pack"), ("decode", "unpack")):
         yield {
-            "figure": f"{ours}: {label}",
-            "value": median(taken[ours]) * 1e6,
+            "figure": f"{step}: {label}",
+            "value": median(taken[step]) * 1e6,
             "unit": "us",
             "reference": REFERENCE,
-            "reference_value": median(taken[theirs]) * 1e6,
+            "reference_value": median(taken[limit]) * 1e6,
             "bar": "<= 2.0",
         }
 
@@ -102,13 +103,12 @@ def _printed() -> tuple[str, npt.NDArray[np.float64]]:
     return "drawn like SKAB", np.array(printed)
 
 
-def _pack(columns: Columns) -> bytes:
-    plain = b"".join([column.tobytes() for column in columns])
-    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(plain)
+def _pack(compressor: zstandard.ZstdCompressor, columns: Columns) -> bytes:
+    return compressor.compress(b"".join([column.tobytes() for column in columns]))
 
 
-def _unpack(payload: bytes, like: Columns) -> Columns:
-    plain = zstandard.ZstdDecompressor().decompress(payload)
+def _unpack(decompressor: zstandard.ZstdDecompressor, payload: bytes, like: Columns) -> Columns:
+    plain = decompressor.decompress(payload)
     found, place = [], 0
     for column in like:
         found.append(np.frombuffer(plain, column.dtype, len(column), place))

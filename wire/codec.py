@@ -6,6 +6,7 @@ a value is finite or a time plausible is judged series by series at the hub, so
 that one bad series does not cost its neighbours.
 """
 
+import threading
 from dataclasses import dataclass
 
 import zstandard
@@ -29,6 +30,17 @@ class Limits:
     values: int = 2_000_000
 
 
+class _Contexts(threading.local):
+    """zstd's working memory, kept by each thread: a fresh one costs as much as packing a batch."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_contexts = _Contexts()
+
+
 def encode(batch: Batch) -> bytes:
     """The bytes of ``batch``; equal batches give equal bytes."""
     message = pb.Batch(
@@ -39,7 +51,7 @@ def encode(batch: Batch) -> bytes:
         floor=batch.floor,
         table_hash=batch.table_hash,
         backlog=batch.backlog,
-        series=[columns.from_series(series) for series in batch.series],
+        series=columns.from_series(batch.series),
         rows=[columns.from_rows(rows) for rows in batch.rows],
         events=[events.to_message(event) for event in batch.events],
     )
@@ -47,7 +59,7 @@ def encode(batch: Batch) -> bytes:
         plain = message.SerializeToString(deterministic=True)
     except EncodeError as error:
         raise MessageError(f"batch {batch.sequence} cannot be written: {error}") from error
-    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(plain)
+    return _contexts.compressor.compress(plain)
 
 
 def decode(payload: bytes, *, limits: Limits = Limits()) -> Batch:
@@ -88,7 +100,7 @@ def _parse(payload: bytes, limits: Limits) -> pb.Batch:
     if size > limits.plain_bytes:
         raise TooLargeError(f"expected at most {limits.plain_bytes} bytes unpacked, got {size}")
     try:
-        plain = zstandard.ZstdDecompressor().decompress(payload, max_output_size=limits.plain_bytes)
+        plain = _contexts.decompressor.decompress(payload, max_output_size=limits.plain_bytes)
     except zstandard.ZstdError as error:
         raise TruncatedError(f"zstd frame of {size} bytes is damaged or cut short: {error}") from error
     try:

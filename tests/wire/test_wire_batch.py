@@ -53,6 +53,27 @@ def test_every_sample_survives_the_wire(values: np.ndarray, start: int, steps: l
     np.testing.assert_array_equal(received.values, values)
 
 
+@pytest.mark.parametrize("steps", [[5], [5, 4], [5, 5], [9, 7, 5], [5, 6, 8], [1, 2, 3, 3]])
+def test_times_survive_in_any_order_beside_other_signals(steps: list[int]) -> None:
+    """Steps are looked for in all columns at once, and a column's border is not a step."""
+    odd = Series(signal=1, times=np.array(steps, np.int64), values=np.arange(len(steps)) / 3)
+    empty = Series(signal=2, times=np.empty(0, np.int64), values=np.empty(0))
+    plain = Series(signal=3, times=np.arange(4) * 10, values=np.array([1.5, np.nan, np.inf, -1e300]))
+    sent = (odd, plain, empty, odd, odd, plain)
+    received = decode(encode(batch(series=sent))).series
+    assert [item.signal for item in received] == [item.signal for item in sent]
+    for got, given_ in zip(received, sent, strict=True):
+        np.testing.assert_array_equal(got.times, given_.times)
+        np.testing.assert_array_equal(got.values, given_.values)
+
+
+def test_a_damaged_payload_does_not_spoil_the_next() -> None:
+    good = encode(batch(series=(series_of(np.arange(500), np.random.default_rng(1).normal(size=500)),)))
+    with pytest.raises(MessageError):
+        decode(good[: len(good) // 2])
+    assert decode(good).samples == 500
+
+
 @given(
     hnp.arrays(
         np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20), elements=st.floats(width=32)
