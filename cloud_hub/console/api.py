@@ -12,6 +12,7 @@ from cloud_hub.console import spans
 from cloud_hub.console.here import hub
 from cloud_hub.console.machine_pages import SCALAR, chosen
 from cloud_hub.console.spans import Span
+from cloud_hub.console.words import unit
 from cloud_hub.store import charts, fleet
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -33,7 +34,7 @@ def series(name: str) -> ResponseReturnValue:
             "low": _finite(chart.low),
             "high": None if chart.low == chart.high else _finite(chart.high),
         }
-        found.append({"signal": signal, "unit": units[signal], **points})
+        found.append({"signal": signal, "unit": units[signal], "unit_label": unit(units[signal]), **points})
     return _bounds(span) | {"series": found}
 
 

@@ -11,10 +11,25 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const faded = (colour, share) => `color-mix(in srgb, ${colour} ${share}%, transparent)`;
 const told = (value) => (value == null ? "–" : Number(value.toPrecision(4)).toString());
 
+const stamp = (seconds) => new Date(seconds * 1e3).toISOString();
+const minute = (seconds) => stamp(seconds).slice(0, 16).replace("T", " ");
+
+// Days where the span is long, the time of day where it is short; ISO order, UTC, as everywhere.
+function ticks(u, splits) {
+  const days = u.scales.x.max - u.scales.x.min > 3 * 86400;
+  return splits.map((seconds) => (days ? stamp(seconds).slice(5, 10) : stamp(seconds).slice(11, 16)));
+}
+
 function axes() {
   const grid = { stroke: css("--soft"), width: 1 };
   const common = { stroke: css("--faint"), grid, ticks: { show: false }, font: "12px system-ui, sans-serif" };
-  return [{ ...common }, { ...common, size: 52 }];
+  return [{ ...common, values: ticks, size: 30 }, { ...common, size: 52, space: 26 }];
+}
+
+// The values under the pointer, told beside the title.
+function tell(u, output, name) {
+  const at = u.cursor.idx;
+  output.textContent = at == null || u.data[1][at] == null ? "" : `${name(at)}  ·  ${minute(u.data[0][at])}`;
 }
 
 function vertical(u, time, colour, dash) {
@@ -52,11 +67,11 @@ function options(uPlot, place, height, series, extra) {
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
     scales: { x: { time: true, range: () => place.span }, ...extra.scales },
     axes: axes(),
-    series: [{ label: "UTC", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...series],
+    series: [{}, ...series],
     bands: extra.bands ?? [],
-    hooks: extra.hooks ?? {},
+    hooks: { setCursor: [(u) => tell(u, extra.output, (at) => extra.name(u.data, at))], ...extra.hooks },
     cursor: { sync: { key: "machine" }, drag: { x: false, y: false }, points: { size: 6 } },
-    legend: { live: true },
+    legend: { show: false },
   };
 }
 
@@ -95,18 +110,20 @@ function drawLife(uPlot, place, answer) {
     return;
   }
   const threshold = Number.parseFloat(place.dataset.threshold);
-  const value = (_, v) => told(v);
+  const unit = place.dataset.unit;
   const make = () => {
     const data = css("--data");
     return {
       series: [
-        { label: "upper", stroke: faded(data, 45), width: 1, value, points: { show: false } },
-        { label: "lower", stroke: faded(data, 45), width: 1, value, points: { show: false } },
-        { label: "remaining life", stroke: data, width: 2, value, points: { show: false } },
+        { label: "upper", stroke: faded(data, 45), width: 1, points: { show: false } },
+        { label: "lower", stroke: faded(data, 45), width: 1, points: { show: false } },
+        { label: "remaining life", stroke: data, width: 2, points: { show: false } },
       ],
       extra: {
         scales: { y: { range: (_, low, high) => [Math.min(0, low), high * 1.05 || 1] } },
         bands: [{ series: [1, 2], fill: faded(data, 16) }],
+        output: document.getElementById("pointed-life"),
+        name: (d, at) => `${told(d[3][at])} ${unit} (${told(d[2][at])} to ${told(d[1][at])})`,
         hooks: {
           draw: [
             (u) => {
@@ -132,7 +149,10 @@ function drawSeries(uPlot, place, answer) {
       box.className = "chart";
       box.dataset.signal = each.signal;
       const title = document.createElement("h3");
-      title.textContent = each.unit ? `${each.signal} (${each.unit})` : each.signal;
+      title.textContent = each.signal;
+      const output = document.createElement("output");
+      output.className = "pointed";
+      title.append(output);
       const plot = document.createElement("div");
       plot.setAttribute("role", "img");
       plot.setAttribute("aria-label", `${each.signal} over time; latest values are in the table below.`);
@@ -140,24 +160,26 @@ function drawSeries(uPlot, place, answer) {
       place.append(box);
       own = box;
     }
-    drawOne(uPlot, own.lastElementChild, answer, each);
+    drawOne(uPlot, own.lastElementChild, own.querySelector("output"), answer, each);
   }
 }
 
-function drawOne(uPlot, place, answer, each) {
+function drawOne(uPlot, place, output, answer, each) {
   place.span = [answer.start, answer.end];
   if (!each.times.length) {
     nothing(place, "No sample in this span.");
     return;
   }
-  const value = (_, v) => told(v);
+  const last = (each.high ?? each.low).findLast((v) => v != null);
+  if (!place.matches(":hover")) output.textContent = `${told(last)} ${each.unit_label}`;
   const stretched = Boolean(each.high);
   const make = () => {
     const data = css("--data");
-    const line = { stroke: data, width: 1.4, value, points: { show: false } };
+    const line = { stroke: data, width: 1.4, points: { show: false } };
+    const name = (d, at) => `${told(d[d.length - 1][at])}${stretched ? ` to ${told(d[1][at])}` : ""} ${each.unit_label}`;
     return stretched
-      ? { series: [{ ...line, label: "highest" }, { ...line, label: "lowest" }], extra: { bands: [{ series: [1, 2], fill: faded(data, 30) }] } }
-      : { series: [{ ...line, label: each.signal }], extra: {} };
+      ? { series: [{ ...line, label: "highest" }, { ...line, label: "lowest" }], extra: { output, name, bands: [{ series: [1, 2], fill: faded(data, 30) }] } }
+      : { series: [{ ...line, label: each.signal }], extra: { output, name } };
   };
   update(uPlot, place, 120, make, stretched ? [each.times, each.high, each.low] : [each.times, each.low]);
 }

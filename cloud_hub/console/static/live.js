@@ -8,7 +8,7 @@ const trouble = document.querySelector("[data-trouble]");
 function busy(part) {
   const held = document.activeElement;
   if (held && part.contains(held) && held.matches("input, textarea, select, summary")) return true;
-  if (part.querySelector("details[open]")) return true;
+  if (part.querySelector("details[open] form")) return true;
   const selection = document.getSelection();
   return Boolean(selection && !selection.isCollapsed && part.contains(selection.anchorNode));
 }
@@ -27,6 +27,16 @@ function hear(news) {
     if (concerned && !busy(part)) part.dispatchEvent(new CustomEvent("andon:changed"));
   }
 }
+
+// What a reader opened stays open when its part is replaced.
+let opened = [];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  opened = [...event.target.querySelectorAll("details[open][id]")].map((each) => each.id);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  opened = [];
+});
 
 const events = new EventSource("/events");
 events.onmessage = (message) => hear(JSON.parse(message.data));

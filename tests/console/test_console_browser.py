@@ -1,0 +1,137 @@
+"""The console in a real Chromium over the real listeners: it draws, stays current, and says nothing is wrong."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloud_hub.config import HubConfig
+from cloud_hub.console import access, vendor
+from cloud_hub.hub import assemble
+from tests.console.console_seed import seed
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PAGES = (
+    "/",
+    "/machines/pump-1?span=30d",
+    "/devices/cell-1",
+    "/models",
+    "/models/motor-health/2",
+    "/rollouts",
+)
+PATIENCE_S = 40.0
+
+pytestmark = pytest.mark.browser
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def config(database: str, state_root: Path) -> HubConfig:
+    """A hub whose file names the test's database and free ports."""
+    file = state_root / "hub.toml"
+    web, devices = free_port(), free_port()
+    file.write_text(
+        f"state_dir = {json.dumps(str(state_root))}\ndatabase_url = {json.dumps(database)}\n"
+        f"[web]\nport = {web}\n[devices]\nport = {devices}\n"
+    )
+    return HubConfig.load(file)
+
+
+@pytest.fixture
+def served(config: HubConfig) -> Iterator[subprocess.Popen[bytes]]:
+    """`andon hub web` as a process of its own."""
+    command = [sys.executable, "-m", "andon", "hub", "web", "--config", str(config.state_dir / "hub.toml")]
+    with subprocess.Popen(command, env={**os.environ, "ANDON_CLOCK": ""}) as process:
+        deadline = time.monotonic() + PATIENCE_S
+        while not listens(config.web.port):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield process
+        process.terminate()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_web_stops_on_sigterm_and_refuses_a_port_in_use(
+    config: HubConfig, served: subprocess.Popen[bytes]
+) -> None:
+    assert listens(config.devices.port)
+    command = [sys.executable, "-m", "andon", "hub", "web", "--config", str(config.state_dir / "hub.toml")]
+    second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    assert second.returncode == 1
+    assert f"cannot listen at 127.0.0.1:{config.web.port}" in second.stderr
+    assert "Traceback" not in second.stderr
+    served.send_signal(signal.SIGTERM)
+    assert served.wait(PATIENCE_S) == 0
+
+
+@pytest.mark.slow
+def test_every_page_opens_draws_and_stays_current(config: HubConfig, served: subprocess.Popen[bytes]) -> None:
+    if not CHROMIUM.exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}")
+    if not vendor.present():
+        pytest.skip("the console's scripts are not here: run python -m cloud_hub.console.vendor")
+    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with config.database() as database, sync.sync_playwright() as playwright:
+        hub = assemble(config, database, config.time())
+        rollout = seed(hub)
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        base = f"http://127.0.0.1:{config.web.port}"
+        page.goto(f"{base}/open?key={access.secret(config)}")
+        page.wait_for_url(f"{base}/")
+        for path in (*PAGES, f"/rollouts/{rollout}"):
+            page.goto(base + path)
+            assert page.locator("h1").count() == 1
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+        page.goto(base + PAGES[1])
+        page.locator("canvas").nth(4).wait_for()
+        assert page.evaluate(INKED) == 5
+
+        page.goto(f"{base}/rollouts/{rollout}")
+        page.wait_for_selector("[data-pulse=on]")
+        hub.rollouts.pause(rollout, actor="mira", reason="smoke in hall 3")
+        page.wait_for_selector("#live h1 .badge:text('paused')")
+        page.get_by_text("Resume…").click()
+        page.get_by_role("button", name=re.compile("^Resume ")).click()
+        page.wait_for_selector("#live h1 .badge:text('running')")
+        browser.close()
+    assert said == []
+
+
+# How many canvases hold something drawn in the colour of data.
+INKED = """() => [...document.querySelectorAll('canvas')].filter((canvas) => {
+  const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  let blue = 0;
+  for (let i = 0; i < pixels.length; i += 4) blue += pixels[i + 3] > 200 && pixels[i + 2] > pixels[i] + 60;
+  return blue > 100;
+}).length"""
