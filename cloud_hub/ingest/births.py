@@ -69,6 +69,7 @@ def keep_birth(connection: Connection, device: int, birth: Birth, now: datetime)
             for state in sorted(birth.use_cases, key=lambda state: state.use_case)
         ]
         cursor.executemany(QUERIES["keep_release"], rows)
+    _note_epochs(connection, device, birth, now)
     told = _floors(connection, device, birth)
     fields = asdict(birth)
     fields.pop("table")
@@ -141,6 +142,17 @@ def _keep_signals(connection: Connection, table: SignalTable, machines: Sequence
     rows = connection.execute(QUERIES["signals"], {"machines": list(machines)})
     ids = {(row["machine"], row["name"], row["unit"], row["kind"]): row["id"] for row in rows}
     return [ids[item] for item in told]
+
+
+def _note_epochs(connection: Connection, device: int, birth: Birth, now: datetime) -> None:
+    """Open the epochs a birth names, oldest first, and see that the current one was never left before."""
+    epochs = [to_store(item.epoch) for item in birth.epochs]
+    connection.execute(QUERIES["open_epochs_of_birth"], {"device": device, "epochs": epochs, "now": now})
+    if epochs:
+        detail = f"epoch {birth.epochs[-1].epoch} came back after another: an outbox was cloned"
+        values = {"device": device, "epoch": epochs[-1], "detail": detail, "now": now}
+        connection.execute(QUERIES["revive"], values)
+        connection.execute(QUERIES["supersede"], values)
 
 
 def _floors(connection: Connection, device: int, birth: Birth) -> dict[Stream, Told]:

@@ -46,6 +46,27 @@ ON CONFLICT (device, use_case) DO UPDATE
 -- Epochs of which something beyond the mark came; one that the device no longer names it holds nothing of.
 SELECT epoch, highest FROM mark WHERE device = %(device)s AND highest > mark;
 
+-- open_epochs_of_birth
+INSERT INTO mark (device, epoch, opened, last_seen)
+SELECT %(device)s, epoch, %(now)s, %(now)s FROM unnest(%(epochs)s::bigint[]) AS named (epoch)
+ ORDER BY epoch
+ON CONFLICT DO NOTHING;
+
+-- revive
+-- An outbox is opened under a new epoch, always: one that was left and is current again has a twin.
+WITH revived AS (
+    UPDATE mark SET superseded = NULL
+     WHERE device = %(device)s AND epoch = %(epoch)s AND superseded IS NOT NULL
+    RETURNING device
+)
+INSERT INTO incident (kind, device, detail, opened)
+SELECT 'two-devices-one-name', device, %(detail)s, %(now)s FROM revived
+ON CONFLICT DO NOTHING;
+
+-- supersede
+UPDATE mark SET superseded = %(now)s
+ WHERE device = %(device)s AND epoch <> %(epoch)s AND superseded IS NULL;
+
 -- keep_birth
 UPDATE device
    SET birth = %(birth)s, born = %(now)s, agent_version = %(agent_version)s, target = %(target)s,

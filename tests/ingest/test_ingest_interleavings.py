@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ingest_world import Process, Sender, add_device, now_us, table_of
 
+from cloud_hub.ingest.group import store_group
 from cloud_hub.ingest.ranges import Range, advance, merged, without
-from cloud_hub.ingest.reading import Arrival
+from cloud_hub.ingest.reading import Arrival, read
+from cloud_hub.ingest.settling import Told
 from cloud_hub.store.database import Database
 from wire.batch import BatchClass, GapEvent
 from wire.messages import EpochFloor, Marks
@@ -20,7 +22,7 @@ WINDOW = 6
 NUMBERS = itertools.count(1)
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """The process ends before its commit."""
 
 
@@ -105,15 +107,12 @@ class Hub:
         process = self.processes[which]
         try:
             with self.store.transaction() as connection:
-                from cloud_hub.ingest.group import store_group
-                from cloud_hub.ingest.reading import read
-
                 outcome = store_group(
                     connection, [read(each) for each in arrivals], process.tables, process.times()
                 )
                 if crash:
-                    raise Crash
-        except Crash:
+                    raise CrashError
+        except CrashError:
             process.tables.forget()
             return
         settled = process.settle(dict(outcome.told))
@@ -221,6 +220,31 @@ def check(hub: Hub, device: Device, number: int) -> None:
     told = {row["epoch"] % 2**64: row["mark"] for row in marks}
     assert all(sequence <= told[epoch] for epoch, sequence in device.produced)
     assert not hub.store.rows("SELECT 1 FROM quarantine WHERE device = %(device)s", {"device": number})
+
+
+def test_no_mark_passes_over_a_batch_that_is_being_stored(hub: Hub) -> None:
+    device = Device(f"device-{next(NUMBERS)}")
+    number = add_device(hub.store, device.sender.name)
+    hub.processes[0].born(device.sender)
+    device.write()
+    hub.deliver(device, device.under_way(), which=0, crash=False, marks=True)
+    device.write()
+    (arrival,) = device.under_way()
+    process = hub.processes[0]
+    stream = (number, device.sender.epoch - 2**64)
+    mover = Thread(target=hub.processes[1].settle, args=({stream: Told(floor=4)},))
+    with hub.store.transaction() as connection:
+        store_group(connection, [read(arrival)], process.tables, process.times())
+        mover.start()
+        mover.join(0.3)
+        assert mover.is_alive()  # it waits for the commit
+    mover.join()
+    of = {"device": number}
+    gaps = hub.store.rows(
+        "SELECT first_sequence AS a, last_sequence AS b FROM gap WHERE device = %(device)s", of
+    )
+    assert [(row["a"], row["b"]) for row in gaps] == [(3, 3)]
+    check(hub, device, number)
 
 
 ranges = st.lists(

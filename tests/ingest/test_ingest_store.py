@@ -332,5 +332,33 @@ def test_a_birth_settles_what_an_old_epoch_no_longer_holds(
     state = UseCaseState(use_case="motor-health", accepted_sequence=4, release="motor-health/3")
     process.born(sender, sender.birth(epochs=(EpochFloor(epoch=77, floor=1, next=1),), use_cases=(state,)))
     assert store.row("SELECT mark FROM mark WHERE highest > 0")["mark"] == 3
+    assert fleet.device(store, "press-01").gaps == 1
     assert facts.facts(store).missing == {"lost-at-hub": 2}
     assert fleet.device(store, "press-01").releases[0].release == "motor-health/3"
+
+
+def test_two_devices_with_one_name_become_an_incident(
+    store: Database, process: Process, sender: Sender
+) -> None:
+    def says(*epochs: int) -> None:
+        process.born(
+            sender, sender.birth(epochs=tuple(EpochFloor(epoch=each, floor=1, next=1) for each in epochs))
+        )
+
+    says(1)
+    says(1, 2)  # a restart
+    says(1, 2)  # a reconnection
+    assert fleet.incidents(store) == []
+    says(1, 3)  # a clone of the card
+    says(1, 2)  # and the first one again
+    says(1, 3)
+    (incident,) = fleet.incidents(store)
+    assert (incident.kind, incident.device) == ("two-devices-one-name", "press-01")
+
+
+def test_what_a_restored_database_forgot_becomes_a_gap(
+    store: Database, process: Process, sender: Sender
+) -> None:
+    process.born(sender, sender.birth(epochs=(EpochFloor(epoch=sender.epoch, floor=5, next=5),)))
+    assert facts.facts(store).missing == {"lost-at-hub": 4}
+    assert mark_of(store) == 4

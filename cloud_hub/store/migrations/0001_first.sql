@@ -94,7 +94,7 @@ CREATE TABLE mark (
     last_seen timestamptz NOT NULL,
     resent    bigint NOT NULL DEFAULT 0,         -- batches that came again
     highest   bigint NOT NULL DEFAULT 0,         -- highest sequence that came
-    closed_at bigint,                            -- a later epoch's birth said: nothing from this sequence on
+    superseded timestamptz,                      -- since a birth named another epoch as the current one
     PRIMARY KEY (device, epoch)
 );
 
