@@ -1,12 +1,14 @@
 """How long a machine's window waits for its prediction, beside what kernels and ONNX Runtime cost alone.
 
-The network is drawn, its size is real: remaining life and anomaly from the features
-of four channels, normalised inside the graph as a bundle's are.
+The network is drawn, its size is real: remaining life and anomaly from the features of
+four channels, normalised inside the graph as a bundle's are. The first p99 is what a machine
+waits, with whatever else runs on the host; the other figures are processor time.
 """
 
 from collections.abc import Callable, Iterator
 from functools import partial
 from statistics import median, quantiles
+from time import thread_time
 from typing import Any
 
 import numpy as np
@@ -32,11 +34,13 @@ Run = Callable[[], Any]
 
 def inference(race: Race, *, quick: bool) -> Iterator[dict[str, Any]]:
     """Features and prediction of one window of four channels; the prediction alone, beside an identity."""
-    taken = race(_contenders(), rounds=300 if quick else 4000)
+    contenders, rounds = _contenders(), 300 if quick else 4000
+    waited = race({"window": contenders["window"]}, rounds=rounds)["window"]
+    taken = race(contenders, rounds=rounds, clock=thread_time)
     micros = {name: median(times) * 1e6 for name, times in taken.items()}
-    worst = quantiles(taken["window"], n=100)[-1]
     window = f"window of {CHANNELS} x {LENGTH}, features + prediction"
-    yield {"figure": f"{window}, p99", "value": worst * 1e3, "unit": "ms", "bar": "<= 1.0"}
+    yield {"figure": f"{window}, p99", "value": _p99(waited) * 1e3, "unit": "ms", "bar": "<= 1.0"}
+    yield {"figure": f"{window}, p99 on the core", "value": _p99(taken["window"]) * 1e3, "unit": "ms"}
     yield {
         "figure": window,
         "value": micros["window"],
@@ -59,6 +63,10 @@ def inference(race: Race, *, quick: bool) -> Iterator[dict[str, Any]]:
         "reference": "bare run() of identity",
         "reference_value": micros["identity"],
     }
+
+
+def _p99(times: list[float]) -> float:
+    return quantiles(times, n=100)[-1]
 
 
 def _contenders() -> dict[str, Run]:
