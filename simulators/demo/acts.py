@@ -21,9 +21,10 @@ def roll_out(
     factory: Factory, release: str, *plan: str, stage: Stage, look: Callable[[Rollout], None] = lambda _: None
 ) -> Rollout:
     """Start a rollout of ``release`` and follow it to its end; ``look`` sees every state on the way."""
-    started = factory.commands.json("rollout", "start", release, *plan)
+    started = factory.commands.json("rollout", "start", release, *plan)["rollout"]
     while True:
-        now: Rollout = factory.commands.json("rollout", "status", started["id"], exits=(0, 3))
+        status = factory.commands.json("rollout", "status", started["id"])
+        now: Rollout = status["rollout"] | {"devices": status["devices"]}
         states = [device["state"] for device in now["devices"]]
         stage.tell(f"wave {now['wave']}: " + ", ".join(f"{states.count(s)} {s}" for s in sorted({*states})))
         if now["state"] in ENDED:
@@ -45,16 +46,12 @@ def await_arrival(factory: Factory, source: str) -> None:
     while time.monotonic() < deadline:
         factory.check()
         wanted = {device: row["position"] for device, row in produced(factory, source).items()}
-        found = {device: factory.status(device) for device in wanted}
-        if all(found[device].get("position") == wanted[device] for device in wanted) and not any(
-            status.get("backlog", 1) for status in found.values()
-        ):
+        found = {device: factory.agent(device) for device in wanted}
+        if all(agent.position == wanted[name] and not agent.waiting for name, agent in found.items()):
             return
         time.sleep(LOOK_EVERY_S)
-    left = {device: (status.get("position"), status.get("backlog")) for device, status in found.items()}
-    raise DemoError(
-        f"not everything arrived within {PATIENCE_S:.0f} s: positions and backlogs {left}, wanted {wanted}"
-    )
+    left = {name: agent for name, agent in found.items() if agent.waiting or agent.position != wanted[name]}
+    raise DemoError(f"not everything arrived within {PATIENCE_S:.0f} s: {left}; the sources are at {wanted}")
 
 
 def count_samples(factory: Factory, sources: Iterable[str]) -> list[Fact]:

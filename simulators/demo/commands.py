@@ -13,6 +13,7 @@ from typing import IO, Any
 from simulators.demo.errors import DemoError
 
 PATIENCE_S = 180.0
+ANDON = (sys.executable, "-P", "-m", "andon")  # -P: the folder it is called in cannot shadow a module
 
 
 class Commands:
@@ -39,7 +40,7 @@ class Commands:
 
     def text(self, *arguments: str, exits: tuple[int, ...] = (0,), patience_s: float = PATIENCE_S) -> str:
         """What ``andon ARGUMENTS`` prints; an exit status outside of ``exits`` is a ``DemoError``."""
-        command = [sys.executable, "-m", "andon", *arguments]
+        command = [*ANDON, *arguments]
         try:
             done = subprocess.run(
                 command,
@@ -60,7 +61,7 @@ class Commands:
         """Start ``andon ARGUMENTS`` and leave it running; its messages go to the log folder."""
         return Running(
             name,
-            [sys.executable, "-m", "andon", *arguments],
+            [*ANDON, *arguments],
             environment=self._environment | dict(environment or {}),
             log=self.logs / f"{name}.log",
         )

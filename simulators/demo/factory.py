@@ -4,8 +4,10 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +18,14 @@ from wire.clock import Clock
 MARKER = ".andon-demo"  # only a folder that carries it is ever emptied
 PROFILE = "generic-x86"
 STARTING_AT_ONCE = 2
+BIRTHS_S = 90.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentState:
+    position: int = 0  # of its source, stored
+    samples: int = 0  # stored
+    waiting: int = 1  # batches the hub has not settled
 
 
 def default_folder() -> Path:
@@ -74,8 +84,9 @@ class Factory:
     def start_hub(self) -> dict[str, Any]:
         """Make the keys, start the hub and return its endpoints."""
         self.commands.json("keys", "init", "--offline", str(self.folder / "offline-keys"))
-        self.hub = self.commands.start("hub", "hub", "run", "--json")
-        endpoints: dict[str, Any] = self.hub.ready(patience_s=120)
+        self.hub = self.commands.start("hub", "hub", "run", "--json", "--ephemeral")
+        self.hub.ready(patience_s=120)
+        endpoints: dict[str, Any] = self.commands.json("hub", "status")
         return endpoints
 
     def start_source(self, name: str, *arguments: str, devices: Iterable[str]) -> dict[str, str]:
@@ -120,7 +131,7 @@ class Factory:
                 f'[hub]\nurl = "{hub_url}"\n\n[feed]\naddress = "{feeds[device]}"\n\n'
                 f"[probation]\nhours = {probation_hours}\n"
             )
-            self.commands.json("edge", "enroll", *self._config(device), "--token-file", str(token))
+            self.commands.text("edge", "enroll", *self._config(device), "--token-file", str(token))
             token.unlink()
 
         _all(one, feeds)
@@ -139,13 +150,29 @@ class Factory:
     def _config(self, device: str) -> tuple[str, str]:
         return "--config", str(self.home(device) / "agent.toml")
 
-    def status(self, device: str) -> dict[str, Any]:
-        """What the agent last wrote of itself; empty before it did."""
+    def agent(self, device: str) -> AgentState:
+        """What the agent last wrote of itself; nothing done where it has not written yet."""
         try:
-            found: dict[str, Any] = json.loads((self.home(device) / "status.json").read_text())
+            found = json.loads((self.home(device) / "status.json").read_text())
         except (FileNotFoundError, ValueError):
-            return {}
-        return found
+            return AgentState()
+        return AgentState(
+            position=found["sources"][device]["position"],
+            samples=found["sources"][device]["samples"],
+            waiting=found["outbox"]["batches"],
+        )
+
+    def await_births(self) -> None:
+        """Wait until the hub knows every device that was started, and its machines."""
+        deadline = time.monotonic() + BIRTHS_S
+        while time.monotonic() < deadline:
+            self.check()
+            known = {device["name"] for device in self.commands.json("device", "list") if device["machines"]}
+            if self.agents.keys() <= known:
+                return
+            time.sleep(0.5)
+        missing = ", ".join(sorted(self.agents.keys() - known))
+        raise DemoError(f"no birth of {missing} within {BIRTHS_S:.0f} s: see {self.commands.logs}")
 
     def check(self) -> None:
         """Raise where a part ended that should run."""

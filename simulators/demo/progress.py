@@ -48,7 +48,9 @@ class Progress:
             yield stage
         took = self.seconds[title] = time.monotonic() - began
         self.console.print(
-            f"[green]✓[/green] {title:<34} [dim]{took:5.1f} s[/dim]  {stage.outcome}", highlight=False
+            f"[green]✓[/green] {title:<34} [dim]{took:5.1f} s[/dim]  {stage.outcome}",
+            highlight=False,
+            soft_wrap=True,
         )
 
     def say(self, text: str) -> None:

@@ -51,12 +51,13 @@ class PumpStory:
     def _open(self) -> None:
         with self.progress.stage("hub: database, broker, keys") as stage:
             endpoints = self.factory.start_hub()
-            stage.done(f"console {endpoints['open_url']}")
+            stage.done(f"console {endpoints['console_link']}")
         with self.progress.stage("devices: certificates, agents") as stage:
             feeds = self.factory.start_source(SOURCE, "machine", "--seed", str(self.seed), devices=DEVICES)
             self.factory.enrol(feeds, site="lyon", hub_url=endpoints["device_url"], probation_hours=12.0)
             for device in DEVICES:
                 self.factory.start_agent(device)
+            self.factory.await_births()
             stage.done(f"{len(DEVICES)} agents, each a process with a key of its own")
 
     def _history(self) -> None:
@@ -138,7 +139,9 @@ class PumpStory:
     def _foresight(self) -> list[Fact]:
         """The devices' own predictions for machines no model has learned from, against the truth."""
         truth = self.factory.truth(SOURCE) / "failures.jsonl"
-        score = self.factory.commands.json("model", "score", self._release, "--truth", str(truth))
+        score = self.factory.commands.json(
+            "model", "score", self._release, "--truth", str(truth), "--held-out"
+        )
         unit = score["unit"]
         return [
             Fact(
@@ -183,7 +186,7 @@ class PumpStory:
         return self._labels("failure")
 
     def _stored(self) -> int:
-        return sum(self.factory.status(device).get("samples_committed", 0) for device in DEVICES)
+        return sum(self.factory.agent(device).samples for device in DEVICES)
 
     def _foreseen(self) -> dict[str, float]:
         """Hours between the first alarm of a life and the failure that ended it, by machine."""
