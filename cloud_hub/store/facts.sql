@@ -1,16 +1,18 @@
 -- samples_by_device
-SELECT device.name AS device, count(sample.signal) AS count
+WITH counted AS (SELECT signal, count(*) AS count FROM sample GROUP BY signal)
+SELECT device.name AS device, coalesce(sum(counted.count), 0)::bigint AS count
   FROM device
   LEFT JOIN machine ON machine.device = device.id
   LEFT JOIN signal ON signal.machine = machine.id
-  LEFT JOIN sample ON sample.signal = signal.id
+  LEFT JOIN counted ON counted.signal = signal.id
  GROUP BY device.name ORDER BY device.name;
 
 -- samples_by_machine
-SELECT machine.name AS machine, count(sample.signal) AS count
+WITH counted AS (SELECT signal, count(*) AS count FROM sample GROUP BY signal)
+SELECT machine.name AS machine, coalesce(sum(counted.count), 0)::bigint AS count
   FROM machine
   LEFT JOIN signal ON signal.machine = machine.id
-  LEFT JOIN sample ON sample.signal = signal.id
+  LEFT JOIN counted ON counted.signal = signal.id
  GROUP BY machine.name ORDER BY machine.name;
 
 -- predictions_by_release

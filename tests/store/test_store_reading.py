@@ -1,13 +1,16 @@
 """What pages read: charts that keep every extreme, labels kept once, quarantine explained."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from cloud_hub.errors import ConflictError, NotFoundError
-from cloud_hub.store import charts, fleet, quarantine
+from cloud_hub.store import charts, fleet, quarantine, quarantine_cli
 from cloud_hub.store.database import Database
 from cloud_hub.store.labels import NewLabel, insert
 from cloud_hub.store.reasons import Reason, explain
@@ -130,3 +133,24 @@ def test_what_was_stored_cannot_be_replayed(store: Database) -> None:
         quarantine.ask_replay(store, number, now=NOW)
     with pytest.raises(NotFoundError):
         quarantine.show(store, number + 1)
+
+
+def test_quarantine_is_listed_and_explained_on_the_command_line(
+    store: Database, database: str, state_root: Path
+) -> None:
+    store.execute(
+        "INSERT INTO quarantine (device, topic, epoch, sequence, reason, detail, payload, sha256, bytes, received)"
+        " SELECT id, 'andon/v1/press-01/batch', -1, 7, 'NotFinite', 'signal 1', 'x', 'h', 1, %(now)s FROM device",
+        {"now": NOW},
+    )
+    config = state_root / "hub.toml"
+    config.write_text(f'database_url = "{database}"\n')
+    ask = ["--config", str(config), "--json"]
+    (listed,) = json.loads(CliRunner().invoke(quarantine_cli.quarantine, ask).output)
+    assert (listed["device"], listed["reason"], listed["epoch"]) == ("press-01", "NotFinite", 2**64 - 1)
+    shown = json.loads(
+        CliRunner().invoke(quarantine_cli.quarantine, ["show", str(listed["id"]), *ask]).output
+    )
+    assert (shown["explanation"], shown["contents"]) == (explain("NotFinite"), None)
+    nothing = CliRunner().invoke(quarantine_cli.quarantine, ["list", "--device", "press-02", *ask])
+    assert json.loads(nothing.output) == []
