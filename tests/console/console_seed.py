@@ -87,15 +87,12 @@ def _machine(
         connection.execute("INSERT INTO latest VALUES (%s, %s, %s)", [signal, times[-1], values[-1]])
     lives = [min(250.0, life + (hours[-1] - hour) * 0.9 + 6 * math.sin(hour / 5)) for hour in hours]
     rows = [[each, each - 14, min(each + 18, 260.0), max(0.1, 1.6 - each / 140)] for each in lives]
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """INSERT INTO prediction (time, machine, device, epoch, sequence, release, values)
-               SELECT %s, %s, device, 5, 1, %s, %s FROM machine WHERE id = %s""",
-            [
-                (time, machine, f"{USE_CASE}/{1 + (hour > 200)}", row, machine)
-                for hour, (time, row) in enumerate(zip(times, rows, strict=True))
-            ],
-        )
+    cell = connection.execute("SELECT device FROM machine WHERE id = %s", [machine]).fetchone()
+    assert cell is not None
+    fields = "COPY prediction (time, machine, device, epoch, sequence, release, values) FROM STDIN"
+    with connection.cursor() as cursor, cursor.copy(fields) as copy:
+        for hour, (time, row) in enumerate(zip(times, rows, strict=True)):
+            copy.write_row((time, machine, cell["device"], 5, 1, f"{USE_CASE}/{1 + (hour > 200)}", row))
     connection.execute(
         "INSERT INTO latest_prediction VALUES (%s, %s, %s, %s, %s)",
         [machine, USE_CASE, f"{USE_CASE}/2", times[-1], rows[-1]],

@@ -1,5 +1,6 @@
 """Every page shows what the database holds, in words, whatever a device calls itself."""
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -83,9 +84,10 @@ def test_what_is_not_there_is_said_in_words(client: FlaskClient, path: str) -> N
     assert "There is no" in answer.text
 
 
-@pytest.mark.parametrize("span", ["", "7", "-1d", "0d", "9999999d", "999999d", "1d;drop", "1 d"])
-def test_an_absurd_span_is_refused_in_words(client: FlaskClient, rollout: str, span: str) -> None:
-    for path in ("/machines/pump-1", "/api/v1/machines/pump-1/series", "/api/v1/machines/pump-1/predictions"):
+def test_an_absurd_span_is_refused_in_words(client: FlaskClient, rollout: str) -> None:
+    spans = ("", "7", "-1d", "0d", "9999999d", "999999d", "1d;drop", "1 d")
+    paths = ("/machines/pump-1", "/api/v1/machines/pump-1/series", "/api/v1/machines/pump-1/predictions")
+    for path, span in itertools.product(paths, spans):
         answer = client.get(path, query_string={"span": span})
         assert answer.status_code == 400
         assert "Expected a span" in answer.text

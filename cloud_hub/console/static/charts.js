@@ -14,10 +14,9 @@ const told = (value) => (value == null ? "–" : Number(value.toPrecision(4)).to
 const stamp = (seconds) => new Date(seconds * 1e3).toISOString();
 const minute = (seconds) => stamp(seconds).slice(0, 16).replace("T", " ");
 
-// Days where the span is long, the time of day where it is short; ISO order, UTC, as everywhere.
-function ticks(u, splits) {
-  const days = u.scales.x.max - u.scales.x.min > 3 * 86400;
-  return splits.map((seconds) => (days ? stamp(seconds).slice(5, 10) : stamp(seconds).slice(11, 16)));
+// A day at its midnight, else the time of day; ISO order, UTC, as everywhere.
+function ticks(_, splits) {
+  return splits.map((seconds) => (seconds % 86400 ? stamp(seconds).slice(11, 16) : stamp(seconds).slice(5, 10)));
 }
 
 function axes() {
@@ -26,10 +25,10 @@ function axes() {
   return [{ ...common, values: ticks, size: 30 }, { ...common, size: 52, space: 26 }];
 }
 
-// The values under the pointer, told beside the title.
+// The values under the pointer, else the last ones, told beside the title.
 function tell(u, output, name) {
-  const at = u.cursor.idx;
-  output.textContent = at == null || u.data[1][at] == null ? "" : `${name(at)}  ·  ${minute(u.data[0][at])}`;
+  const at = u.cursor.idx ?? u.data[1].findLastIndex((value) => value != null);
+  output.textContent = u.data[1][at] == null ? "" : `${name(at)}  ·  ${minute(u.data[0][at])}`;
 }
 
 function vertical(u, time, colour, dash) {
@@ -61,6 +60,7 @@ function horizontal(u, value, colour) {
 }
 
 function options(uPlot, place, height, series, extra) {
+  const report = (u) => tell(u, extra.output, (at) => extra.name(u.data, at));
   return {
     width: Math.max(place.clientWidth, 200),
     height,
@@ -69,16 +69,26 @@ function options(uPlot, place, height, series, extra) {
     axes: axes(),
     series: [{}, ...series],
     bands: extra.bands ?? [],
-    hooks: { setCursor: [(u) => tell(u, extra.output, (at) => extra.name(u.data, at))], ...extra.hooks },
+    hooks: { setCursor: [report], setData: [report], ready: [report], ...extra.hooks },
     cursor: { sync: { key: "machine" }, drag: { x: false, y: false }, points: { size: 6 } },
     legend: { show: false },
   };
 }
 
+// A chart is as wide as its place, however the page changes.
+const fit = new ResizeObserver((changes) => {
+  for (const { target } of changes) {
+    if (target.plot && target.clientWidth && target.clientWidth !== target.plot.width) {
+      target.plot.setSize({ width: target.clientWidth, height: target.plot.height });
+    }
+  }
+});
+
 function redraw(uPlot, place, height, series, data, extra = {}) {
   place.plot?.destroy();
   place.replaceChildren();
   place.plot = new uPlot(options(uPlot, place, height, series, extra), data, place);
+  fit.observe(place);
   place.again = () => redraw(uPlot, place, height, series, data, extra);
 }
 
@@ -141,27 +151,30 @@ function drawLife(uPlot, place, answer) {
   update(uPlot, place, 260, make, [answer.times, answer.upper, answer.lower, answer.remaining_life]);
 }
 
+function boxFor(place, signal) {
+  const found = [...place.children].find((child) => child.dataset.signal === signal);
+  if (found) return found;
+  const box = document.createElement("div");
+  const title = document.createElement("h3");
+  const output = document.createElement("output");
+  const plot = document.createElement("div");
+  box.className = "chart";
+  box.dataset.signal = signal;
+  title.textContent = signal;
+  output.className = "pointed";
+  plot.setAttribute("role", "img");
+  plot.setAttribute("aria-label", `${signal} over time; latest values are in the table below.`);
+  title.append(output);
+  box.append(title, plot);
+  place.append(box);
+  return box;
+}
+
 function drawSeries(uPlot, place, answer) {
-  for (const each of answer.series) {
-    let own = [...place.children].find((child) => child.dataset.signal === each.signal);
-    if (!own) {
-      const box = document.createElement("div");
-      box.className = "chart";
-      box.dataset.signal = each.signal;
-      const title = document.createElement("h3");
-      title.textContent = each.signal;
-      const output = document.createElement("output");
-      output.className = "pointed";
-      title.append(output);
-      const plot = document.createElement("div");
-      plot.setAttribute("role", "img");
-      plot.setAttribute("aria-label", `${each.signal} over time; latest values are in the table below.`);
-      box.append(title, plot);
-      place.append(box);
-      own = box;
-    }
-    drawOne(uPlot, own.lastElementChild, own.querySelector("output"), answer, each);
-  }
+  const boxes = answer.series.map((each) => boxFor(place, each.signal)); // all of them first: they share the width
+  answer.series.forEach((each, n) =>
+    drawOne(uPlot, boxes[n].lastElementChild, boxes[n].querySelector("output"), answer, each),
+  );
 }
 
 function drawOne(uPlot, place, output, answer, each) {
@@ -170,8 +183,6 @@ function drawOne(uPlot, place, output, answer, each) {
     nothing(place, "No sample in this span.");
     return;
   }
-  const last = (each.high ?? each.low).findLast((v) => v != null);
-  if (!place.matches(":hover")) output.textContent = `${told(last)} ${each.unit_label}`;
   const stretched = Boolean(each.high);
   const make = () => {
     const data = css("--data");
@@ -216,11 +227,6 @@ async function start() {
   });
   const plots = () => document.querySelectorAll(".chart, .chart > div");
   const again = () => plots().forEach((place) => place.plot && place.again?.());
-  let width = innerWidth;
-  addEventListener("resize", () => {
-    if (innerWidth !== width) again();
-    width = innerWidth;
-  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
 }
 
