@@ -52,7 +52,7 @@ class Directive:
         try:
             fields = json.loads(payload)
             return cls(**{name: kind(fields[name]) for name, kind in _FIELDS.items()})
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
             raise MessageError(f"not a directive: {error!r}") from error
 
 
@@ -91,7 +91,7 @@ class SignedDirective:
                 key_id=str(fields["key_id"]),
                 signature=base64.b64decode(fields["signature"], validate=True),
             )
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
             raise MessageError(f"not a signed directive: {error!r}") from error
 
 
@@ -122,7 +122,7 @@ class Directors:
         try:
             rows = json.loads(payload)["directors"]
             return cls(directors=tuple(_director(row) for row in rows))
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
             raise MessageError(f"not a list of directors: {error!r}") from error
 
 

@@ -118,18 +118,26 @@ def listen(address: str) -> socket.socket:
     """A listening socket; a Unix one is for this user alone and replaces a dead one's file."""
     family, target = _target(address)
     sock = socket.socket(family, socket.SOCK_STREAM)
-    if family == socket.AF_UNIX:
-        Path(str(target)).unlink(missing_ok=True)
-        before = os.umask(0o177)
-        try:
+    try:
+        if family == socket.AF_UNIX:
+            _bind_privately(sock, str(target))
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(target)
-        finally:
-            os.umask(before)
-    else:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(target)
-    sock.listen()
+        sock.listen()
+    except OSError:
+        sock.close()
+        raise
     return sock
+
+
+def _bind_privately(sock: socket.socket, path: str) -> None:
+    Path(path).unlink(missing_ok=True)
+    before = os.umask(0o177)
+    try:
+        sock.bind(path)
+    finally:
+        os.umask(before)
 
 
 def _target(address: str) -> tuple[socket.AddressFamily, str | tuple[str, int]]:

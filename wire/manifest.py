@@ -94,7 +94,7 @@ class Manifest:
                 opset=int(row["opset"]),
                 lineage={str(key): str(value) for key, value in row["lineage"].items()},
             )
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
             raise BundleError(f"not a manifest: {error!r}") from error
 
 

@@ -62,7 +62,7 @@ class Birth:
                 epochs=tuple(_epoch_floor(row) for row in fields["epochs"]),
                 use_cases=tuple(_use_case_state(row) for row in fields["use_cases"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise MessageError(f"not a birth: {error!r}") from error
 
 
@@ -86,7 +86,7 @@ class Status:
                 since_us=int(fields["since_us"]),
                 reason=str(fields.get("reason", "")),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise MessageError(f"not a status: {error!r}") from error
 
 
@@ -107,7 +107,7 @@ class Marks:
         try:
             beyond = tuple((int(first), int(last)) for first, last in fields["beyond"])
             marks = cls(epoch=int(fields["epoch"]), mark=int(fields["mark"]), beyond=beyond)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise MessageError(f"not a commit mark: {error!r}") from error
         if marks.mark < 0 or len(beyond) > MOST_RANGES or any(first > last for first, last in beyond):
             raise MessageError(f"expected a mark from 0 and ascending ranges, got {marks}")
@@ -134,7 +134,7 @@ class Command:
                 id=str(fields.get("id", "")),
                 arguments=dict(fields.get("arguments", {})),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise MessageError(f"not a command: {error!r}") from error
 
 

@@ -84,7 +84,7 @@ class SignalTable:
                 machines=tuple(_machine(row) for row in fields["machines"]),
                 signals=tuple(_signal(row) for row in fields["signals"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise MessageError(f"not a signal table: {error!r}") from error
 
     def signals_of(self, machine: int, kind: SignalKind) -> tuple[Signal, ...]:

@@ -84,3 +84,8 @@ def test_what_is_no_frame_is_refused(payload: bytes) -> None:
 def test_an_unreadable_address_is_refused(address: str) -> None:
     with pytest.raises(FeedError, match="expected unix:/path"):
         connect(address)
+
+
+def test_a_feed_that_cannot_be_offered_leaves_nothing_open(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"path too long|No such file"):
+        listen(f"unix:{tmp_path}/nowhere/feed")

@@ -40,6 +40,13 @@ def test_message_survives_a_round_trip_and_a_newer_writer(parse: Callable[[bytes
     assert parse(sent.to_json().replace(b"{", b'{"later":1,', 1)) == sent
 
 
+def test_a_number_beyond_all_numbers_is_refused() -> None:
+    with pytest.raises(MessageError):
+        Birth.from_json(BIRTH.to_json().replace(b'"time_us":5', b'"time_us":1e999'))
+    with pytest.raises(MessageError):
+        Marks.from_json(b'{"epoch":1e999,"mark":1,"beyond":[]}')
+
+
 @pytest.mark.parametrize("parse", [Birth.from_json, Status.from_json, Marks.from_json, Command.from_json])
 @pytest.mark.parametrize("payload", [b"", b"[]", b"{}", b"null", b"\xff", b'{"epoch":"x"}', b"[" * 100_000])
 def test_garbage_is_not_a_message(parse: Callable[[bytes], Any], payload: bytes) -> None:
