@@ -58,13 +58,13 @@ class Pulse:
             if self._listeners >= MOST_LISTENERS or self._stopped:
                 return None
             self._listeners += 1
+            known = self._beat  # may be old; what changed since is news
             if not self._runs:
                 self._runs = True
                 threading.Thread(target=self._look, name="console-pulse", daemon=True).start()
-        return self._tell()
+        return self._tell(known)
 
-    def _tell(self) -> Iterator[str]:
-        known: Beat | None = None
+    def _tell(self, known: Beat) -> Iterator[str]:
         try:
             yield "retry: 2000\n\n"
             while beat := self._next(known):
@@ -74,10 +74,9 @@ class Pulse:
             with self._turn:
                 self._listeners -= 1
 
-    def _next(self, known: Beat | None) -> Beat | None:
-        number = known.number if known else 0
+    def _next(self, known: Beat) -> Beat | None:
         with self._turn:
-            self._turn.wait_for(lambda: self._stopped or self._beat.number > number)
+            self._turn.wait_for(lambda: self._stopped or self._beat.number > known.number)
             return None if self._stopped else self._beat
 
     def _look(self) -> None:
@@ -102,8 +101,8 @@ class Pulse:
         return Beat(number=number, now=now, marks={name: str(mark) for name, mark in row.items()})
 
 
-def _news(known: Beat | None, beat: Beat) -> dict[str, object]:
-    changed = [name for name, mark in beat.marks.items() if known and known.marks.get(name) != mark]
+def _news(known: Beat, beat: Beat) -> dict[str, object]:
+    changed = [name for name, mark in beat.marks.items() if known.marks.get(name) != mark]
     return {
         "now": beat.now.timestamp(),
         "clock": f"{beat.now:%Y-%m-%d %H:%M}",
