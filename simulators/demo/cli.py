@@ -1,9 +1,11 @@
 """``andon demo``: choose the story, play it, show the facts, and stay until Ctrl-C."""
 
+import json
 import signal
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +27,7 @@ REPLAY_DAYS = 60.0
 
 
 def demo(
+    *,
     leave: Annotated[
         bool, typer.Option("--exit", help="End after the facts; status 1 if one is wrong.")
     ] = False,
@@ -33,10 +36,11 @@ def demo(
         Path | None, typer.Option(help="A folder with C-MAPSS FD001: tell the story on recorded engines.")
     ] = None,
     folder: Annotated[Path | None, typer.Option(help="Where to keep everything; emptied first.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON at the end.")] = False,
     seed: Annotated[int, typer.Option(help="Another seed, other machines.")] = 7,
 ) -> None:
     """Run the whole factory on this machine and watch the loop close."""
-    console = Console()
+    console = Console(stderr=as_json)
     if data is not None:
         recording_in(data, "train_FD001")
     with ExitStack() as stack:
@@ -50,6 +54,8 @@ def demo(
         facts = story.tell()
         signal.setitimer(signal.ITIMER_REAL, 0)
         _conclude(story, facts, time.monotonic() - began)
+        if as_json:
+            typer.echo(json.dumps([asdict(fact) for fact in facts]))
         if not leave:
             console.print("The console stays up; Ctrl-C stops everything.")
             threading.Event().wait()

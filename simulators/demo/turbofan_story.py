@@ -124,6 +124,12 @@ class TurbofanStory:
         engines = f"{self.subset}, {score['machines']} engines"
         return [
             at_most(f"RMSE, clip ({engines})", score["rmse"], self.bar),
+            Fact(
+                name="the same of the trivial baseline",
+                found=f"{score['baseline_rmse']:.2f}",
+                expected="worse than the model's",
+                holds=score["baseline_rmse"] > score["rmse"],
+            ),
             told(f"NASA score, clip ({engines})", f"{score['nasa']:.0f}"),
             told(f"RMSE, raw ({engines})", f"{raw['rmse']:.2f}"),
             told(f"NASA score, raw ({engines})", f"{raw['nasa']:.0f}"),
