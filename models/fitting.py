@@ -84,9 +84,13 @@ def normalise(features: Floats, names: Sequence[str], use_case: UseCase) -> Norm
     """Mean and rate of each feature; constant and excluded ones get rate 0."""
     wide = torch.from_numpy(features).double()
     mean, spread = wide.mean(dim=0), wide.std(dim=0, unbiased=False)
-    useful = (spread > CONSTANT * mean.abs().clamp(min=1e-3)) & ~_excluded(names, use_case.network.exclude)
+    allowed = _match(names, use_case.network.include) & ~_match(names, use_case.network.exclude)
+    useful = allowed & (spread > CONSTANT * mean.abs().clamp(min=1e-3))
     if not useful.any():
-        raise FitError("expected features that vary, got constants only: are the sensors connected?")
+        raise FitError(
+            f"expected features that vary, got constants only ({int(allowed.sum())} of {len(names)} may be "
+            "used): are the sensors connected?"
+        )
     rate = torch.where(useful, 1 / spread.clamp(min=1e-30), torch.zeros_like(spread))
     return Normalisation(mean=mean.float(), rate=rate.float(), clip=use_case.network.clip)
 
@@ -95,7 +99,7 @@ def describe_healthy(normal: Tensor, names: Sequence[str], use_case: UseCase) ->
     """Centre, whitening and edge of healthy rows [n, width] (normalised features)."""
     settings = use_case.anomaly
     wide = normal.double()
-    used = (~_excluded(names, settings.exclude)).double()
+    used = (~_match(names, settings.exclude)).double()
     centre = wide.mean(dim=0)
     covariance = (wide - centre).T @ (wide - centre) / len(wide)
     # Shrinking towards the unit matrix keeps directions that hardly varied while healthy from dominating.
@@ -176,7 +180,7 @@ def _weights(network: nn.Sequential) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
-def _excluded(names: Sequence[str], patterns: Sequence[str]) -> Tensor:
+def _match(names: Sequence[str], patterns: Sequence[str]) -> Tensor:
     return torch.tensor([any(fnmatchcase(name, pattern) for pattern in patterns) for name in names])
 
 

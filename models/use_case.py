@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from models.errors import UseCaseError
+from models.interface import AGE, MEAN
 
 FOLDER = "use_cases"
 SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}  # of a UCUM unit of time
@@ -49,7 +50,8 @@ class Network(_Part):
     hidden: tuple[Count, ...] = (128, 64)
     dropout: Share = 0.1
     clip: Positive = 4.0  # standard deviations beyond which a feature says no more
-    exclude: tuple[str, ...] = ()  # patterns of features it must not use
+    include: tuple[str, ...] = ("*",)  # patterns of features it may use ...
+    exclude: tuple[str, ...] = ()  # ... and of those that it must not use all the same
 
 
 class Anomaly(_Part):
@@ -92,7 +94,10 @@ class Coverage(_Part):
 class Gate(_Part):
     """What a candidate must show on the held-out machines."""
 
-    baseline_ratio: Positive = 0.9  # its RMSE over the best trivial baseline's
+    must_beat: tuple[Literal["mean remaining life", "remaining life by age"], ...] = Field(
+        default=(MEAN, AGE), min_length=1
+    )
+    baseline_ratio: Positive = 0.9  # its RMSE over that of the best guess it must beat
     champion_ratio: Positive = 1.0  # its RMSE over the champion's
     least_machines: Count = 2
     latency_ms: Positive = 5.0  # of one prediction, median

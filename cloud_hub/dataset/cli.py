@@ -17,10 +17,12 @@ from cloud_hub.errors import NotFoundError
 from cloud_hub.store import labels
 from cloud_hub.store.database import Database
 from cloud_hub.store.facts_cli import alarms, facts
+from cloud_hub.store.quarantine_cli import quarantine
 
 data_app = typer.Typer(no_args_is_help=True, help="Labels, datasets and quarantine.")
 data_app.command()(facts)
 data_app.command()(alarms)
+data_app.add_typer(quarantine, name="quarantine")
 
 Config = Annotated[Path | None, typer.Option(help="The hub's configuration file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

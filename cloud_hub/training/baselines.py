@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.examples import Examples
+from models.interface import AGE, MEAN
 
-MEAN, AGE = "mean remaining life", "remaining life by age"
 AGES = 200  # steps of age at which the second is worked out
 
 Floats = NDArray[np.float64]

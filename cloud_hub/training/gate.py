@@ -69,7 +69,9 @@ def judge(
     unit: str,
 ) -> Verdict:
     """Judge a candidate's ``card`` against trivial ``baselines`` and the ``champion``, if there is one."""
-    best = min(baselines, key=lambda rival: rival.card.rmse)
+    best = min(
+        (rival for rival in baselines if rival.name in rule.must_beat), key=lambda rival: rival.card.rmse
+    )
     rivals = [(best, rule.baseline_ratio), *([(champion, rule.champion_ratio)] if champion else [])]
     checks = (
         _enough(card, rule),

@@ -99,7 +99,8 @@ def test_score_holds_the_devices_predictions_against_the_truth(stored: Stored, t
     assert (found["predictions"], found["machines"], found["unit"]) == (200, 2, "h")
     assert found["rmse"] == pytest.approx(((16 + 1600) / 2) ** 0.5)
     assert found["coverage"] == 0.5
-    assert found["baseline_rmse"] == min(found["baselines"].values()) > 20
+    assert found["baseline_rmse"] == found["baselines"]["mean remaining life"] > 20
+    assert set(found["baselines"]) == {"mean remaining life", "remaining life by age"}
     assert (
         "NASA score"
         in runner.invoke(model_app, ["score", "motor-health", "--truth", str(truth(tmp_path))]).stdout

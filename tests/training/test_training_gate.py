@@ -49,6 +49,15 @@ def test_candidate_is_held_against_the_best_baseline() -> None:
     assert "error against mean remaining life: expected <= 36 h (0.9 x 40), got RMSE 39 h" in verdict.reason
 
 
+def test_guess_that_need_not_be_beaten_is_shown_all_the_same() -> None:
+    cards = {"mean remaining life": card(80, 80), "remaining life by age": card(9, 9)}
+    rivals = tuple(Rival(name=name, card=found) for name, found in cards.items())
+    rule = Gate(must_beat=("mean remaining life",))
+    verdict = judge(card(10, 12), rivals, None, costs=CHEAP, rule=rule, interval=Coverage(), unit="h")
+    assert verdict.passed
+    assert verdict.evidence["baselines"] == {"mean remaining life": 80.0, "remaining life by age": 9.0}
+
+
 def test_candidate_worse_than_the_champion_is_refused() -> None:
     verdict = judged(card(10, 12, 14), champion=card(9, 11, 13))
     assert not verdict.passed
