@@ -57,11 +57,7 @@ class Parts:
         )
         self.uplink = Uplink(
             device=config.device,
-            address=Address(
-                host=identity.broker_host,
-                port=identity.broker_port,
-                tls=identity.tls() if identity.broker_tls else None,
-            ),
+            address=_address(identity),
             settings=config.uplink,
             outbox=self.outbox,
             clock=clock,
@@ -114,3 +110,8 @@ class Parts:
             correlation=event.correlation,
         )
         self.uplink.announce()
+
+
+def _address(identity: Identity) -> Address:
+    tls = identity.tls() if identity.broker_tls else None
+    return Address(host=identity.broker_host, port=identity.broker_port, tls=tls)
