@@ -22,9 +22,9 @@ USE_CASE = "motor-health"
 SOURCE = "machines"
 DEVICES = tuple(f"cell-{number}" for number in range(1, 7))
 FACTOR = 43_200.0  # twelve hours a second
-ENOUGH_FAILURES = 24
+ENOUGH_FAILURES = 30
 LABELS_EVERY_S = 6.0
-FORESIGHT_S = 25.0  # at least so long the fleet predicts before the bad release
+FORESIGHT_S = 30.0  # at least so long the fleet predicts before the bad release
 PLAN = ("--wave", "1", "--wave", "50%", "--wave", "100%", "--soak", "6")
 
 Record = dict[str, Any]
@@ -72,7 +72,7 @@ class PumpStory:
             trained = self.factory.commands.json("model", "train", USE_CASE)
             self._release = trained["release"]
             if not trained["gate"]["passed"]:
-                raise DemoError(f"the gate refused {self._release}: {trained['gate']['reasons']}")
+                raise DemoError(f"the gate refused {self._release}: {trained['gate']['reason']}")
             stage.done(f"{self._release} from dataset {trained['dataset']}")
 
     def _roll_out(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from simulators.demo.acts import LOOK_EVERY_S, Rollout, await_arrival, count_samples, produced, roll_out
 from simulators.demo.errors import DemoError
 from simulators.demo.factory import Factory
-from simulators.demo.facts import Fact, at_most, told
+from simulators.demo.facts import Fact, at_most, equal, told
 from simulators.demo.progress import Progress
 
 USE_CASE = "turbofan-rul"
@@ -92,7 +92,7 @@ class TurbofanStory:
             trained = self.factory.commands.json("model", "train", USE_CASE)
             release: str = trained["release"]
             if not trained["gate"]["passed"]:
-                raise DemoError(f"the gate refused {release}: {trained['gate']['reasons']}")
+                raise DemoError(f"the gate refused {release}: {trained['gate']['reason']}")
             self.factory.commands.json("model", "approve", release)
             stage.done(f"{release} from dataset {trained['dataset']}, signed")
         return release
@@ -130,6 +130,7 @@ class TurbofanStory:
                 expected="worse than the model's",
                 holds=score["baseline_rmse"] > score["rmse"],
             ),
+            equal("engines without a prediction", len(score["unforeseen"]), 0),
             told(f"NASA score, clip ({engines})", f"{score['nasa']:.0f}"),
             told(f"RMSE, raw ({engines})", f"{raw['rmse']:.2f}"),
             told(f"NASA score, raw ({engines})", f"{raw['nasa']:.0f}"),
