@@ -2,7 +2,6 @@
 
 import json
 import signal
-import threading
 import time
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -58,7 +57,8 @@ def demo(
             typer.echo(json.dumps([asdict(fact) for fact in facts]))
         if not leave:
             console.print("The console stays up; Ctrl-C stops everything.")
-            threading.Event().wait()
+            while True:
+                story.live_on()
     raise typer.Exit(0 if all(fact.holds for fact in facts) else 1)
 
 

@@ -48,6 +48,12 @@ class PumpStory:
         bad = self._bad_release()
         return [*self._count(), *self._foresight(), *bad]
 
+    def live_on(self) -> None:
+        """A moment of ordinary life after the story: machines fail, and people go on logging it."""
+        self.factory.check()
+        time.sleep(LOOK_EVERY_S)
+        self._log_labels()
+
     def _open(self) -> None:
         with self.progress.stage("hub: database, broker, keys") as stage:
             endpoints = self.factory.start_hub()
@@ -155,9 +161,7 @@ class PumpStory:
 
     def _look(self, stage: Stage) -> None:
         """Let a moment pass, in which the plant's people log what happened."""
-        self.factory.check()
-        time.sleep(LOOK_EVERY_S)
-        self._log_labels()
+        self.live_on()
         now = self.factory.clock.now()
         stage.tell(f"{now:%Y-%m-%d}, {len(self._failures())} failures, {self._stored():,} samples stored")
 

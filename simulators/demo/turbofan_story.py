@@ -41,6 +41,11 @@ class TurbofanStory:
         self._predict(release)
         return [*count_samples(self.factory, (TRAIN, TEST)), *self._score()]
 
+    def live_on(self) -> None:
+        """A moment after the story: the recordings have ended, the console stays."""
+        self.factory.check()
+        time.sleep(LOOK_EVERY_S)
+
     def _open(self) -> None:
         with self.progress.stage("hub: database, broker, keys") as stage:
             endpoints = self.factory.start_hub()
