@@ -55,8 +55,14 @@ class SignalTable:
             raise MessageError("expected each machine name once in a signal table")
         if len(self.signals) > MAX_SIGNALS:
             raise MessageError(f"expected at most {MAX_SIGNALS} signals, got {len(self.signals)}")
+        told: set[tuple[int, str]] = set()
         for index, signal in enumerate(self.signals):
             _check_signal(signal, index, len(self.machines))
+            if (signal.machine, signal.name) in told:
+                raise MessageError(
+                    f"signal {index}: {signal.name!r} is there twice on {names[signal.machine]!r}"
+                )
+            told.add((signal.machine, signal.name))
 
     def to_json(self) -> bytes:
         """Canonical bytes: equal tables have equal bytes, and so one hash."""

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -88,6 +89,12 @@ def test_a_bad_table_is_refused_by_what_is_bad(path: tuple[Any, ...], value: Any
 def test_one_machine_name_twice_is_refused() -> None:
     with pytest.raises(MessageError, match="once"):
         SignalTable(machines=(TABLE.machines[0], TABLE.machines[0]), signals=())
+
+
+def test_one_signal_name_twice_on_a_machine_is_refused() -> None:
+    twice = (TABLE.signals[0], replace(TABLE.signals[0], id=1))
+    with pytest.raises(MessageError, match="twice"):
+        SignalTable(machines=TABLE.machines, signals=twice)
 
 
 def test_a_mark_names_at_most_64_ranges() -> None:
