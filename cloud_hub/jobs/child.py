@@ -36,7 +36,7 @@ async def run_child(
     flow: str, subject: str, *, config: HubConfig, clock: str, stopping: asyncio.Event
 ) -> None:
     """Run ``flow`` on ``subject`` in a process of its own; ends it and raises when ``stopping`` is set."""
-    child = await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, stdin=PIPE)
+    child = await asyncio.create_subprocess_exec(sys.executable, "-P", "-m", __name__, stdin=PIPE)
     assert child.stdin is not None, "stdin was asked for"
     settings = config.model_dump(mode="json") | {"clock": clock}
     asked = {"config": settings, "flow": flow, "subject": subject}

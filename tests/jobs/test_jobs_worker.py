@@ -1,5 +1,6 @@
 """`andon hub work` as a process: it does what is queued, stops cleanly, and may be killed at any time."""
 
+import asyncio
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from cloud_hub.config import HubConfig
 from cloud_hub.flows import retrain
 from cloud_hub.flows.release import approve, failure
 from cloud_hub.hub import opened
-from cloud_hub.jobs import queue
+from cloud_hub.jobs import child, queue
 from cloud_hub.signing import keys
 from cloud_hub.signing.repository import Repository
 from wire.directive import Directors, SignedDirective, accept
@@ -221,3 +222,12 @@ def test_a_hub_without_its_database_is_told_in_a_sentence(place, why, request, t
     assert ended.returncode == 1
     assert why in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_child_cannot_be_shadowed_by_the_folder_it_is_started_in(hub, tmp_path, monkeypatch):
+    (tmp_path / "getpass.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+    work = child.run_child(queue.RETRAIN, "none", config=hub.config, clock="", stopping=asyncio.Event())
+    with pytest.raises(child.ChildError):
+        asyncio.run(work)
+    assert not (tmp_path / "imported").exists()
