@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -143,6 +144,10 @@ class Factory:
         """SIGKILL one agent and start it again."""
         self.agents[device].kill()
         self.start_agent(device)
+
+    def kill_ingest(self) -> None:
+        """SIGKILL the process that stores what devices send; the hub's supervisor starts another."""
+        os.kill(self.commands.json("hub", "status")["processes"]["ingest"], signal.SIGKILL)
 
     def home(self, device: str) -> Path:
         return self.folder / "devices" / device

@@ -22,6 +22,7 @@ USE_CASE = "motor-health"
 SOURCE = "machines"
 DEVICES = tuple(f"cell-{number}" for number in range(1, 7))
 FACTOR = 43_200.0  # twelve hours a second
+FAILURES_BEFORE_KILLS = 8  # then one agent and the ingest process lose their power
 ENOUGH_FAILURES = 30
 LABELS_EVERY_S = 6.0
 FORESIGHT_S = 30.0  # at least so long the fleet predicts before the bad release
@@ -67,7 +68,11 @@ class PumpStory:
             stage.done(f"{len(DEVICES)} agents, each a process with a key of its own")
 
     def _history(self) -> None:
-        with self.progress.stage("history: run to failure") as stage:
+        with self.progress.stage("history: run to failure, 2 SIGKILLs") as stage:
+            while len(self._failures()) < FAILURES_BEFORE_KILLS:
+                self._look(stage)
+            self.factory.kill_agent(DEVICES[2])
+            self.factory.kill_ingest()
             while len(self._failures()) < ENOUGH_FAILURES:
                 self._look(stage)
             self._log_labels(force=True)

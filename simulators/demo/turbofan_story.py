@@ -6,12 +6,9 @@ signed and rolled out; the test engines stream, and what the *devices* predicted
 at each engine's last cycle is scored against the recorded truth.
 """
 
-import os
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from simulators.demo.acts import LOOK_EVERY_S, Rollout, await_arrival, count_samples, produced, roll_out
 from simulators.demo.errors import DemoError
@@ -69,7 +66,7 @@ class TurbofanStory:
             self._await_share(0.3)
             self.factory.kill_agent(WINGS[TRAIN][0])
             self._await_share(0.5)
-            self._kill_ingest()
+            self.factory.kill_ingest()
             self._await_share(1.0)
             await_arrival(self.factory, TRAIN)
             rows = sum(row["readings"] for row in produced(self.factory, TRAIN).values())
@@ -86,11 +83,6 @@ class TurbofanStory:
             if sum(row["position"] for row in given.values()) >= share * sum(whole.values()):
                 return
             time.sleep(LOOK_EVERY_S / 5)
-
-    def _kill_ingest(self) -> None:
-        """SIGKILL, as a power cut would; the hub's supervisor starts another."""
-        parts: dict[str, Any] = self.factory.commands.json("hub", "status")
-        os.kill(parts["processes"]["ingest"], signal.SIGKILL)
 
     def _train(self) -> str:
         with self.progress.stage("training from the database, gate") as stage:
