@@ -79,6 +79,8 @@ def list_rollouts(
     if as_json:
         show.as_json(found)
         return
+    if not found:
+        typer.echo("no rollouts yet: `andon rollout start RELEASE` begins one")
     for each in found:
         waves = f"wave {each.wave} of {each.waves}"
         typer.echo(f"{each.id:<28} {each.state:<8} {waves:<12} {each.devices:>5} devices  {each.reason}")

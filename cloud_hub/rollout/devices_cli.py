@@ -10,6 +10,7 @@ from cloud_hub.rollout import devices, read, show
 from cloud_hub.rollout.show import AsJson, ConfigFile, moment
 from cloud_hub.store import fleet
 from cloud_hub.store.database import Database, Row
+from cloud_hub.terminal import printable
 
 device_app = typer.Typer(no_args_is_help=True, help="Devices of the fleet.")
 
@@ -24,6 +25,8 @@ def list_devices(as_json: AsJson = False, config: ConfigFile = None) -> None:
     if as_json:
         show.as_json(found)
         return
+    if not found:
+        typer.echo("no devices yet: `andon device add NAME` makes a token for one")
     for device in found:
         runs = ", ".join(each.release for each in device.releases if each.release) or "no release"
         typer.echo(f"{device.name:<24} {device.site:<16} {_standing(device):<12} {runs}")
@@ -69,7 +72,8 @@ def _parts(database: Database, name: str) -> Row:
 
 def _print(device: fleet.Device, parts: Row) -> None:
     typer.echo(f"{device.name} at {device.site}, {device.profile}, {_standing(device)}")
-    typer.echo(f"  agent {device.agent_version or 'unknown'}, target {device.target or 'unknown'}")
+    agent = printable(device.agent_version or "unknown")
+    typer.echo(f"  agent {agent}, target {printable(device.target or 'unknown')}")
     typer.echo(
         f"  last batch {moment(device.last_batch)}, resent {device.resent}, rejected {device.rejected}"
     )

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cloud_hub.rollout.read import RolloutDetail
+from cloud_hub.terminal import printable
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="The hub's configuration file.")]
@@ -24,12 +25,14 @@ def line(detail: RolloutDetail) -> str:
     """How a rollout stands, in one line."""
     found = detail.rollout
     states = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
-    return f"{found.id}: {found.state}, wave {found.wave} of {found.waves}: {states}; {found.reason}"
+    return (
+        f"{found.id}: {found.state}, wave {found.wave} of {found.waves}: {states}; {printable(found.reason)}"
+    )
 
 
 def rollout(detail: RolloutDetail) -> None:
     found = detail.rollout
-    typer.echo(f"{found.id}: {found.release}, {found.state}: {found.reason or 'no reason given'}")
+    typer.echo(f"{found.id}: {found.release}, {found.state}: {printable(found.reason) or 'no reason given'}")
     typer.echo(f"  started by {found.created_by} at {moment(found.created)}, trace {found.correlation}")
     for wave in detail.waves:
         counts = f"{wave.committed} committed, {wave.failed} failed, {wave.skipped} skipped, {wave.open} open"
@@ -37,10 +40,12 @@ def rollout(detail: RolloutDetail) -> None:
     for device in detail.devices:
         why = device.reason or device.said or ""
         runs = f"runs {device.running or 'nothing'}"
-        typer.echo(f"  {device.device:<24} wave {device.wave} {device.state:<12} {runs:<24} {why}")
+        typer.echo(f"  {device.device:<24} wave {device.wave} {device.state:<12} {runs:<24} {printable(why)}")
     for each in detail.history:
         reason = each.detail.get("reason") or ""
-        typer.echo(f"  {moment(each.time)}  {each.actor} {each.action.removeprefix('rollout.')}  {reason}")
+        typer.echo(
+            f"  {moment(each.time)}  {each.actor} {each.action.removeprefix('rollout.')}  {printable(reason)}"
+        )
 
 
 def moment(time: datetime | None) -> str:
@@ -52,7 +57,7 @@ def section(title: str, lines: Iterable[str]) -> None:
     shown = list(lines)
     if shown:
         typer.echo(title)
-        typer.echo("\n".join(f"  {each}" for each in shown))
+        typer.echo("\n".join(f"  {printable(each)}" for each in shown))
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cloud_hub.config import HubConfig
 from cloud_hub.store.quarantine import Contents, Quarantined, ask_replay, quarantined, show
+from cloud_hub.terminal import printable
 
 quarantine = typer.Typer(help="What could not be stored, with its reason.", invoke_without_command=True)
 
@@ -48,9 +49,11 @@ def list_(
     table = Table("id", "received", "device", "reason", "detail", "bytes", "times")
     for item in found:
         received = f"{item.received:%Y-%m-%d %H:%M}"
-        who = item.device or item.topic
-        table.add_row(str(item.id), received, who, item.reason, item.detail, str(item.bytes), str(item.times))
-    Console().print(table)
+        who = printable(item.device or item.topic)
+        table.add_row(
+            str(item.id), received, who, item.reason, printable(item.detail), str(item.bytes), str(item.times)
+        )
+    Console(markup=False).print(table)
 
 
 @quarantine.command("show")
@@ -85,7 +88,7 @@ def _print(item: Quarantined, contents: Contents | None, *, as_json: bool) -> No
         typer.echo(json.dumps(fields, default=_text))
         return
     state = f"stored {item.settled}" if item.settled else "asked to replay" if item.replay else "waiting"
-    typer.echo(f"{item.id}: {item.reason} ({state})\n  {item.explanation}\n  {item.detail}")
+    typer.echo(f"{item.id}: {item.reason} ({state})\n  {item.explanation}\n  {printable(item.detail)}")
     typer.echo(f"  from {item.device or 'nobody known'} on {item.topic}, {item.bytes} bytes, {item.times}x")
     if contents:
         held = f"{contents.samples} samples in {contents.series} series, {contents.rows} rows"

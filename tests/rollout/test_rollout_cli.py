@@ -12,6 +12,7 @@ from cloud_hub.errors import ConflictError, NotFoundError
 from cloud_hub.governance.cli import audit_app
 from cloud_hub.rollout.cli import rollout_app
 from cloud_hub.rollout.plan import PlanError
+from cloud_hub.store import quarantine_cli
 
 RELEASE = f"{USE_CASE}/1"
 
@@ -153,6 +154,19 @@ def test_a_device_is_shown_with_its_releases_journal_and_rejections(fleet):
     assert "committed" in said
     assert [row["name"] for row in asked(device_app, "list")] == ["edge-1", "edge-2"]
     assert "edge-2" in call(device_app, "list")
+
+
+def test_what_a_device_says_cannot_act_on_the_terminal(fleet):
+    evil = "\x1b[2J[/red]\r\u202e"
+    fleet.database.execute("UPDATE device SET agent_version = %(evil)s", {"evil": evil})
+    fleet.database.execute(
+        """INSERT INTO quarantine (device, topic, reason, detail, payload, sha256, bytes, received)
+           SELECT id, 't', 'WrongFeatureSet', %(evil)s, '', '', 1, added FROM device WHERE name = 'edge-1'""",
+        {"evil": evil},
+    )
+    for said in (call(device_app, "show", "edge-1"), call(quarantine_cli.quarantine, "list")):
+        assert not set("\x1b\r\u202e") & set(said)
+        assert "[/red]" in said
 
 
 def test_a_retired_device_is_listed_as_such_and_no_longer_selected(fleet):
