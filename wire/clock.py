@@ -26,6 +26,14 @@ def to_datetime(time_us: int) -> datetime:
     return EPOCH + timedelta(microseconds=time_us)
 
 
+def readable(time_us: int) -> str:
+    """``time_us`` for a person to read, whatever it is: ISO 8601, or as it came where no calendar reaches."""
+    try:
+        return to_datetime(int(time_us)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except OverflowError:
+        return f"{time_us} microseconds"
+
+
 def to_us(moment: datetime) -> int:
     """Microseconds since 1970 of an aware ``moment``; a naive one is a ``ClockError``."""
     if moment.tzinfo is None:

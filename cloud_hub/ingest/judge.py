@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from cloud_hub.store.reasons import Reason
 from wire.batch import Batch, BatchClass, Event, Rows, Series
+from wire.clock import readable
 
 WIDEST = 4096  # values in one row
 
@@ -146,9 +147,15 @@ def _wrong_times(times: Times, rules: Rules) -> tuple[Reason, str] | None:
     if not len(times):
         return None
     if times.max() > rules.latest_us:
-        return Reason.FROM_THE_FUTURE, f"expected a time up to {rules.latest_us}, got {times.max()}"
+        return (
+            Reason.FROM_THE_FUTURE,
+            f"expected a time up to {readable(rules.latest_us)}, got {readable(times.max())}",
+        )
     if times.min() < rules.earliest_us:
-        return Reason.TOO_LATE, f"expected a time from {rules.earliest_us}, got {times.min()}"
+        return (
+            Reason.TOO_LATE,
+            f"expected a time from {readable(rules.earliest_us)}, got {readable(times.min())}",
+        )
     return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wire.batch import AlarmEvent, Event, GapEvent, ReportEvent
+from wire.clock import readable
 
 _OLDEST_US = 0  # 1970: no device was born before
 _INT64 = 1 << 63
@@ -60,7 +61,7 @@ class EventRules:
     def _wrong_time(self, time_us: int) -> str:
         if _OLDEST_US <= time_us <= self.latest_us:
             return ""
-        return f"expected a time up to {self.latest_us}, got {time_us}"
+        return f"expected a time from 1970 up to {readable(self.latest_us)}, got {readable(time_us)}"
 
 
 def _wrong_report(event: ReportEvent) -> str:

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from wire.clock import MICROSECONDS, Clock, to_datetime, to_us
+from wire.clock import MICROSECONDS, Clock, readable, to_datetime, to_us
 from wire.errors import ClockError
 
 DAY = 86_400 * MICROSECONDS
@@ -53,3 +53,8 @@ def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ClockError, match="zone"):
         to_us(to_datetime(0).replace(tzinfo=None))
     assert to_us(to_datetime(1_234_567_890_123_456)) == 1_234_567_890_123_456
+
+
+def test_any_number_of_microseconds_is_readable() -> None:
+    assert readable(2_145_916_800_000_000) == "2038-01-01T00:00:00.000Z"
+    assert readable((1 << 63) - 1) == "9223372036854775807 microseconds"
