@@ -117,7 +117,7 @@ def _token(path: Path | None) -> str:
     """A secret never stands in the arguments, where every process could read it."""
     try:
         return path.read_text() if path else sys.stdin.read()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the token cannot be read: {error}") from error
 
 

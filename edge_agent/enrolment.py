@@ -110,8 +110,8 @@ def _authority(url: str, token: Token) -> bytes:
     found = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
     if found != token.fingerprint:
         raise EnrolmentError(
-            f"{url} is not the hub this token is from: expected the authority {token.fingerprint[:16]}, "
-            f"got {found[:16]}; the token was not sent"
+            f"{url} is not the hub this token is from: expected the authority {token.fingerprint}, "
+            f"got {found}; the token was not sent"
         )
     return certificate.public_bytes(Encoding.PEM)
 
@@ -133,14 +133,10 @@ def _ask(url: str, authority: bytes, token: Token, csr: bytes) -> dict[str, Any]
 def _request(
     method: str, url: str, path: str, *, context: ssl.SSLContext, body: bytes | None = None
 ) -> tuple[int, bytes]:
-    where = urlsplit(url)
-    if where.scheme != "https" or not where.hostname:
-        raise EnrolmentError(f"expected hub.url as https://host:port, got {url!r}")
-    connection = http.client.HTTPSConnection(
-        where.hostname, where.port or 443, timeout=PATIENCE_S, context=context
-    )
+    host, port, path = *_place(url), urlsplit(url).path + path
+    connection = http.client.HTTPSConnection(host, port, timeout=PATIENCE_S, context=context)
     try:
-        connection.request(method, where.path + path, body=body, headers={"Content-Type": "application/json"})
+        connection.request(method, path, body=body, headers={"Content-Type": "application/json"})
         response = connection.getresponse()
         return response.status, response.read(LARGEST_ANSWER)
     except ssl.SSLCertVerificationError as error:
@@ -154,6 +150,19 @@ def _request(
         ) from error
     finally:
         connection.close()
+
+
+def _place(url: str) -> tuple[str, int]:
+    """Host and port of ``url``."""
+    wrong = EnrolmentError(f"expected hub.url as https://host:port, got {url!r}")
+    try:
+        where = urlsplit(url)
+        port = where.port or 443
+    except ValueError as error:  # a port above 65535, a bracket without its other half
+        raise wrong from error
+    if where.scheme != "https" or not where.hostname:
+        raise wrong
+    return where.hostname, port
 
 
 def _key(path: Path, disk: Disk) -> ec.EllipticCurvePrivateKey:

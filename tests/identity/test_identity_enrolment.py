@@ -128,6 +128,12 @@ def test_a_hub_that_is_not_there_is_one_sentence(enrolling_hub):
         )
 
 
+@pytest.mark.parametrize("url", ["https://hub:99999", "https://[::1", "ftp:hub"])
+def test_an_address_that_is_none_is_one_sentence(enrolling_hub, url):
+    with pytest.raises(EnrolmentError, match=r"expected hub\.url as https"):
+        enroll(enrolling_hub.agent("press-07", url=url), str(add(enrolling_hub, "press-07")))
+
+
 def test_only_a_hash_of_the_secret_is_stored(enrolling_hub):
     token = add(enrolling_hub)
     (row,) = enrolling_hub.database.rows("SELECT * FROM enrol_token")
