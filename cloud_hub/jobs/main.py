@@ -34,9 +34,19 @@ log = structlog.get_logger()
 def run(config: HubConfig) -> None:
     """Work until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger().handlers[0].addFilter(shorten)
     with opened(config) as hub:
         queue.check(hub.database)
         asyncio.run(serve(hub))
+
+
+def shorten(record: logging.LogRecord) -> bool:
+    """A database that is away is a line in the log; a traceback is for what is our own fault."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, ConnectorException):
+        record.msg, record.args = "the database does not answer: %s", (error.__cause__ or "no reason given",)
+        record.exc_info = record.exc_text = None
+    return True
 
 
 async def serve(hub: Hub, *, silence_s: float = SILENCE_S) -> None:

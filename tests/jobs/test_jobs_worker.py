@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from procrastinate.exceptions import ConnectorException
 from rollout_world import World, plan
 from stored_machines import Stored, fleet
 
@@ -17,7 +19,7 @@ from cloud_hub.config import HubConfig
 from cloud_hub.flows import retrain
 from cloud_hub.flows.release import approve, failure
 from cloud_hub.hub import opened
-from cloud_hub.jobs import child, queue
+from cloud_hub.jobs import child, main, queue
 from cloud_hub.signing import keys
 from cloud_hub.signing.repository import Repository
 from wire.directive import Directors, SignedDirective, accept
@@ -231,3 +233,14 @@ def test_a_child_cannot_be_shadowed_by_the_folder_it_is_started_in(hub, tmp_path
     with pytest.raises(child.ChildError):
         asyncio.run(work)
     assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "traced"), [(ConnectorException("none"), False), (ValueError("defect"), True)]
+)
+def test_a_database_that_went_away_is_a_line_in_the_log_and_a_defect_a_traceback(error, traced):
+    error.__cause__ = OSError("connection refused")
+    record = logging.LogRecord("w", logging.ERROR, "", 0, "failed: %s", ("x",), (type(error), error, None))
+    assert main.shorten(record)
+    assert bool(record.exc_info) is traced
+    assert ("connection refused" in record.getMessage()) is not traced
