@@ -35,6 +35,14 @@ FOR_PEOPLE = frozenset(
     }
 )
 
+# What the database driver raises in the middle of a command, and what to do about it.
+DATABASE_FAILURES = {
+    "psycopg.errors.UndefinedTable": "the database has no schema of this version: run `andon hub migrate`",
+    "psycopg.errors.UndefinedColumn": "the database has no schema of this version: run `andon hub migrate`",
+    "psycopg.errors.InsufficientPrivilege": "the database refuses its user: grant it the andon schema",
+    "psycopg.OperationalError": "the database went away in the middle of this: is it running? Try again",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -188,6 +196,11 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError):
         return _missing(error)
     bases = {f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__}
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}"
+    for base, sentence in DATABASE_FAILURES.items():
+        if base in bases:
+            return f"{sentence} ({' '.join(str(error).split())})"
     return str(error) if bases & FOR_PEOPLE else None
 
 

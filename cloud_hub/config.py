@@ -13,7 +13,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cloud_hub.errors import ConfigError, UnreachableError
-from cloud_hub.store.database import Database
+from cloud_hub.store.database import Database, check_conninfo
 from wire.clock import Clock
 from wire.errors import ClockError
 
@@ -81,11 +81,11 @@ class HubConfig(_Settings):
             settings: dict[str, Any] = tomllib.loads(file.read_text())
         except FileNotFoundError as error:
             raise ConfigError(f"no hub configuration at {file}: `andon hub install` writes one") from error
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{file} cannot be read: {error}") from error
         settings.setdefault("state_dir", str(file.parent))
         if os.environ.get(CLOCK_VARIABLE):
-            settings["clock"] = os.environ[CLOCK_VARIABLE]
+            settings["clock"] = _clock(os.environ[CLOCK_VARIABLE])
         return cls.parse(settings, origin=str(file))
 
     @classmethod
@@ -93,9 +93,10 @@ class HubConfig(_Settings):
         try:
             config = cls.model_validate(settings)
             Clock.parse(config.clock)
+            check_conninfo(config.database_url)
         except ValidationError as error:
             raise ConfigError(f"{origin}: {_explain(error)}") from error
-        except ClockError as error:
+        except (ClockError, ConfigError) as error:
             raise ConfigError(f"{origin}: {error}") from error
         if config.store.late_horizon_days >= config.store.raw_retention_days:
             raise ConfigError(
@@ -151,6 +152,15 @@ def default_root() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/andon")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "andon"
+
+
+def _clock(text: str) -> str:
+    """A clock that did not come from the file is not blamed on the file."""
+    try:
+        Clock.parse(text)
+    except ClockError as error:
+        raise ConfigError(f"--clock or ${CLOCK_VARIABLE}: {error}") from error
+    return text
 
 
 def _explain(error: ValidationError) -> str:

@@ -140,3 +140,61 @@ def test_the_doctor_fails_where_a_configured_database_does_not_answer(tmp_path):
     done = run("doctor", "--json", "--quick", environment={"ANDON_HUB_CONFIG": str(file)})
     database = next(check for check in json.loads(done.stdout) if check["name"] == "database")
     assert (database["state"], database["required"], done.returncode) == ("missing", True, 1)
+
+
+@pytest.mark.parametrize("url", ["not a url", "mysql://ada:secret@db/andon"])
+def test_a_database_url_that_is_none_is_refused_without_repeating_its_password(tmp_path, url):
+    (tmp_path / "hub.toml").write_text(f"database_url = {json.dumps(url)}\n")
+    done = run("device", "list", "--config", tmp_path / "hub.toml")
+    assert done.returncode == 1
+    assert "expected database_url like postgresql://" in done.stderr
+    assert "secret" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_configuration_that_is_no_text_is_one_sentence(tmp_path):
+    (tmp_path / "hub.toml").write_bytes(b"\xff\xfe")
+    done = run("hub", "run", "--config", tmp_path / "hub.toml")
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (1, 1)
+    assert "hub.toml cannot be read" in done.stderr
+
+
+def test_a_bad_clock_is_not_blamed_on_the_file(tmp_path):
+    (tmp_path / "hub.toml").touch()
+    done = run("hub", "run", "--config", tmp_path / "hub.toml", "--clock", "soon")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: --clock or $ANDON_CLOCK: expected START,FACTOR")
+
+
+def test_a_database_that_is_away_is_one_sentence_with_the_reason(tmp_path):
+    (tmp_path / "hub.toml").write_text('database_url = "postgresql://ada:secret@127.0.0.1:1/andon"\n')
+    done = run("device", "list", "--config", tmp_path / "hub.toml")
+    assert done.returncode == 1
+    assert "Connection refused" in done.stderr
+    assert "secret" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["device", "model", "rollout"])
+def test_a_database_without_a_schema_is_one_sentence_with_the_remedy(tmp_path, empty_database, command):
+    (tmp_path / "hub.toml").write_text(f"database_url = {json.dumps(empty_database)}\n")
+    done = run(command, "list", environment={"ANDON_HUB_CONFIG": str(tmp_path / "hub.toml")})
+    assert done.returncode == 1
+    assert "run `andon hub migrate`" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_file_that_is_not_there_is_named_in_plain_words(tmp_path):
+    (tmp_path / "hub.toml").touch()
+    done = run("data", "import", tmp_path / "no.jsonl", "--config", tmp_path / "hub.toml")
+    assert done.stderr == f"error: {tmp_path}/no.jsonl: no such file or directory\n"
+
+
+def test_a_token_file_that_is_no_text_is_one_sentence(tmp_path):
+    settings = 'device = "press-04"\nstate_dir = "state"\n[feed]\naddress = "unix:/none"\n'
+    (tmp_path / "agent.toml").write_text(settings)
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    done = run("edge", "enroll", "--config", tmp_path / "agent.toml", "--token-file", tmp_path / "token")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the token cannot be read: ")
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,6 +1,5 @@
 """``andon hub ingest``: one process between the broker and the database; any number may run."""
 
-import logging
 import signal
 import ssl
 from types import FrameType
@@ -18,7 +17,6 @@ log = structlog.get_logger()
 
 def run(config: HubConfig) -> None:
     """Serve until SIGTERM or SIGINT, then finish the transaction in hand and leave."""
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # we tell of a database that is away ourselves
     clock = config.time()
     address = _address(config)
     with config.database(most=4) as database:

@@ -4,6 +4,7 @@ A transaction is READ COMMITTED with ``synchronous_commit = on``: what it report
 as committed survives a crash of the server, and that is what commit marks promise.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from cloud_hub.errors import UnreachableError
+from cloud_hub.errors import ConfigError, UnreachableError
+
+WHY_SECONDS = 5  # for finding out why no connection came
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[DictRow]
@@ -25,6 +28,9 @@ class Database:
     """A pool of connections; rows come as dictionaries."""
 
     def __init__(self, conninfo: str, *, most: int = 8, patience_s: float = 10.0) -> None:
+        logging.getLogger("psycopg.pool").setLevel(
+            logging.ERROR
+        )  # a database that is away is our own to tell
         self.conninfo = conninfo
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
@@ -57,16 +63,22 @@ class Database:
             with self._pool.connection() as connection:
                 yield connection
         except PoolTimeout as error:
+            self.connect(connect_timeout=WHY_SECONDS).close()  # says why, where it still does not answer
             raise UnreachableError(f"the database does not answer: {self.where}; is it running?") from error
 
-    def connect(self, *, autocommit: bool = True) -> Connection:
+    def connect(self, *, autocommit: bool = True, **options: Any) -> Connection:
         """A connection of its own, for LISTEN and other things that outlive a transaction."""
         try:
             return psycopg.connect(
-                self.conninfo, autocommit=autocommit, row_factory=dict_row, options="-c timezone=UTC"
+                self.conninfo,
+                autocommit=autocommit,
+                row_factory=dict_row,
+                options="-c timezone=UTC",
+                **options,
             )
         except psycopg.OperationalError as error:
-            raise UnreachableError(f"the database does not answer: {self.where}: {error}") from error
+            why = " ".join(str(error).split())
+            raise UnreachableError(f"the database does not answer: {self.where}: {why}") from error
 
     def rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[Row]:
         """Every row of one query, in a transaction of its own."""
@@ -89,6 +101,16 @@ class Database:
         parts: dict[str, Any] = dict(psycopg.conninfo.conninfo_to_dict(self.conninfo))
         parts.pop("password", None)
         return psycopg.conninfo.make_conninfo(**parts)
+
+
+def check_conninfo(conninfo: str) -> None:
+    """``ConfigError`` for what is no connection string; it may hold a password, so it is not repeated."""
+    try:
+        psycopg.conninfo.conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError as error:
+        raise ConfigError(
+            "expected database_url like postgresql://user@host:5432/andon, got something else"
+        ) from error
 
 
 _NAME = re.compile(r"^-- ([a-z0-9_]+)\n", re.MULTILINE)
