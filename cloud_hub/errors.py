@@ -1,13 +1,30 @@
 """Failures a person running the hub can act on; each says what, why and what to do."""
 
+from types import MappingProxyType
+
 
 class HubError(Exception):
     """Base of every error the CLI and the console show as a sentence."""
 
 
 class NotFoundError(HubError):
+    """Nothing goes by this name; where a command lists what does, it is named."""
+
+    LISTED = MappingProxyType(
+        {
+            "dataset": "andon data list",
+            "device": "andon device list",
+            "release": "andon model list",
+            "rollout": "andon rollout list",
+            "quarantined message": "andon data quarantine list",
+        }
+    )
+
     def __init__(self, kind: str, name: object) -> None:
-        super().__init__(f"no {kind} named {name!r}")
+        listed = self.LISTED.get(kind)
+        super().__init__(
+            f"no {kind} named {name!r}" + (f": `{listed}` shows those there are" if listed else "")
+        )
 
 
 class ConfigError(HubError):
