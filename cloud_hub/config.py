@@ -124,6 +124,7 @@ class Endpoints(_Settings):
     database_url: str
     broker_host: str
     broker_port: int
+    hub_port: int = 0  # of the running hub's broker, on loopback, for the hub's own processes
     broker_tls: bool
     console_url: str
     device_url: str

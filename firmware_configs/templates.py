@@ -17,6 +17,7 @@ def mosquitto_conf(
     *,
     listen: str,
     port: int,
+    hub_port: int,
     ca: Path,
     certificate: Path,
     key: Path,
@@ -24,11 +25,12 @@ def mosquitto_conf(
     persistence: Path,
     revoked: Path | None = None,
 ) -> str:
-    """The broker's configuration: mutual TLS, one listener, bounded queues."""
+    """The broker's configuration: mutual TLS, a listener for devices and one for the hub, bounded queues."""
     return _fill(
         "broker/mosquitto.conf",
         listen=listen,
         port=str(port),
+        hub_port=str(hub_port),
         ca=str(ca),
         certificate=str(certificate),
         key=str(key),

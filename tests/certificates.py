@@ -96,6 +96,7 @@ class RunningBroker:
     part: Broker
     host: str
     port: int
+    hub_port: int
     authority: Certificates
 
     def client(self, name: str, *, client_id: str | None = None) -> mqtt.Client:

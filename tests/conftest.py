@@ -95,7 +95,9 @@ def broker(authority: "Certificates", state_root: Path) -> Iterator["RunningBrok
     files = ServerFiles(ca=server.ca, certificate=server.certificate, key=server.key)
     part = Broker(state_root / "broker", files, ephemeral=True)
     address = part.start()
-    yield RunningBroker(part=part, host=address.host, port=address.port, authority=authority)
+    yield RunningBroker(
+        part=part, host=address.host, port=address.port, hub_port=address.hub_port, authority=authority
+    )
     part.stop()
     shutil.rmtree(state_root / "broker")
     sweep()

@@ -43,10 +43,10 @@ def _address(config: HubConfig) -> BrokerAddress:
             host=config.broker.host, port=config.broker.port, tls=_tls(config, check_name=True)
         )
     endpoints: Endpoints = config.endpoints()
-    if not endpoints.broker_port:
+    if not endpoints.hub_port:
         raise UnreachableError("the running hub has no broker: see its log")
     tls = _tls(config, check_name=True) if endpoints.broker_tls else None
-    return BrokerAddress(host=endpoints.broker_host, port=endpoints.broker_port, tls=tls)
+    return BrokerAddress(host="127.0.0.1", port=endpoints.hub_port, tls=tls)
 
 
 def _tls(config: HubConfig, *, check_name: bool) -> ssl.SSLContext:

@@ -46,6 +46,7 @@ class ServerFiles:
 class Address:
     host: str
     port: int
+    hub_port: int  # for the hub's own processes, on loopback; the same where one port serves all
     tls: bool
 
 
@@ -68,7 +69,7 @@ class Broker:
         self._port = port
         self._note = state_dir / "parts" / "broker-port"
         self._process: subprocess.Popen[bytes] | None = None
-        self.address = Address(host="", port=0, tls=False)  # until it was started
+        self.address = Address(host="", port=0, hub_port=0, tls=False)  # until it was started
         self.program = find_mosquitto()
         self._account = account_for("broker") if self.program else None
 
@@ -83,9 +84,12 @@ class Broker:
             port = choose_port(
                 self._note, listen=self._listen, configured=self._port, setting="broker.listen_port"
             )
-            address = Address(host=self._local_host(), port=port, tls=self.program is not None)
+            hub_port = self._hub_port(port)
+            address = Address(
+                host=self._local_host(), port=port, hub_port=hub_port, tls=self.program is not None
+            )
             log = self._places.log("broker")
-            self._process = self._spawn(port, log)
+            self._process = self._spawn(address, log)
             if self._answers(address):
                 self.address = address
                 return address
@@ -117,20 +121,34 @@ class Broker:
     def _local_host(self) -> str:
         return "127.0.0.1" if self.program is None or self._listen in EVERYWHERE else self._listen
 
-    def _spawn(self, port: int, log: Path) -> subprocess.Popen[bytes]:
+    def _hub_port(self, port: int) -> int:
         if self.program is None:
-            options = ["--listen", "127.0.0.1", "--port", str(port), "--packet-bytes", str(PACKET_BYTES)]
+            return port
+        note = self._note.with_name("broker-hub-port")
+        return choose_port(note, listen="127.0.0.1", configured=0, setting="")
+
+    def _spawn(self, address: Address, log: Path) -> subprocess.Popen[bytes]:
+        if self.program is None:
+            options = [
+                "--listen",
+                "127.0.0.1",
+                "--port",
+                str(address.port),
+                "--packet-bytes",
+                str(PACKET_BYTES),
+            ]
             command = [sys.executable, "-P", "-m", "cloud_hub.parts.embedded_broker", *options]
             return spawn(command, log=log)
-        configuration = self._configure(port)
+        configuration = self._configure(address)
         return spawn([self.program, "-c", configuration], log=log, account=self._account)
 
-    def _configure(self, port: int) -> Path:
+    def _configure(self, address: Address) -> Path:
         place = self._install_files()
         persistence = private_directory(place / "sessions", self._account)
         text = mosquitto_conf(
             listen=self._listen,
-            port=port,
+            port=address.port,
+            hub_port=address.hub_port,
             ca=place / "ca.crt",
             certificate=place / "server.crt",
             key=place / "server.key",

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 import psycopg
 
@@ -46,6 +47,7 @@ class Servers:
             database_url=database_url,
             broker_host=broker.host,
             broker_port=broker.port,
+            hub_port=broker.hub_port,
             broker_tls=broker.tls,
             console_url=self._console_url(),
             device_url=self._device_url(),
@@ -63,7 +65,7 @@ class Servers:
     def _broker(self, stack: ExitStack, issued: HubCertificates) -> Address:
         settings = self._config.broker
         if settings.host:
-            return Address(host=settings.host, port=settings.port, tls=True)
+            return Address(host=settings.host, port=settings.port, hub_port=settings.port, tls=True)
         broker = Broker(
             self._state_dir,
             ServerFiles(ca=issued.ca, certificate=issued.server_certificate, key=issued.server_key),
@@ -76,7 +78,7 @@ class Servers:
         stack.callback(broker.stop)
         self._keep("broker", broker)
         host = self._config.devices.names[0] if settings.listen in EVERYWHERE else broker.address.host
-        return Address(host=host, port=broker.address.port, tls=broker.address.tls)
+        return replace(broker.address, host=host)
 
     def _keep(self, name: str, server: Postgres | Broker) -> None:
         self.kept.append(Kept(name, server, log=log_of(self._state_dir, name), say=self._say))

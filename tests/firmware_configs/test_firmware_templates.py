@@ -52,6 +52,7 @@ def test_the_broker_asks_for_certificates_and_bounds_its_queues_in_bytes():
     lines = mosquitto_conf(
         listen="127.0.0.1",
         port=8883,
+        hub_port=8884,
         ca=place / "ca.crt",
         certificate=place / "server.crt",
         key=place / "server.key",
@@ -61,6 +62,8 @@ def test_the_broker_asks_for_certificates_and_bounds_its_queues_in_bytes():
     ).splitlines()
     for line in (
         "listener 8883 127.0.0.1",
+        "listener 8884 127.0.0.1",
+        "use_username_as_clientid true",
         "require_certificate true",
         "use_identity_as_username true",
         "allow_anonymous false",
@@ -71,4 +74,8 @@ def test_the_broker_asks_for_certificates_and_bounds_its_queues_in_bytes():
         "persistence true",
     ):
         assert line in lines
-    assert sum(line.startswith("listener") for line in lines) == 1
+    assert [line for line in lines if line.startswith("listener")] == [
+        "listener 8883 127.0.0.1",
+        "listener 8884 127.0.0.1",
+    ]
+    assert all(lines.count(line) == 2 for line in ("require_certificate true", "crlfile /place/revoked.crl"))

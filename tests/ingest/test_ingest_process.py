@@ -135,7 +135,9 @@ def ingest(broker, authority, database: str, state_root: Path) -> Iterator[Inges
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, place)
     config = state_root / "hub.toml"
-    config.write_text(f'database_url = "{database}"\n[broker]\nhost = "localhost"\nport = {broker.port}\n')
+    config.write_text(
+        f'database_url = "{database}"\n[broker]\nhost = "localhost"\nport = {broker.hub_port}\n'
+    )
     running = Ingest(state_root, config)
     yield running
     running.stop()

@@ -27,9 +27,9 @@ pytestmark = pytest.mark.skipif(find_mosquitto() is None, reason="no mosquitto o
 class Client:
     """A connected client that keeps what it hears and the answers to what it says."""
 
-    def __init__(self, broker, name):
+    def __init__(self, broker, name, *, client_id=None, port=None):
         self.heard, self.answers, self.ends = Queue(), {}, Queue()
-        self._mqtt = broker.client(name)
+        self._mqtt = broker.client(name, client_id=client_id)
         connected = Queue()
         self._mqtt.on_connect = lambda *args: connected.put(args[3])
         self._mqtt.on_disconnect = lambda *args: self.ends.put(args[3])
@@ -39,7 +39,7 @@ class Client:
         )
         session = Properties(PacketTypes.CONNECT)
         session.SessionExpiryInterval = 3600
-        self._mqtt.connect(broker.host, broker.port, clean_start=False, properties=session)
+        self._mqtt.connect(broker.host, port or broker.port, clean_start=False, properties=session)
         self._mqtt.loop_start()
         assert connected.get(timeout=5) == 0
 
@@ -121,6 +121,25 @@ def test_a_device_hears_its_own_channels_and_none_of_its_neighbours(broker):
         assert press.hears_nothing()
         assert hub.say(Topic("press-04", Channel.DIRECTIVE, "motor-health")) == "Success"
         assert press.next().topic == "andon/v1/press-04/directive/motor-health"
+
+
+def test_a_device_cannot_end_anothers_connection_by_taking_its_client_id(broker):
+    with connected(broker, "press-04", "pump-07") as (press, _pump):
+        intruder = Client(broker, "pump-07", client_id="press-04")
+        assert press.say(Topic("press-04", Channel.BATCH)) in {"Success", "No matching subscribers"}
+        assert press.ends.empty()
+        intruder.leave()
+
+
+def test_several_processes_of_the_hub_share_one_certificate(broker):
+    hubs = [Client(broker, "hub", client_id=f"ingest-{number}", port=broker.hub_port) for number in (1, 2)]
+    for hub in hubs:
+        hub.hear("andon/v1/+/birth")
+    with connected(broker, "press-04") as press:
+        press.say(Topic("press-04", Channel.BIRTH))
+    assert [hub.next().topic for hub in hubs] == ["andon/v1/press-04/birth"] * 2
+    for hub in hubs:
+        hub.leave()
 
 
 def test_a_device_outside_of_the_namespace_is_refused(broker):
@@ -239,7 +258,7 @@ def test_the_private_key_is_for_the_broker_alone(broker):
         assert keys[0].stat().st_uid == broker.part._account.uid != 0
 
 
-def test_nothing_but_the_tls_port_listens(broker):
+def test_nothing_but_the_two_tls_ports_listens(broker):
     process = Path("/proc") / str(broker.part._process.pid)
     ours = {str(each.readlink())[8:-1] for each in (process / "fd").iterdir() if each.name}
     listening = set()
@@ -248,7 +267,7 @@ def test_nothing_but_the_tls_port_listens(broker):
             address, state, inode = line.split()[1], line.split()[3], line.split()[9]
             if state == "0A" and inode in ours:  # 0A: listening
                 listening.add(int(address.rpartition(":")[2], 16))
-    assert listening == {broker.port}
+    assert listening == {broker.port, broker.hub_port}
 
 
 def test_without_mosquitto_the_embedded_broker_serves_and_says_what_is_missing(
