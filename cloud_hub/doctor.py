@@ -13,12 +13,9 @@ from pathlib import Path
 from firmware_configs.host import Check, State, ask_python
 
 EXTRA = "pip install 'andon[hub]'"
-TIMESCALE = """
-SELECT default_version, current_setting('timescaledb.license', true) AS license
-  FROM pg_available_extensions
- WHERE name = 'timescaledb'
-"""
+TIMESCALE = "SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'"
 EDITIONS = {"timescale": "Community edition", "apache": "Apache edition"}
+NO_TIMESCALE = "native partitions do its work; for compression, use a server with TimescaleDB Community"
 
 
 def checks(*, quick: bool) -> list[Check]:
@@ -85,6 +82,7 @@ def _database() -> list[Check]:
     """The database of the hub that is configured here; one that is named and does not answer is a fault."""
     from cloud_hub.config import HubConfig  # noqa: PLC0415 - needs the hub's libraries
     from cloud_hub.errors import HubError  # noqa: PLC0415 - needs the hub's libraries
+    from cloud_hub.store import capabilities  # noqa: PLC0415 - needs the hub's libraries
 
     named = False
     try:
@@ -93,29 +91,34 @@ def _database() -> list[Check]:
         with config.database(most=1) as database, database.connect() as connection:
             version = connection.info.server_version
             timescale = connection.execute(TIMESCALE).fetchone()
+            kept = {name: (each.value, each.detail) for name, each in capabilities.kept(connection).items()}
     except HubError as error:
         state = State.MISSING if named else State.WARNING
         return [Check(name="database", state=state, found=str(error), required=named)]
     found = f"PostgreSQL {version // 10_000}.{version % 10_000} answers"
-    return [Check(name="database", state=State.OK, found=found, required=True), _timescale(timescale)]
+    return [Check(name="database", state=State.OK, found=found, required=True), _timescale(timescale, kept)]
 
 
-def _timescale(row: dict[str, object] | None) -> Check:
+def _timescale(row: dict[str, object] | None, kept: dict[str, tuple[str, str]]) -> Check:
+    """What the migration found and made of it; ``kept`` has a value and a detail by name."""
+    name = "TimescaleDB"
     if row is None:
-        return Check(
-            name="TimescaleDB",
-            state=State.WARNING,
-            found="not on this server",
-            remedy="native partitions do its work; for compression, use a server with TimescaleDB Community",
+        return Check(name=name, state=State.WARNING, found="not on this server", remedy=NO_TIMESCALE)
+    if not kept:
+        found = f"{row['default_version']} is installed; `andon hub migrate` finds out whether it works"
+        return Check(name=name, state=State.OK, found=found)
+    tables, detail = kept["time_tables"]
+    if tables == "partitions":
+        found = f"{row['default_version']} is installed and not used: {detail}"
+        return Check(name=name, state=State.WARNING, found=found, remedy=NO_TIMESCALE)
+    version, edition = kept["timescaledb"][0], kept["timescaledb_license"][0]
+    found = f"{version}, {EDITIONS.get(edition, edition)}, {tables}"
+    if kept["columnstore"][0] == "no":
+        remedy = (
+            "columnstore, continuous aggregates and policies need the Community edition; the hub needs none"
         )
-    edition = {"timescale": "Community", "apache": "Apache"}.get(
-        str(row["license"]), "licence unknown until loaded"
-    )
-    found = f"{row['default_version']}, {edition}"
-    if edition == "Apache":
-        remedy = "hypertables only: columnstore and policies need the Community edition"
-        return Check(name="TimescaleDB", state=State.WARNING, found=found, remedy=remedy)
-    return Check(name="TimescaleDB", state=State.OK, found=found)
+        return Check(name=name, state=State.WARNING, found=found, remedy=remedy)
+    return Check(name=name, state=State.OK, found=found)
 
 
 def _left_behind() -> list[Check]:

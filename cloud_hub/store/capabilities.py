@@ -31,19 +31,30 @@ class Capability:
 def find(connection: Connection) -> tuple[Capability, ...]:
     """Ask the server; needs the right to create an extension only where TimescaleDB is there.
 
-    Raises ``ConfigError`` for a server that is too old.
+    Raises ``ConfigError`` for a server that is too old, or whose TimescaleDB holds the tables and is off.
     """
     server = _server(connection)
     tables, timescale = _time_tables(connection), _timescale(connection)
     if tables is None:
         tables = HYPERTABLES if timescale.value != "no" else PARTITIONS
-    detail = timescale.detail if tables == PARTITIONS else ""
+    elif tables == HYPERTABLES and timescale.value == "no":
+        raise ConfigError(f"the tables are hypertables and TimescaleDB does not work: {timescale.detail}")
+    detail = (timescale.detail or "made before TimescaleDB was there") if tables == PARTITIONS else ""
     return (
         server,
         timescale,
         Capability(name="time_tables", value=tables, detail=detail),
         *_license(connection, tables),
     )
+
+
+def kept(connection: Connection) -> dict[str, Capability]:
+    """By name, what was found when the database was last migrated; nothing before that."""
+    row = connection.execute(QUERIES["is_migrated"]).fetchone()
+    if row is None or not row["yes"]:
+        return {}
+    rows = connection.execute(QUERIES["kept_capabilities"])
+    return {each["name"]: Capability(**each) for each in rows}
 
 
 def _server(connection: Connection) -> Capability:
@@ -68,6 +79,10 @@ def _timescale(connection: Connection) -> Capability:
     row = connection.execute(QUERIES["timescale_available"]).fetchone()
     if row is None:
         return Capability(name="timescaledb", value="no", detail="the extension is not on this server")
+    if connection.execute(QUERIES["timescale_loaded"]).fetchone() is None:
+        # to make the extension now would end the connection
+        detail = "it is installed and not in the server's shared_preload_libraries"
+        return Capability(name="timescaledb", value="no", detail=detail)
     try:
         with connection.transaction():
             connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
@@ -82,7 +97,9 @@ def _license(connection: Connection, tables: str) -> tuple[Capability, ...]:
     """What the licence in force allows beyond hypertables."""
     names = ("columnstore", "continuous_aggregates", "retention_policies")
     if tables == PARTITIONS:
-        return tuple(Capability(name=name, value="no", detail="needs TimescaleDB") for name in names)
+        return tuple(
+            Capability(name=name, value="no", detail="needs TimescaleDB's hypertables") for name in names
+        )
     row = connection.execute("SHOW timescaledb.license").fetchone()
     edition = str(next(iter(row.values()))) if row else "unknown"
     allowed = "yes" if edition == "timescale" else "no"

@@ -51,6 +51,8 @@ def migrate(conninfo: str, config: HubConfig) -> tuple[Capability, ...]:
         hypertables = any(item.value == HYPERTABLES for item in capabilities)
         connection.execute(QUERIES["make_ledger"])
         _apply_all(connection, shipped(), config.store, clock.now(), hypertables=hypertables)
+        if hypertables:
+            _set_widths(connection, config.store)
         _apply_procrastinate(connection, clock.now())
         _keep(connection, capabilities, clock.now())
         partitions.ensure(connection, config.store, clock)
@@ -90,9 +92,18 @@ def _apply(
     with connection.transaction():
         connection.execute(text.replace(_PARTITION_BY, ";") if hypertables else text)
         for table in migration.time_tables if hypertables else ():
-            width = timedelta(hours=partitions.span_of(table, store).hours)
-            connection.execute(QUERIES["hypertable"], {"table": table, "width": width})
+            connection.execute(QUERIES["hypertable"], {"table": table, "width": _width(table, store)})
         _record(connection, migration.name, migration.sha256, now)
+
+
+def _set_widths(connection: Connection, store: StoreSettings) -> None:
+    """Chunks from now on are as wide as configured, those that exist stay as they are: like partitions."""
+    for table in partitions.TABLES:
+        connection.execute(QUERIES["chunk_width"], {"table": table, "width": _width(table, store)})
+
+
+def _width(table: str, store: StoreSettings) -> timedelta:
+    return timedelta(hours=partitions.span_of(table, store).hours)
 
 
 def _apply_procrastinate(connection: Connection, now: datetime) -> None:

@@ -110,15 +110,24 @@ def _tidy(connection: Connection, store: StoreSettings, now: int) -> list[str]:
     for table in TABLES:
         oldest = to_datetime(now - round(span_of(table, store).days * DAY_US))
         if not _is_native(connection, table):
-            connection.execute(QUERIES["drop_chunks"], {"table": table, "before": oldest})
+            dropped += _tidy_chunks(connection, table, oldest, to_datetime(now))
             continue
         for row in _existing(connection, table):
             if row["leaving"] or row["upper"] <= oldest:
                 _drop(connection, table, row["name"], leaving=row["leaving"])
                 dropped.append(row["name"])
             elif table == "sample" and not row["indexed"] and row["upper"] <= to_datetime(now):
-                _index(connection, row["name"])
+                _index(connection, sql.Identifier(row["name"]), row["name"])
     return dropped
+
+
+def _tidy_chunks(connection: Connection, table: str, oldest: datetime, now: datetime) -> list[str]:
+    """The same for a hypertable, whose chunks are its partitions."""
+    dropped = connection.execute(QUERIES["drop_chunks"], {"table": table, "before": oldest}).fetchall()
+    if table == "sample":
+        for row in connection.execute(QUERIES["bare_chunks"], {"table": table, "now": now}).fetchall():
+            _index(connection, sql.Identifier(row["schema"], row["name"]), row["name"])
+    return [row["name"] for row in dropped]
 
 
 def _is_native(connection: Connection, table: str) -> bool:
@@ -140,9 +149,9 @@ def _attach(connection: Connection, table: str, lower: datetime, upper: datetime
     connection.execute(attach.format(sql.Identifier(table), name, *bounds))
 
 
-def _index(connection: Connection, partition: str) -> None:
+def _index(connection: Connection, partition: sql.Identifier, name: str) -> None:
     statement = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (signal, time)")
-    connection.execute(statement.format(sql.Identifier(f"{partition}_signal"), sql.Identifier(partition)))
+    connection.execute(statement.format(sql.Identifier(f"{name}_signal"), partition))
 
 
 def _drop(connection: Connection, table: str, partition: str, *, leaving: bool) -> None:

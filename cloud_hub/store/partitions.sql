@@ -23,4 +23,14 @@ SELECT child.relname AS name,
  ORDER BY lower;
 
 -- drop_chunks
-SELECT drop_chunks(%(table)s::regclass, older_than => %(before)s::timestamptz);
+SELECT drop_chunks(%(table)s::regclass, older_than => %(before)s::timestamptz) AS name;
+
+-- bare_chunks
+-- Chunks that have closed and are neither indexed nor compressed.
+SELECT chunk_schema AS schema, chunk_name AS name
+  FROM timescaledb_information.chunks
+ WHERE format('%%I.%%I', hypertable_schema, hypertable_name)::regclass = %(table)s::regclass
+   AND range_end <= %(now)s::timestamptz AND NOT is_compressed
+   AND NOT EXISTS (SELECT FROM pg_indexes WHERE schemaname = chunk_schema AND tablename = chunk_name
+                                            AND indexname = chunk_name || '_signal')
+ ORDER BY range_start;
