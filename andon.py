@@ -5,6 +5,7 @@ never installed the hub's libraries still has its own commands. Failures that a 
 sentence here, for every command.
 """
 
+import errno
 import importlib
 import os
 import sys
@@ -198,6 +199,8 @@ def _sentence(error: Exception) -> str | None:
     bases = {f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__}
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "no space left on the disk: free some, or set state_dir to a place on another"
     for base, sentence in DATABASE_FAILURES.items():
         if base in bases:
             return f"{sentence} ({' '.join(str(error).split())})"

@@ -1,5 +1,6 @@
 """The ``andon`` command itself: quick, lazy, and one sentence where something is missing."""
 
+import errno
 import json
 import os
 import subprocess
@@ -198,3 +199,7 @@ def test_a_token_file_that_is_no_text_is_one_sentence(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: the token cannot be read: ")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_full_disk_is_told_with_what_to_do():
+    assert str(andon._sentence(OSError(errno.ENOSPC, "No space left on device"))).startswith("no space left")

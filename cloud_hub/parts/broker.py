@@ -125,7 +125,7 @@ class Broker:
         if self.program is None:
             return port
         note = self._note.with_name("broker-hub-port")
-        return choose_port(note, listen="127.0.0.1", configured=0, setting="")
+        return choose_port(note, listen="127.0.0.1", configured=0, setting="broker.listen_port")
 
     def _spawn(self, address: Address, log: Path) -> subprocess.Popen[bytes]:
         if self.program is None:

@@ -250,6 +250,14 @@ def test_a_configured_port_in_use_is_one_sentence_with_the_remedy(authority, sta
             part.start()
 
 
+@pytest.mark.parametrize("listen", ["192.0.2.7", "no address"])
+def test_an_address_of_another_machine_is_one_sentence_that_names_the_setting(authority, state_root, listen):
+    server = authority.issue("localhost", server=True)
+    files = ServerFiles(ca=server.ca, certificate=server.certificate, key=server.key)
+    with pytest.raises(PartError, match=rf"cannot listen on '{listen}' .*: set broker\.listen to an address"):
+        Broker(state_root / "b", files, listen=listen, ephemeral=True).start()
+
+
 def test_the_private_key_is_for_the_broker_alone(broker):
     copies = list(broker.part._places.of("broker", broker.part._account).glob("*"))
     keys = [each for each in copies if each.name == "server.key"]
