@@ -4,6 +4,7 @@ What is not configured starts by itself: a hub without a database URL brings its
 own PostgreSQL, one without a broker its own mosquitto.
 """
 
+import ipaddress
 import json
 import os
 import tomllib
@@ -41,6 +42,19 @@ class WebSettings(_Settings):
     port: int = Field(default=0, ge=0, le=65535)
     certificate: Path | None = None
     key: Path | None = None
+
+    def check(self) -> None:
+        """``ConfigError`` for files that are not there, and for an address others reach without TLS."""
+        if bool(self.certificate) != bool(self.key):
+            raise ConfigError("expected web.certificate and web.key together, got one of them")
+        for file in filter(None, (self.certificate, self.key)):
+            if not file.is_file():
+                raise ConfigError(f"{file} is not there: web.certificate and web.key must be PEM files")
+        if not self.certificate and not _is_loopback(self.listen):
+            raise ConfigError(
+                f"the console would be open to the network without encryption at {self.listen}: "
+                "set web.certificate and web.key, or listen on 127.0.0.1"
+            )
 
 
 class DeviceListenerSettings(_Settings):
@@ -94,6 +108,7 @@ class HubConfig(_Settings):
             config = cls.model_validate(settings)
             Clock.parse(config.clock)
             check_conninfo(config.database_url)
+            config.web.check()
         except ValidationError as error:
             raise ConfigError(f"{origin}: {_explain(error)}") from error
         except (ClockError, ConfigError) as error:
@@ -146,6 +161,13 @@ class Endpoints(_Settings):
         partial.touch(mode=0o600)
         partial.write_text(json.dumps(self.model_dump(mode="json"), indent=2) + "\n")
         partial.replace(folder / "endpoints.json")
+
+
+def _is_loopback(listen: str) -> bool:
+    try:
+        return ipaddress.ip_address(listen).is_loopback
+    except ValueError:
+        return listen == "localhost"
 
 
 def default_root() -> Path:

@@ -13,6 +13,7 @@ from wire.errors import MessageError
 from wire.table import SignalTable
 
 MOST_RANGES = 64
+MOST_EPOCHS = 256  # a device tells of a few; more would only cost the hub an answer each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Birth:
     def from_json(cls, payload: bytes) -> Self:
         fields = _object(payload, "birth")
         try:
-            return cls(
+            birth = cls(
                 profile=str(fields["profile"]),
                 target=str(fields["target"]),
                 agent_version=str(fields["agent_version"]),
@@ -64,6 +65,9 @@ class Birth:
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise MessageError(f"not a birth: {error!r}") from error
+        if len(birth.epochs) > MOST_EPOCHS:
+            raise MessageError(f"expected a birth of at most {MOST_EPOCHS} epochs, got {len(birth.epochs)}")
+        return birth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,12 @@
 The console speaks plain HTTP on loopback only; anywhere else it wants a certificate.
 """
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cloud_hub.config import HubConfig
-from cloud_hub.errors import ConfigError, UnreachableError
+from cloud_hub.errors import UnreachableError
 from cloud_hub.identity import certificates
 from cloud_hub.parts.ports import choose_port
 
@@ -32,16 +31,7 @@ class Place:
 def console_place(config: HubConfig) -> Place:
     """Where the console listens; ``ConfigError`` for an address that others reach, without TLS."""
     web = config.web
-    if bool(web.certificate) != bool(web.key):
-        raise ConfigError("expected web.certificate and web.key together, got one of them")
-    for file in filter(None, (web.certificate, web.key)):
-        if not file.is_file():
-            raise ConfigError(f"{file} is not there: web.certificate and web.key must be PEM files")
-    if not web.certificate and not _is_loopback(web.listen):
-        raise ConfigError(
-            f"the console would be open to the network without encryption at {web.listen}: "
-            "set web.certificate and web.key, or listen on 127.0.0.1"
-        )
+    web.check()
     port = web.port or _announced(config, "console") or _remembered(config, "console", web.listen)
     return Place(
         name="console",
@@ -68,13 +58,6 @@ def devices_place(config: HubConfig) -> Place:
         certificate=issued.server_certificate,
         key=issued.server_key,
     )
-
-
-def _is_loopback(listen: str) -> bool:
-    try:
-        return ipaddress.ip_address(listen).is_loopback
-    except ValueError:
-        return listen == "localhost"
 
 
 def _announced(config: HubConfig, which: str) -> int | None:

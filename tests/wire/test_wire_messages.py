@@ -97,6 +97,12 @@ def test_one_signal_name_twice_on_a_machine_is_refused() -> None:
         SignalTable(machines=TABLE.machines, signals=twice)
 
 
+def test_a_birth_of_thousands_of_epochs_is_refused() -> None:
+    many = tuple(EpochFloor(epoch=number, floor=1, next=1) for number in range(300))
+    with pytest.raises(MessageError, match="at most 256 epochs, got 300"):
+        Birth.from_json(replace(BIRTH, epochs=many).to_json())
+
+
 def test_a_mark_names_at_most_64_ranges() -> None:
     marks = Marks(epoch=1, mark=0, beyond=tuple((n, n) for n in range(2, 400, 2)))
     assert len(Marks.from_json(marks.to_json()).beyond) == 64
