@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+import psycopg
 from psycopg import sql
 
 from cloud_hub.config import StoreSettings
@@ -123,11 +124,22 @@ def _tidy(connection: Connection, store: StoreSettings, now: int) -> list[str]:
 
 def _tidy_chunks(connection: Connection, table: str, oldest: datetime, now: datetime) -> list[str]:
     """The same for a hypertable, whose chunks are its partitions."""
-    dropped = connection.execute(QUERIES["drop_chunks"], {"table": table, "before": oldest}).fetchall()
+    dropped = _drop_chunks(connection, table, oldest)
     if table == "sample":
         for row in connection.execute(QUERIES["bare_chunks"], {"table": table, "now": now}).fetchall():
             _index(connection, sql.Identifier(row["schema"], row["name"]), row["name"])
-    return [row["name"] for row in dropped]
+    return dropped
+
+
+def _drop_chunks(connection: Connection, table: str, oldest: datetime) -> list[str]:
+    """Chunks cannot be detached first: who waits to drop one makes readers wait, so not for long."""
+    try:
+        with connection.transaction():
+            connection.execute(QUERIES["wait_briefly"])
+            rows = connection.execute(QUERIES["drop_chunks"], {"table": table, "before": oldest}).fetchall()
+    except psycopg.errors.LockNotAvailable:
+        return []  # someone reads them; the next turn comes soon
+    return [row["name"] for row in rows]
 
 
 def _is_native(connection: Connection, table: str) -> bool:

@@ -22,6 +22,9 @@ SELECT child.relname AS name,
  WHERE inherits.inhparent = %(table)s::regclass
  ORDER BY lower;
 
+-- wait_briefly
+SET LOCAL lock_timeout = '1s';
+
 -- drop_chunks
 SELECT drop_chunks(%(table)s::regclass, older_than => %(before)s::timestamptz) AS name;
 

@@ -52,7 +52,7 @@ def drop(name: str) -> None:
     for _ in range(20):
         try:
             administer(f"DROP DATABASE {name} WITH (FORCE)")
-        except psycopg.errors.ObjectInUse:
+        except (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege):
             time.sleep(0.25)
         else:
             return
@@ -207,6 +207,19 @@ def test_closed_chunks_are_indexed_and_old_ones_dropped(store: Database, connect
     assert [row["indexed"] for row in left] == [row["lower"] + DAY_US <= now for row in left]
     assert [row["indexed"] for row in left] == [True, True, False]
     assert partitions.tidy(connection, settings, clock) == []
+
+
+def test_a_long_read_delays_retention_and_nothing_waits_for_either(
+    store: Database, connection: Connection
+) -> None:
+    insert(connection, 0, 45)
+    with store.transaction() as reader:
+        reader.execute("SELECT count(*) FROM sample")
+        assert partitions.tidy(connection, StoreSettings(), Clock.real()) == []
+        connection.execute("SET lock_timeout = '1s'")
+        insert(connection, 0)
+        assert connection.execute("SELECT count(*) AS n FROM sample").fetchone()["n"] == 3
+    assert len(partitions.tidy(connection, StoreSettings(), Clock.real())) == 1
 
 
 def test_late_samples_still_come_into_a_chunk_that_is_indexed(
