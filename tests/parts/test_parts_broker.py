@@ -8,8 +8,9 @@ import stat
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Empty, Queue, SimpleQueue
 
+import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.client import MQTTMessageInfo
 from paho.mqtt.packettypes import PacketTypes
@@ -289,5 +290,22 @@ def test_without_mosquitto_the_embedded_broker_serves_and_says_what_is_missing(
     address = part.start()
     try:
         assert (address.host, address.tls) == ("127.0.0.1", False)
+        assert one_message(address.host, address.port) == b"hello"
     finally:
         part.stop()
+
+
+def one_message(host, port):
+    """What comes back of a message sent to oneself over MQTT 5, which both sides of Andon speak."""
+    heard = SimpleQueue()
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="press-04", protocol=mqtt.MQTTv5)
+    client.on_connect = lambda *_: client.subscribe("$share/ingest/andon/v1/+/batch", qos=1)
+    client.on_subscribe = lambda *_: client.publish("andon/v1/press-04/batch", b"hello", qos=1)
+    client.on_message = lambda _client, _data, message: heard.put(message.payload)
+    client.connect(host, port)
+    client.loop_start()
+    try:
+        return heard.get(timeout=10)
+    finally:
+        client.disconnect()
+        client.loop_stop()
