@@ -20,10 +20,17 @@ QUERIES = load_queries("cloud_hub.store", "partitions.sql")
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 AHEAD_REAL_SECONDS = 60.0
-TABLES = ("sample", "feature", "prediction")
+TABLES = ("sample", "feature", "prediction", "rollup_minute", "rollup_hour")
 MOST = 200  # planning a query over more costs more than reading it
+ROLLUP_PARTITIONS = 60  # so many make up the time that rollups are kept
 
 Range = tuple[int, int]  # [from, to) in microseconds since 1970
+
+# Rows are only added, and what autovacuum has not visited yet costs a reader: BRIN ranges without a summary,
+# index entries whose row must be looked at. It visits new pages alone, so often is cheap.
+VACUUMED_OFTEN = sql.SQL(
+    "autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000"
+)
 
 _LOCK = 0x70617274  # "part"
 _TIDY_LOCK = 0x74696479  # "tidy"
@@ -38,10 +45,22 @@ class Span:
 
 
 def span_of(table: str, store: StoreSettings) -> Span:
-    """Samples are many and short-lived; features and predictions are few, and training wants years."""
+    """Samples are many and short-lived; features and predictions are few, and training wants years.
+
+    Rollups outlive what they are made of: hours the minutes, minutes the samples.
+    """
     if table == "sample":
         return Span(hours=store.partition_hours, days=store.raw_retention_days)
+    minutes = max(store.rollup_minute_days, store.raw_retention_days)
+    if table == "rollup_minute":
+        return _rollup_span(minutes)
+    if table == "rollup_hour":
+        return _rollup_span(max(store.rollup_hour_days, minutes))
     return Span(hours=store.row_partition_hours, days=store.row_retention_days)
+
+
+def _rollup_span(days: float) -> Span:
+    return Span(hours=24.0 * max(1, round(days / ROLLUP_PARTITIONS)), days=days)
 
 
 def accepted_range(store: StoreSettings, clock: Clock) -> Range:
@@ -154,8 +173,8 @@ def _existing(connection: Connection, table: str) -> list[Row]:
 def _attach(connection: Connection, table: str, lower: datetime, upper: datetime) -> None:
     """Make a partition beside its table and attach it: that lock lets rows go on arriving."""
     name = sql.Identifier(f"{table}_p{lower:%Y%m%d_%H%M%S}")
-    create = sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
-    connection.execute(create.format(name, sql.Identifier(table)))
+    create = sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) WITH ({})")
+    connection.execute(create.format(name, sql.Identifier(table), VACUUMED_OFTEN))
     attach = sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})")
     bounds = (sql.Literal(lower.isoformat()), sql.Literal(upper.isoformat()))
     connection.execute(attach.format(sql.Identifier(table), name, *bounds))

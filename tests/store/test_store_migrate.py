@@ -69,4 +69,6 @@ def test_every_table_partitioned_by_time_is_found_in_the_migrations() -> None:
         "sample",
         "feature",
         "prediction",
+        "rollup_minute",
+        "rollup_hour",
     ]
