@@ -177,6 +177,11 @@ class Outbox:
         return self._has_losses
 
     @property
+    def newest(self) -> Key:
+        """The last batch that was committed, whatever became of it; sequence 0 before the first."""
+        return Key(self._number, self._next - 1)
+
+    @property
     def backlog(self) -> Backlog:
         return Backlog(batches=self._batches, bytes=self._bytes)
 

@@ -70,6 +70,10 @@ class Parts:
         """There is a new batch."""
         self.uplink.nudge()
 
+    def behind(self) -> bool:
+        """Whether the newest batch does not go out at once."""
+        return self.uplink.behind()
+
     def table_changed(self) -> None:
         """The source told other signals than before."""
         self.voice.hand_over()

@@ -40,6 +40,9 @@ class Watcher(Protocol):
 
     def table_changed(self) -> None: ...
 
+    def behind(self) -> bool:
+        """Whether what is written now waits for older batches, or for a connection."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
@@ -231,7 +234,7 @@ class Recorder:
             self._columns.add_event(gap)
             self._counters.gaps += 1
         tell_losses = self._outbox.has_losses and now - self._losses_told >= LOSSES_EVERY_S
-        backlog = self._outbox.backlog.batches > self._settings.window
+        backlog = self._watcher.behind()
         self._outbox.commit(
             self._columns.drafts(self.tables.hash, backlog=backlog),
             now_us=now_us,

@@ -66,6 +66,10 @@ class Uplink:
     def resent(self) -> int:
         return self._flight.resent
 
+    def behind(self) -> bool:
+        """Whether a batch written now has to wait: for a connection, or for more than a window of others."""
+        return not self.state.connected or self._outbox.backlog.batches > self._window
+
     def start(self) -> None:
         self._thread.start()
 

@@ -41,6 +41,9 @@ class Bystander:
     def table_changed(self) -> None:
         self.tables += 1
 
+    def behind(self) -> bool:
+        return False
+
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Callable[..., tuple[Recorder, Outbox]]]:
