@@ -37,7 +37,7 @@ KEPT_IN = {
 }
 
 # Inside the hub: what every stage may use beside itself, and who may use the stages.
-SHARED = {"store", "registry", "errors", "config", "files", "terminal"}
+SHARED = {"store", "registry", "errors", "config", "files", "terminal", "broker_access"}
 JOINS_STAGES = {"flows", "hub", "cli", "device_cli", "doctor", "parts", "console", "jobs"}
 
 

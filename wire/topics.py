@@ -63,10 +63,14 @@ class Topic:
         return cls(parts[0], Channel(parts[1]), *parts[2:])
 
 
-INGEST_FILTERS = tuple(
-    f"$share/ingest/{ROOT}/+/{channel}" for channel in (Channel.BATCH, Channel.BIRTH, Channel.STATUS)
-)
-"""What the ingest processes share among them: each message reaches one of them."""
+def ingest_filters(group: str) -> tuple[str, ...]:
+    """What the ingest processes share among them: each message reaches one member of ``group``."""
+    channels = (Channel.BATCH, Channel.BIRTH, Channel.STATUS)
+    return tuple(f"$share/{group}/{ROOT}/+/{channel}" for channel in channels)
+
+
+INGEST_FILTERS = ingest_filters("ingest")
+"""For a broker that lets nobody but the hub subscribe to them; else the group's name is a secret."""
 
 
 def device_filters(device: str) -> tuple[str, ...]:

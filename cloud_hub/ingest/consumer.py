@@ -22,9 +22,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from cloud_hub.broker_access import USER, BrokerAccess
 from cloud_hub.ingest.reading import Arrival
 from wire.clock import Clock
-from wire.topics import INGEST_FILTERS, Channel, Topic
+from wire.topics import INGEST_FILTERS, Channel, Topic, ingest_filters
 
 log = structlog.get_logger()
 
@@ -39,6 +40,7 @@ class BrokerAddress:
     host: str
     port: int
     tls: ssl.SSLContext | None
+    access: BrokerAccess = BrokerAccess()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Consumer:
         self._client.reconnect_delay_set(1, 10)
         if address.tls is not None:
             self._client.tls_set_context(address.tls)
+        if address.access.password:
+            self._client.username_pw_set(USER, address.access.password)
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
@@ -120,7 +124,8 @@ class Consumer:
         self._told = ""
         log.info("connected to the broker", host=self._address.host, port=self._address.port)
         # A shared subscription brings no retained messages: births and statuses are asked for once more.
-        client.subscribe([(item, 1) for item in (*INGEST_FILTERS, *_RETAINED_FILTERS)])
+        filters = (*ingest_filters(self._address.access.group), *_RETAINED_FILTERS)
+        client.subscribe([(item, 1) for item in filters])
         self.connected.set()
 
     def _on_subscribe(

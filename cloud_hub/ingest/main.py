@@ -6,6 +6,7 @@ from types import FrameType
 
 import structlog
 
+from cloud_hub.broker_access import BrokerAccess
 from cloud_hub.config import Endpoints, HubConfig
 from cloud_hub.errors import ConfigError, TrustError, UnreachableError
 from cloud_hub.ingest.consumer import BrokerAddress, Consumer
@@ -40,13 +41,22 @@ def _address(config: HubConfig) -> BrokerAddress:
     """The configured broker, else the one the running hub started."""
     if config.broker.host:
         return BrokerAddress(
-            host=config.broker.host, port=config.broker.port, tls=_tls(config, check_name=True)
+            host=config.broker.host,
+            port=config.broker.port,
+            tls=_tls(config, check_name=True),
+            access=BrokerAccess(group=_access(config).group),
         )
     endpoints: Endpoints = config.endpoints()
     if not endpoints.hub_port:
         raise UnreachableError("the running hub has no broker: see its log")
-    tls = _tls(config, check_name=True) if endpoints.broker_tls else None
-    return BrokerAddress(host="127.0.0.1", port=endpoints.hub_port, tls=tls)
+    if not endpoints.broker_tls:
+        return BrokerAddress(host="127.0.0.1", port=endpoints.hub_port, tls=None)
+    tls = _tls(config, check_name=True)
+    return BrokerAddress(host="127.0.0.1", port=endpoints.hub_port, tls=tls, access=_access(config))
+
+
+def _access(config: HubConfig) -> BrokerAccess:
+    return BrokerAccess.of(config.state_dir / "identity" / "hub" / "client.key")
 
 
 def _tls(config: HubConfig, *, check_name: bool) -> ssl.SSLContext:
