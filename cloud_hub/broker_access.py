@@ -1,4 +1,4 @@
-"""What the hub's own processes show their broker and no device knows: two words made from the hub's client key.
+"""What the hub's processes show their broker and no device knows: two words made from the hub's client key.
 
 mosquitto grants anybody a place in a shared subscription and drops what the rules
 forbid that place, so a device that knew the group's name could make half of all
