@@ -1,22 +1,25 @@
-"""Partitions grown old: indexed when they have closed, dropped when nobody keeps them any more.
+"""Rollups of what came, and partitions grown old: indexed when they have closed, dropped when past keeping.
 
 A thread with a connection of its own: building an index takes as long as it takes.
+It rests twice as long as it worked, so that most of the database is left to ingest.
 """
 
 import threading
+import time
 
 import psycopg
 import structlog
 
 from cloud_hub.config import StoreSettings
 from cloud_hub.errors import UnreachableError
-from cloud_hub.store import partitions
+from cloud_hub.store import partitions, rollups
 from cloud_hub.store.database import Database
 from wire.clock import Clock
 
 log = structlog.get_logger()
 
 EVERY_S = 5.0
+RESTS = 2.0  # times as long as it worked
 
 
 class Keeper:
@@ -36,13 +39,17 @@ class Keeper:
         self._thread.join(1.0)
 
     def _run(self) -> None:
-        while not self._stopping.wait(EVERY_S):
+        rest = EVERY_S
+        while not self._stopping.wait(rest):
+            began = time.monotonic()
             try:
                 with self._database.connect() as connection:
+                    rollups.turn(connection, self._store, self._clock)
                     dropped = partitions.tidy(connection, self._store, self._clock)
             except (psycopg.Error, UnreachableError) as error:
                 reason = next(iter(str(error).splitlines()), type(error).__name__)
-                log.warning("old partitions could not be tidied", reason=reason)
+                log.warning("rollups and old partitions have to wait", reason=reason)
             else:
                 if dropped:
                     log.info("dropped what is past its retention", partitions=dropped)
+            rest = max(EVERY_S, RESTS * (time.monotonic() - began))

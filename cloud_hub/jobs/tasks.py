@@ -18,7 +18,7 @@ from cloud_hub.hub import Hub
 from cloud_hub.jobs import queue
 from cloud_hub.jobs.child import ChildError, InterruptedJobError, run_child
 from cloud_hub.signing.repository import Repository
-from cloud_hub.store import partitions
+from cloud_hub.store import partitions, rollups
 
 TICK_S = 1.0
 FOR_EVER = procrastinate.RetryStrategy(wait=1)  # a rollout is not given up because the database was away
@@ -72,6 +72,7 @@ def _upkeep(app: procrastinate.App, hub: Hub) -> None:
     def maintain_store(timestamp: int) -> None:
         with hub.database.connect() as connection:
             partitions.ensure(connection, hub.config.store, hub.clock)
+            rollups.turn(connection, hub.config.store, hub.clock)
             dropped = partitions.tidy(connection, hub.config.store, hub.clock)
         if dropped:
             log.info("dropped partitions past their retention", partitions=dropped)

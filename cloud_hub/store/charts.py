@@ -2,7 +2,8 @@
 
 A span with few rows is shown as it is. One with many is cut into equal buckets,
 each told by its lowest and highest value: a spike of one sample stays visible
-at the scale of a year.
+at the scale of a year, when the samples themselves are long gone. Beside a chart
+stand its gaps: why there is nothing where nothing is shown.
 """
 
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cloud_hub.errors import NotFoundError
+from cloud_hub.store.charts_series import points
 from cloud_hub.store.database import Database, Row, load_queries
 
 QUERIES = load_queries("cloud_hub.store", "charts.sql")
 MOST_POINTS = 2000
+MOST_GAPS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,15 @@ class Chart:
     times: tuple[datetime, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A hole in what a machine sent, and why."""
+
+    start: datetime
+    end: datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +53,25 @@ def series(
     database: Database, machine: str, signal: str, start: datetime, end: datetime, *, most: int = MOST_POINTS
 ) -> Chart:
     """Samples of one signal in [start, end); ``NotFoundError`` for an unknown signal."""
-    found = database.row(QUERIES["signal_id"], {"machine": machine, "signal": signal})
-    if found is None:
-        raise NotFoundError("signal", f"{machine}/{signal}")
-    values = {"signal": found["id"], "start": start, "end": end}
-    return _chart(_few_or_buckets(database, ("samples", "sample_buckets"), values, most))
+    with database.transaction() as connection:
+        connection.execute(QUERIES["one_moment"])
+        found = connection.execute(QUERIES["signal"], {"machine": machine, "signal": signal}).fetchone()
+        if found is None:
+            raise NotFoundError("signal", f"{machine}/{signal}")
+        told = points(connection, found, start, end, most)
+    times, low, high = zip(*told, strict=True) if told else ((), (), ())
+    return Chart(times=times, low=low, high=high)
+
+
+def gaps(
+    database: Database, machine: str, start: datetime, end: datetime, *, most: int = MOST_GAPS
+) -> tuple[Gap, ...]:
+    """What is known to be missing of ``machine`` between ``start`` and ``end``, in order and cut to it."""
+    values = {"machine": machine, "start": start, "end": end, "most": most}
+    return tuple(
+        Gap(start=max(row["start"], start), end=min(row["end"], end), reason=row["reason"])
+        for row in database.rows(QUERIES["gaps"], values)
+    )
 
 
 def features(

@@ -1,17 +1,88 @@
--- signal_id
-SELECT signal.id FROM signal JOIN machine ON machine.id = signal.machine
+-- one_moment
+-- What a chart is put together from belongs to one moment.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+
+-- signal
+SELECT signal.id, latest.time AS newest
+  FROM signal
+  JOIN machine ON machine.id = signal.machine
+  LEFT JOIN latest ON latest.signal = signal.id
  WHERE machine.name = %(machine)s AND signal.name = %(signal)s
  ORDER BY signal.id DESC LIMIT 1;
 
+-- kept
+-- Since when a table has partitions, and how many bytes of the span lie in some that have no index yet.
+WITH part AS (
+    SELECT child.oid, substring(bound FROM 'FROM \(''([^'']+)''\)')::timestamptz AS lower,
+           substring(bound FROM 'TO \(''([^'']+)''\)')::timestamptz AS upper,
+           EXISTS (SELECT FROM pg_class AS index JOIN pg_index ON index.oid = pg_index.indexrelid
+                    WHERE pg_index.indrelid = child.oid AND index.relname = child.relname || '_signal') AS indexed
+      FROM pg_inherits
+      JOIN pg_class AS child ON child.oid = inhrelid
+     CROSS JOIN LATERAL pg_get_expr(child.relpartbound, child.oid) AS bound
+     WHERE inhparent = %(table)s::regclass
+), bare AS (
+    SELECT oid, lower, least(upper, greatest(%(newest)s::timestamptz, lower + interval '1 second')) AS upper
+      FROM part
+     WHERE NOT indexed AND lower < %(end)s AND upper > %(start)s
+)
+SELECT count(*) AS parts, min(lower) AS since,
+       (SELECT sum(pg_relation_size(oid) * greatest(0, extract(epoch FROM least(upper, %(end)s)
+                                                                       - greatest(lower, %(start)s)))
+                   / extract(epoch FROM upper - lower)) FROM bare)::float8 AS bare_bytes
+  FROM part;
+
+-- kept_chunks
+SELECT min(range_start) AS since FROM timescaledb_information.chunks
+ WHERE format('%%I.%%I', hypertable_schema, hypertable_name)::regclass = %(table)s::regclass;
+
+-- stale
+SELECT hour, min(coalesce(earliest, hour)) AS since FROM touched
+ WHERE signal = %(signal)s AND hour > %(start)s::timestamptz - interval '1 hour' AND hour < %(end)s
+ GROUP BY hour;
+
+-- density
+-- Samples an hour, where the hours that are rolled up have most of them.
+SELECT max(count) AS most FROM rollup_hour
+ WHERE signal = %(signal)s AND time > %(start)s::timestamptz - interval '1 hour' AND time < %(end)s;
+
 -- samples
-SELECT time, value AS low, value AS high FROM sample
- WHERE signal = %(signal)s AND time >= %(start)s AND time < %(end)s
- ORDER BY time LIMIT %(most)s;
+-- The samples themselves where they are few, else buckets; they are read once.
+WITH picked AS MATERIALIZED (
+    SELECT time, value FROM sample WHERE signal = %(signal)s AND time >= %(start)s AND time < %(end)s
+)
+SELECT time, value AS low, value AS high FROM picked
+ WHERE (SELECT count(*) FROM picked) <= %(most)s
+UNION ALL
+SELECT date_bin(%(width)s, time, %(origin)s) AS time, min(value) AS low, max(value) AS high FROM picked
+ WHERE (SELECT count(*) FROM picked) > %(most)s
+ GROUP BY 1
+ ORDER BY time;
 
 -- sample_buckets
-SELECT date_bin(%(width)s, time, %(start)s) AS time, min(value) AS low, max(value) AS high FROM sample
+SELECT date_bin(%(width)s, time, %(origin)s) AS time, min(value) AS low, max(value) AS high FROM sample
  WHERE signal = %(signal)s AND time >= %(start)s AND time < %(end)s
- GROUP BY 1 ORDER BY 1;
+ GROUP BY 1;
+
+-- minute_buckets
+SELECT date_bin(%(width)s, greatest(time, %(from)s), %(origin)s) AS time, min(low) AS low, max(high) AS high
+  FROM rollup_minute
+ WHERE signal = %(signal)s AND time >= %(start)s AND time < %(end)s
+ GROUP BY 1;
+
+-- hour_buckets
+SELECT date_bin(%(width)s, greatest(time, %(from)s), %(origin)s) AS time, min(low) AS low, max(high) AS high
+  FROM rollup_hour
+ WHERE signal = %(signal)s AND time >= %(start)s AND time < %(end)s
+ GROUP BY 1;
+
+-- gaps
+-- Holes in what a machine sent: its own, and those of its whole device.
+SELECT gap.from_time AS start, gap.to_time AS end, gap.reason
+  FROM gap
+  JOIN machine ON machine.device = gap.device AND (gap.machine IS NULL OR gap.machine = machine.id)
+ WHERE machine.name = %(machine)s AND gap.from_time < %(end)s AND gap.to_time > %(start)s
+ ORDER BY gap.from_time, gap.id LIMIT %(most)s;
 
 -- predictions
 SELECT time, release, values[1] AS remaining_life, values[2] AS lower, values[3] AS upper, values[4] AS anomaly

@@ -20,7 +20,8 @@ QUERIES = load_queries("cloud_hub.store", "partitions.sql")
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 AHEAD_REAL_SECONDS = 60.0
-TABLES = ("sample", "feature", "prediction", "rollup_minute", "rollup_hour")
+ROLLUPS = ("rollup_minute", "rollup_hour")
+TABLES = ("sample", "feature", "prediction", *ROLLUPS)
 MOST = 200  # planning a query over more costs more than reading it
 ROLLUP_PARTITIONS = 60  # so many make up the time that rollups are kept
 
@@ -105,15 +106,26 @@ def ensure(connection: Connection, store: StoreSettings, clock: Clock) -> Range:
             if not _is_native(connection, table):
                 continue  # a hypertable makes its chunks by itself
             existing = [(to_us(row["lower"]), to_us(row["upper"])) for row in _existing(connection, table)]
-            width = round(span_of(table, store).hours * HOUR_US)
-            for lower, upper in missing(existing, wanted, width):
+            span = span_of(table, store)
+            whole = _with_samples(connection, wanted, clock, span) if table in ROLLUPS else wanted
+            for lower, upper in missing(existing, whole, round(span.hours * HOUR_US)):
                 _attach(connection, table, to_datetime(lower), to_datetime(upper))
     return wanted
+
+
+def _with_samples(connection: Connection, wanted: Range, clock: Clock, span: Span) -> Range:
+    """Rollups may be made of whatever samples are still there, as long as rollups are kept."""
+    row = connection.execute(QUERIES["oldest_sample"]).fetchone()
+    if row is None or row["lower"] is None:
+        return wanted
+    kept = clock.now_us() - round(span.days * DAY_US)
+    return min(wanted[0], max(to_us(row["lower"]), kept)), wanted[1]
 
 
 def tidy(connection: Connection, store: StoreSettings, clock: Clock) -> list[str]:
     """Index the partitions of samples that have closed, drop those past their retention; returns the dropped.
 
+    Samples that are in no rollup yet are not dropped.
     ``connection`` is in autocommit mode: a partition is detached without stopping writers.
     """
     row = connection.execute(QUERIES["try_lock"], {"key": _TIDY_LOCK}).fetchone()
@@ -129,6 +141,8 @@ def _tidy(connection: Connection, store: StoreSettings, now: int) -> list[str]:
     dropped: list[str] = []
     for table in TABLES:
         oldest = to_datetime(now - round(span_of(table, store).days * DAY_US))
+        if table == "sample":
+            oldest = _rolled_up(connection, oldest)
         if not _is_native(connection, table):
             dropped += _tidy_chunks(connection, table, oldest, to_datetime(now))
             continue
@@ -139,6 +153,12 @@ def _tidy(connection: Connection, store: StoreSettings, now: int) -> list[str]:
             elif table == "sample" and not row["indexed"] and row["upper"] <= to_datetime(now):
                 _index(connection, sql.Identifier(row["name"]), row["name"])
     return dropped
+
+
+def _rolled_up(connection: Connection, oldest: datetime) -> datetime:
+    """``oldest``, or the first hour whose samples no rollup shows yet: those are kept until it does."""
+    row = connection.execute(QUERIES["oldest_touched"]).fetchone()
+    return min(oldest, row["hour"]) if row and row["hour"] else oldest
 
 
 def _tidy_chunks(connection: Connection, table: str, oldest: datetime, now: datetime) -> list[str]:

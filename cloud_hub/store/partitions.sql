@@ -22,6 +22,15 @@ SELECT child.relname AS name,
  WHERE inherits.inhparent = %(table)s::regclass
  ORDER BY lower;
 
+-- oldest_touched
+-- Samples from here on have yet to be rolled up, unless the database does that by itself.
+SELECT min(hour) AS hour FROM touched
+ WHERE NOT EXISTS (SELECT FROM capability WHERE name = 'rollups' AND value = 'continuous');
+
+-- oldest_sample
+SELECT min(substring(pg_get_expr(child.relpartbound, child.oid) FROM 'FROM \(''([^'']+)''\)')::timestamptz) AS lower
+  FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid WHERE inhparent = 'sample'::regclass;
+
 -- wait_briefly
 SET LOCAL lock_timeout = '1s';
 

@@ -44,6 +44,9 @@ def fill(store: Database, values: np.ndarray, step: timedelta) -> datetime:
         with cursor.copy("COPY sample (time, signal, value) FROM STDIN") as copy:
             for index, value in enumerate(values.tolist()):
                 copy.write_row((start + index * step, signal, value))
+        cursor.execute(
+            "INSERT INTO touched (signal, hour) SELECT DISTINCT signal, date_trunc('hour', time) FROM sample"
+        )
     return start
 
 
