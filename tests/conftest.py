@@ -3,11 +3,16 @@
 A test that needs a part asks for its fixture; a session that asks for none starts none.
 """
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +79,37 @@ def database(database_url: str, migrated_template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def timescale_server() -> Iterator[str]:
+    """A server with TimescaleDB's Apache edition: ``$ANDON_TIMESCALE_URL``, else one made for the session.
+
+    The user there has no right but CREATEDB, for a superuser may more than a hub has to.
+    """
+    if named := os.environ.get("ANDON_TIMESCALE_URL"):
+        yield named
+    else:
+        with _timescale("apache.py") as url:
+            yield url
+
+
+@pytest.fixture
+def timescale_bare(timescale_server: str) -> Iterator[str]:
+    """Connection string of a fresh database on the server with TimescaleDB, without any table."""
+    from psycopg.conninfo import make_conninfo
+
+    name = f"andon_{uuid.uuid4().hex[:12]}"
+    _on(timescale_server, f"CREATE DATABASE {name}")
+    yield make_conninfo(timescale_server, dbname=name)
+    _drop(timescale_server, name)
+
+
+@pytest.fixture
+def community_bare() -> Iterator[str]:
+    """Connection string of a fresh server of TimescaleDB's Community edition: one connection, and no COPY."""
+    with _timescale("community.py") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def authority(session_root: Path) -> "Certificates":
     """A certificate authority for tests: ``authority.issue("press-04")`` gives a client its files."""
     from certificates import Certificates
@@ -123,6 +159,42 @@ def _database(server: str, template: str) -> Iterator[str]:
 
 def _of(server: str, name: str) -> str:
     return server.replace("@/andon?", f"@/{name}?")
+
+
+@contextmanager
+def _timescale(script: str) -> Iterator[str]:
+    """A server that ends with our end of its standard input, however we end."""
+    command = [sys.executable, REPOSITORY / ".ci" / "timescale" / script, "run"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        said = process.stdout.readline()
+        if not said:
+            why = process.stderr.read().decode().strip()
+            if process.wait() == 3:
+                pytest.skip(f"no TimescaleDB here: {why}")
+            pytest.fail(f"{script} failed: {why}")
+        yield json.loads(said)["url"]
+        process.stdin.close()
+
+
+def _on(server: str, statement: str) -> None:
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _drop(server: str, name: str) -> None:
+    """A worker of TimescaleDB may have come to the database a moment ago."""
+    import psycopg
+
+    for _ in range(40):
+        try:
+            return _on(server, f"DROP DATABASE {name} WITH (FORCE)")
+        except (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege):
+            time.sleep(0.25)
+    return pytest.fail(f"{name} could not be dropped")
 
 
 def _administer(server: str, statement: str) -> None:

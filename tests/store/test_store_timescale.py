@@ -1,13 +1,6 @@
-"""On a server with TimescaleDB the same store is made of hypertables: same ingest, same charts, same retention.
+"""On a server with TimescaleDB the same store is made of hypertables: same ingest, same charts, same retention."""
 
-``ANDON_TIMESCALE_URL`` names such a server and a user with no right but CREATEDB, as a superuser may more than a
-hub has to; without it nothing here runs.
-"""
-
-import os
 import threading
-import time
-import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from cloud_hub.config import HubConfig, StoreSettings
 from cloud_hub.errors import ConfigError
@@ -25,11 +17,6 @@ from cloud_hub.store.migrate import migrate
 from tests.ingest.ingest_world import Process, Sender, add_device, count, mark_of, now_us, reasons, table_of
 from wire.batch import BatchClass, Rows
 from wire.clock import Clock, to_datetime
-
-URL = os.environ.get("ANDON_TIMESCALE_URL", "")
-pytestmark = pytest.mark.skipif(
-    not URL, reason="no server with TimescaleDB: name one in ANDON_TIMESCALE_URL (docs/operations.md)"
-)
 
 DAY_US = partitions.DAY_US
 WIDTH = (
@@ -42,42 +29,16 @@ SELECT 1000000 * extract(epoch FROM range_start)::bigint AS lower,
 """
 
 
-def administer(statement: str) -> None:
-    with psycopg.connect(URL, autocommit=True) as connection:
-        connection.execute(statement)
-
-
-def drop(name: str) -> None:
-    """A worker of TimescaleDB may have come to the database a moment ago."""
-    for _ in range(20):
-        try:
-            administer(f"DROP DATABASE {name} WITH (FORCE)")
-        except (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege):
-            time.sleep(0.25)
-        else:
-            return
-    pytest.fail(f"{name} could not be dropped")
-
-
-@pytest.fixture
-def bare() -> Iterator[str]:
-    """Connection string of a fresh database of the test's own."""
-    name = f"andon_{uuid.uuid4().hex[:12]}"
-    administer(f"CREATE DATABASE {name}")
-    yield make_conninfo(URL, dbname=name)
-    drop(name)
-
-
 @pytest.fixture
 def config(state_root: Path) -> HubConfig:
     return HubConfig(state_dir=state_root)
 
 
 @pytest.fixture
-def url(bare: str, config: HubConfig) -> str:
+def url(timescale_bare: str, config: HubConfig) -> str:
     """The same, migrated."""
-    migrate(bare, config)
-    return bare
+    migrate(timescale_bare, config)
+    return timescale_bare
 
 
 @pytest.fixture
@@ -100,12 +61,12 @@ def insert(connection: Connection, *days_ago: float) -> None:
         connection.execute("INSERT INTO feature VALUES (%s, 1, 1, 1, 1, 'trend/1', '{1}')", (moment,))
 
 
-def test_the_big_tables_become_hypertables_once(bare: str, config: HubConfig) -> None:
-    first = migrate(bare, config)
-    assert migrate(bare, config) == first
+def test_the_big_tables_become_hypertables_once(timescale_bare: str, config: HubConfig) -> None:
+    first = migrate(timescale_bare, config)
+    assert migrate(timescale_bare, config) == first
     found = {each.name: each.value for each in first}
     assert found["time_tables"] == "hypertables"
-    with Database(bare) as store:
+    with Database(timescale_bare) as store:
         rows = store.rows("SELECT hypertable_name AS name FROM timescaledb_information.hypertables")
         assert {row["name"] for row in rows} == set(partitions.TABLES)
         with store.connect() as connection:
@@ -233,8 +194,8 @@ def test_late_samples_still_come_into_a_chunk_that_is_indexed(
     assert (count(store, "sample"), mark_of(store)) == (3, 1)
 
 
-def test_native_tables_stay_native_when_timescale_comes_later(bare: str, config: HubConfig) -> None:
-    with Database(bare) as store:
+def test_native_tables_stay_native_when_timescale_comes_later(timescale_bare: str, config: HubConfig) -> None:
+    with Database(timescale_bare) as store:
         store.execute("CREATE TABLE sample (time timestamptz) PARTITION BY RANGE (time)")
         with store.connect() as connection:
             found = {each.name: each for each in capabilities.find(connection)}
@@ -242,9 +203,9 @@ def test_native_tables_stay_native_when_timescale_comes_later(bare: str, config:
     assert found["time_tables"].detail == "made before TimescaleDB was there"
 
 
-def test_hypertables_without_their_extension_are_named(bare: str) -> None:
+def test_hypertables_without_their_extension_are_named(timescale_bare: str) -> None:
     """A table that is neither: as after a restore into a server whose TimescaleDB is off."""
-    with Database(bare) as store, store.connect() as connection:
+    with Database(timescale_bare) as store, store.connect() as connection:
         connection.execute("CREATE TABLE sample (time timestamptz)")
         connection.execute("CREATE SCHEMA timescaledb_information")  # in the extension's way
         with pytest.raises(ConfigError, match="hypertables and TimescaleDB does not work"):
