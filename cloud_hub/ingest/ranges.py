@@ -56,4 +56,12 @@ def advance(mark: int, floor: int, settled: Iterable[Range]) -> Advance:
             mark = max(mark, last)
         else:
             beyond.append((first, last))
-    return Advance(mark=mark, beyond=tuple(beyond[:MOST_RANGES]), lost=tuple(lost))
+    return Advance(mark=mark, beyond=_told(beyond), lost=tuple(lost))
+
+
+def _told(beyond: list[Range]) -> tuple[Range, ...]:
+    """As many as a message holds, from both ends: a device sends its oldest and its newest at once."""
+    if len(beyond) <= MOST_RANGES:
+        return tuple(beyond)
+    half = MOST_RANGES // 2
+    return (*beyond[:half], *beyond[-half:])
