@@ -1,11 +1,15 @@
 """A batch: everything a device has to say to the hub, of one class, in columns."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from itertools import accumulate
+from typing import Any, Self, overload
 
 import numpy as np
 import numpy.typing as npt
+
+from wire.errors import ColumnMismatchError
 
 Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -30,6 +34,64 @@ class Series:
     signal: int
     times: Times
     values: Values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SampleColumns(Sequence[Series]):
+    """Many series end to end, so that all can be looked at in one call; one is cut out when it is asked for.
+
+    ``signals`` int64 [s]; series i holds ``times`` int64 [n] and ``values`` float64 [n] from
+    ``offsets[i]`` to ``offsets[i + 1]`` (int64 [s + 1]). As a sequence it is read-only.
+    """
+
+    signals: Times
+    offsets: Times
+    times: Times
+    values: Values
+
+    @classmethod
+    def of(cls, series: Sequence[Series]) -> Self:
+        """``ColumnMismatchError`` where a series has not one value a time."""
+        if isinstance(series, cls):
+            return series
+        times = [np.asarray(item.times, np.int64) for item in series]
+        values = [np.asarray(item.values, np.float64) for item in series]
+        for item, time, value in zip(series, times, values, strict=True):
+            if time.ndim != 1 or time.shape != value.shape:
+                raise ColumnMismatchError(
+                    f"signal {item.signal}: expected as many times as values,"
+                    f" got {time.shape} and {value.shape}"
+                )
+        return cls(
+            signals=np.array([item.signal for item in series], np.int64),
+            offsets=np.array([0, *accumulate(map(len, times))], np.int64),
+            times=times[0] if len(times) == 1 else np.concatenate([_NO_TIMES, *times]),
+            values=values[0] if len(values) == 1 else np.concatenate([_NO_VALUES, *values]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.signals)
+
+    @overload
+    def __getitem__(self, index: int) -> Series: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Series, ...]: ...
+    def __getitem__(self, index: int | slice) -> Series | tuple[Series, ...]:
+        if isinstance(index, slice):
+            return tuple(self[place] for place in range(*index.indices(len(self))))
+        place = range(len(self))[index]
+        return self._cut(int(self.signals[place]), int(self.offsets[place]), int(self.offsets[place + 1]))
+
+    def __iter__(self) -> Iterator[Series]:
+        offsets = self.offsets.tolist()
+        return map(self._cut, self.signals.tolist(), offsets[:-1], offsets[1:])
+
+    def _cut(self, signal: int, first: int, end: int) -> Series:
+        return Series(signal=signal, times=self.times[first:end], values=self.values[first:end])
+
+
+_NO_TIMES = np.empty(0, np.int64)
+_NO_VALUES = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,17 +166,37 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch:
+    """``series`` of a batch that was decoded are ``SampleColumns``, which need not be walked one by one."""
+
     batch_class: BatchClass
     epoch: int
     sequence: int
     floor: int
     table_hash: bytes
     backlog: bool = False
-    series: tuple[Series, ...] = ()
+    series: Sequence[Series] = ()
     rows: tuple[Rows, ...] = ()
     events: tuple[Event, ...] = ()
 
     @property
+    def header(self) -> Header:
+        return Header(
+            batch_class=self.batch_class,
+            epoch=self.epoch,
+            sequence=self.sequence,
+            floor=self.floor,
+            table_hash=self.table_hash,
+            backlog=self.backlog,
+        )
+
+    @property
+    def columns(self) -> SampleColumns:
+        """The samples of all series; nothing is copied for a batch that was decoded."""
+        return SampleColumns.of(self.series)
+
+    @property
     def samples(self) -> int:
         """How many samples it carries."""
+        if isinstance(self.series, SampleColumns):
+            return len(self.series.times)
         return sum(len(series.times) for series in self.series)

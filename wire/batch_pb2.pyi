@@ -24,47 +24,57 @@ BATCH_CLASS_SAMPLE: BatchClass
 BATCH_CLASS_SKETCH: BatchClass
 BATCH_CLASS_WAVEFORM: BatchClass
 
-class Batch(_message.Message):
-    __slots__ = ("schema", "batch_class", "epoch", "sequence", "floor", "table_hash", "backlog", "series", "rows", "events")
-    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+class Header(_message.Message):
+    __slots__ = ("batch_class", "epoch", "sequence", "floor", "table_hash", "backlog")
     BATCH_CLASS_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     FLOOR_FIELD_NUMBER: _ClassVar[int]
     TABLE_HASH_FIELD_NUMBER: _ClassVar[int]
     BACKLOG_FIELD_NUMBER: _ClassVar[int]
-    SERIES_FIELD_NUMBER: _ClassVar[int]
-    ROWS_FIELD_NUMBER: _ClassVar[int]
-    EVENTS_FIELD_NUMBER: _ClassVar[int]
-    schema: int
     batch_class: BatchClass
     epoch: int
     sequence: int
     floor: int
     table_hash: bytes
     backlog: bool
-    series: _containers.RepeatedCompositeFieldContainer[Series]
+    def __init__(self, batch_class: _Optional[_Union[BatchClass, str]] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., floor: _Optional[int] = ..., table_hash: _Optional[bytes] = ..., backlog: _Optional[bool] = ...) -> None: ...
+
+class Body(_message.Message):
+    __slots__ = ("samples", "rows", "events")
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    samples: Samples
     rows: _containers.RepeatedCompositeFieldContainer[Rows]
     events: _containers.RepeatedCompositeFieldContainer[Event]
-    def __init__(self, schema: _Optional[int] = ..., batch_class: _Optional[_Union[BatchClass, str]] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., floor: _Optional[int] = ..., table_hash: _Optional[bytes] = ..., backlog: _Optional[bool] = ..., series: _Optional[_Iterable[_Union[Series, _Mapping]]] = ..., rows: _Optional[_Iterable[_Union[Rows, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
+    def __init__(self, samples: _Optional[_Union[Samples, _Mapping]] = ..., rows: _Optional[_Iterable[_Union[Rows, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
 
-class Series(_message.Message):
-    __slots__ = ("signal", "start_us", "step_us", "count", "deltas", "float64_values", "float32_values")
-    SIGNAL_FIELD_NUMBER: _ClassVar[int]
-    START_US_FIELD_NUMBER: _ClassVar[int]
-    STEP_US_FIELD_NUMBER: _ClassVar[int]
-    COUNT_FIELD_NUMBER: _ClassVar[int]
-    DELTAS_FIELD_NUMBER: _ClassVar[int]
-    FLOAT64_VALUES_FIELD_NUMBER: _ClassVar[int]
+class Samples(_message.Message):
+    __slots__ = ("signals", "counts", "starts", "steps", "time_forms", "value_forms", "time_deltas", "times", "mantissas", "float32_values", "float64_values")
+    SIGNALS_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    STARTS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    TIME_FORMS_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FORMS_FIELD_NUMBER: _ClassVar[int]
+    TIME_DELTAS_FIELD_NUMBER: _ClassVar[int]
+    TIMES_FIELD_NUMBER: _ClassVar[int]
+    MANTISSAS_FIELD_NUMBER: _ClassVar[int]
     FLOAT32_VALUES_FIELD_NUMBER: _ClassVar[int]
-    signal: int
-    start_us: int
-    step_us: int
-    count: int
-    deltas: bytes
-    float64_values: bytes
+    FLOAT64_VALUES_FIELD_NUMBER: _ClassVar[int]
+    signals: bytes
+    counts: bytes
+    starts: bytes
+    steps: bytes
+    time_forms: bytes
+    value_forms: bytes
+    time_deltas: bytes
+    times: bytes
+    mantissas: bytes
     float32_values: bytes
-    def __init__(self, signal: _Optional[int] = ..., start_us: _Optional[int] = ..., step_us: _Optional[int] = ..., count: _Optional[int] = ..., deltas: _Optional[bytes] = ..., float64_values: _Optional[bytes] = ..., float32_values: _Optional[bytes] = ...) -> None: ...
+    float64_values: bytes
+    def __init__(self, signals: _Optional[bytes] = ..., counts: _Optional[bytes] = ..., starts: _Optional[bytes] = ..., steps: _Optional[bytes] = ..., time_forms: _Optional[bytes] = ..., value_forms: _Optional[bytes] = ..., time_deltas: _Optional[bytes] = ..., times: _Optional[bytes] = ..., mantissas: _Optional[bytes] = ..., float32_values: _Optional[bytes] = ..., float64_values: _Optional[bytes] = ...) -> None: ...
 
 class Rows(_message.Message):
     __slots__ = ("machine", "source", "width", "times", "values")
@@ -149,3 +159,45 @@ class Report(_message.Message):
     correlation: str
     evidence_json: str
     def __init__(self, use_case: _Optional[str] = ..., directive_sequence: _Optional[int] = ..., state: _Optional[str] = ..., event: _Optional[str] = ..., reason: _Optional[str] = ..., release: _Optional[str] = ..., rollout: _Optional[str] = ..., correlation: _Optional[str] = ..., evidence_json: _Optional[str] = ...) -> None: ...
+
+class Batch(_message.Message):
+    __slots__ = ("schema", "batch_class", "epoch", "sequence", "floor", "table_hash", "backlog", "series", "rows", "events")
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    BATCH_CLASS_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    FLOOR_FIELD_NUMBER: _ClassVar[int]
+    TABLE_HASH_FIELD_NUMBER: _ClassVar[int]
+    BACKLOG_FIELD_NUMBER: _ClassVar[int]
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    schema: int
+    batch_class: BatchClass
+    epoch: int
+    sequence: int
+    floor: int
+    table_hash: bytes
+    backlog: bool
+    series: _containers.RepeatedCompositeFieldContainer[Series]
+    rows: _containers.RepeatedCompositeFieldContainer[Rows]
+    events: _containers.RepeatedCompositeFieldContainer[Event]
+    def __init__(self, schema: _Optional[int] = ..., batch_class: _Optional[_Union[BatchClass, str]] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., floor: _Optional[int] = ..., table_hash: _Optional[bytes] = ..., backlog: _Optional[bool] = ..., series: _Optional[_Iterable[_Union[Series, _Mapping]]] = ..., rows: _Optional[_Iterable[_Union[Rows, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
+
+class Series(_message.Message):
+    __slots__ = ("signal", "start_us", "step_us", "count", "deltas", "float64_values", "float32_values")
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    START_US_FIELD_NUMBER: _ClassVar[int]
+    STEP_US_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    DELTAS_FIELD_NUMBER: _ClassVar[int]
+    FLOAT64_VALUES_FIELD_NUMBER: _ClassVar[int]
+    FLOAT32_VALUES_FIELD_NUMBER: _ClassVar[int]
+    signal: int
+    start_us: int
+    step_us: int
+    count: int
+    deltas: bytes
+    float64_values: bytes
+    float32_values: bytes
+    def __init__(self, signal: _Optional[int] = ..., start_us: _Optional[int] = ..., step_us: _Optional[int] = ..., count: _Optional[int] = ..., deltas: _Optional[bytes] = ..., float64_values: _Optional[bytes] = ..., float32_values: _Optional[bytes] = ...) -> None: ...

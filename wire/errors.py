@@ -29,12 +29,40 @@ class TooLargeError(MessageError):
     """The payload claims more bytes or values than one batch may hold."""
 
 
+class TooManyPartsError(MessageError):
+    """The batch has more series, rows or events than one may, however small they are."""
+
+
+class DamagedError(MessageError):
+    """The packed bytes are whole, but not as they were packed."""
+
+
+class FalseSizeError(MessageError):
+    """More comes out of the packed bytes than they say."""
+
+
+class TrailingDataError(MessageError):
+    """More bytes follow the end of the batch, such as a second one."""
+
+
 class UnknownSchemaError(MessageError):
     """The batch was written by a schema this side does not know."""
 
 
 class ColumnMismatchError(MessageError):
     """Columns that describe the same rows have different lengths."""
+
+
+class UnknownFormError(MessageError):
+    """A series names a form of times or values that its schema does not have."""
+
+
+class NegativeStepError(MessageError):
+    """The constant step from one time to the next is negative."""
+
+
+class TimeOverflowError(MessageError):
+    """Start, step and differences lead to a time beyond 64 bits."""
 
 
 class FeedError(WireError):

@@ -1,12 +1,13 @@
 """Alarms, gaps and reports as protobuf messages, and back."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from wire import batch_pb2 as pb
 from wire.batch import AlarmEvent, Event, GapEvent, ReportEvent
-from wire.errors import NotABatchError, UnknownSchemaError
+from wire.errors import NotABatchError, TooLargeError, UnknownSchemaError
+from wire.frame import Limits
 
 _ALARM_FIELDS = ("machine", "use_case", "release", "state", "severity", "message", "opened_us")
 _GAP_FIELDS = ("reason", "machine", "from_us", "to_us", "epoch", "first_sequence", "last_sequence")
@@ -41,6 +42,13 @@ def from_message(message: pb.Event) -> Event:
             )
         case _:
             raise UnknownSchemaError("expected an alarm, a gap or a report, got an event of another kind")
+
+
+def check_evidence(messages: Sequence[pb.Event], limits: Limits) -> None:
+    """JSON takes many times its bytes once it is read: refused before, where there is too much of it."""
+    found = sum(len(item.report.evidence_json) for item in messages if item.HasField("report"))
+    if found > limits.evidence_bytes:
+        raise TooLargeError(f"expected at most {limits.evidence_bytes} letters of evidence, got {found}")
 
 
 def _evidence(text: str) -> dict[str, Any]:

@@ -175,7 +175,7 @@ def test_a_prediction_of_an_unknown_release_is_refused(
     ("damage", "reason"),
     [
         (lambda payload: b"nonsense", "NotABatch"),
-        (lambda payload: payload[:-9], "Truncated"),
+        (lambda payload: payload[:20], "Truncated"),
         (lambda payload: b"", "NotABatch"),
     ],
 )
