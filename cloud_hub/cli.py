@@ -8,10 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from cloud_hub.backup.cli import backup, restore, restored
+from cloud_hub.backup.marker import refuse_unfinished
 from cloud_hub.config import CLOCK_VARIABLE, CONFIG_VARIABLE, Endpoints, HubConfig, default_root
 from cloud_hub.errors import ConfigError, UnreachableError
 
 hub_app = typer.Typer(no_args_is_help=True, help="Install, run and look after the hub.")
+for _command in (backup, restore, restored):
+    hub_app.command()(_command)
 
 ConfigFile = Annotated[
     Path | None,
@@ -78,11 +82,11 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the readiness line as JSON.")] = False,
 ) -> None:
     """Run the whole hub: the servers that are not configured, ingest, work and web."""
-    settings = _settings(config, clock)
+    found = _ready(config, clock)
     from cloud_hub.parts.supervisor import Supervisor  # noqa: PLC0415 - brings the database driver
 
-    supervisor = Supervisor(settings, config_file=_config_file(config), ephemeral=ephemeral, say=_say)
-    supervisor.run(lambda endpoints: _announce(settings, endpoints, as_json=as_json))
+    supervisor = Supervisor(found, config_file=config_file(config), ephemeral=ephemeral, say=_say)
+    supervisor.run(lambda endpoints: _announce(found, endpoints, as_json=as_json))
 
 
 @hub_app.command()
@@ -90,7 +94,7 @@ def ingest(config: ConfigFile = None, clock: ClockOption = "") -> None:
     """Take batches from the broker into the database."""
     from cloud_hub.ingest import main  # noqa: PLC0415 - each process loads its own libraries
 
-    main.run(_settings(config, clock))
+    main.run(_ready(config, clock))
 
 
 @hub_app.command()
@@ -98,7 +102,7 @@ def work(config: ConfigFile = None, clock: ClockOption = "") -> None:
     """Work off the jobs: training, publishing, rollouts."""
     from cloud_hub.jobs import main  # noqa: PLC0415 - each process loads its own libraries
 
-    main.run(_settings(config, clock))
+    main.run(_ready(config, clock))
 
 
 @hub_app.command()
@@ -106,7 +110,7 @@ def web(config: ConfigFile = None, clock: ClockOption = "") -> None:
     """Serve the console and the device listener."""
     from cloud_hub.console import main  # noqa: PLC0415 - each process loads its own libraries
 
-    main.run(_settings(config, clock))
+    main.run(_ready(config, clock))
 
 
 @hub_app.command()
@@ -115,20 +119,20 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Where the running hub's parts listen, and its processes; exit 1 if none runs."""
-    settings = _settings(config, "")
+    found = settings(config, "")
     from cloud_hub.parts.status import read_processes, runs  # noqa: PLC0415 - used here alone
 
-    endpoints = settings.endpoints()
+    endpoints = found.endpoints()
     if not runs(endpoints.pid):
-        raise UnreachableError(f"no hub runs in {settings.state_dir}: start it with `andon hub run`")
-    processes = read_processes(settings.state_dir)
+        raise UnreachableError(f"no hub runs in {found.state_dir}: start it with `andon hub run`")
+    processes = read_processes(found.state_dir)
     if as_json:
-        shown = _shown(settings, endpoints) | {"console_link": _console_link(settings)}
+        shown = _shown(found, endpoints) | {"console_link": _console_link(found)}
         shown["processes"] = {name: each.pid for name, each in processes.items()}
         shown["restarts"] = {name: each.restarts for name, each in processes.items()}
         typer.echo(json.dumps(shown))
         return
-    _print_endpoints(settings, endpoints, console=_console_link(settings))
+    _print_endpoints(found, endpoints, console=_console_link(found))
     for name, each in processes.items():
         typer.echo(f"  {name:8} pid {each.pid}, started again {each.restarts} times")
 
@@ -136,20 +140,29 @@ def status(
 @hub_app.command()
 def migrate(config: ConfigFile = None) -> None:
     """Bring the database's schema up to this version."""
-    settings = _settings(config, "")
+    found = settings(config, "")
     from cloud_hub.store import migrate as schema  # noqa: PLC0415 - brings the database driver
 
-    schema.migrate(settings.database_url or settings.endpoints().database_url, settings)
+    schema.migrate(found.database_url or found.endpoints().database_url, found)
     typer.echo("the schema is up to date")
 
 
-def _settings(config: Path | None, clock: str) -> HubConfig:
+def settings(config: Path | None, clock: str) -> HubConfig:
+    """The hub's settings, for a command that may be given a clock."""
     if clock:
         os.environ[CLOCK_VARIABLE] = clock  # the processes that this one starts obey it too
     return HubConfig.load(config)
 
 
-def _config_file(config: Path | None) -> Path | None:
+def _ready(config: Path | None, clock: str) -> HubConfig:
+    """The settings of a hub whose state is whole."""
+    found = settings(config, clock)
+    refuse_unfinished(found.state_dir)
+    return found
+
+
+def config_file(config: Path | None) -> Path | None:
+    """The file that was named, if one was."""
     named = config or os.environ.get(CONFIG_VARIABLE)
     return Path(named) if named else None
 

@@ -49,3 +49,7 @@ class DatasetError(HubError):
 
 class TrustError(HubError):
     """Keys or signatures are missing, expired or not what they should be."""
+
+
+class BackupError(HubError):
+    """A backup cannot be made whole, or is not one that can be restored here."""

@@ -15,14 +15,16 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
 from cloud_hub.config import HubConfig
-from cloud_hub.errors import UnreachableError
+from cloud_hub.errors import HubError, UnreachableError
 from cloud_hub.flows import runs
+from cloud_hub.flows.aftermath import Aftermath
 from cloud_hub.flows.release import note_failure
 from cloud_hub.hub import Hub, opened, wake_rollouts
 from cloud_hub.jobs import queue
 from cloud_hub.jobs.reaper import HEARTBEAT_S, SILENCE_S, reap
 from cloud_hub.jobs.tasks import build
 from cloud_hub.rollout.rollouts import active
+from cloud_hub.signing.director import Director
 
 CONCURRENCY = {queue.ROLLOUT: 1, queue.DEFAULT: 4}  # trainings take turns by their lock
 TEND_S = 5.0
@@ -95,7 +97,8 @@ def _worker(app: procrastinate.App, name: str, count: int) -> Coroutine[None, No
 
 
 async def _tend(app: procrastinate.App, hub: Hub, stopping: asyncio.Event, silence_s: float) -> None:
-    """Every few seconds: take over from dead workers, and see that active rollouts have their driver."""
+    """Every few seconds: take over from dead workers, see to what rollouts and a restore still need."""
+    aftermath = Aftermath(hub, Director.of(hub.config.state_dir).sign)
     while not stopping.is_set():
         again, given_up = await reap(app.job_manager, silence_s=silence_s)
         for job in again:
@@ -104,6 +107,7 @@ async def _tend(app: procrastinate.App, hub: Hub, stopping: asyncio.Event, silen
             log.error("a job was given up: it outlived no worker", job=job.id, task=job.task_name)
             await asyncio.to_thread(_give_up, hub, job)
         await asyncio.to_thread(_ensure_driven, hub)
+        await asyncio.to_thread(_tend_aftermath, aftermath)
         await asyncio.sleep(TEND_S)
 
 
@@ -119,3 +123,11 @@ def _ensure_driven(hub: Hub) -> None:
     with hub.database.transaction() as connection:
         if active(connection) and not queue.pending(connection, queue.DRIVE):
             wake_rollouts(connection)
+
+
+def _tend_aftermath(aftermath: Aftermath) -> None:
+    """A hub whose keys are away goes on with everything else."""
+    try:
+        aftermath.tend()
+    except HubError as error:
+        log.warning("the restore is not put right yet", reason=str(error))

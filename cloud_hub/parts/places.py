@@ -20,7 +20,8 @@ LONGEST_SOCKET_PATH = 100  # the kernel's limit is 107 bytes
 
 
 class Places:
-    def __init__(self, state_dir: Path, *, ephemeral: bool = False) -> None:
+    def __init__(self, state_dir: Path, *, ephemeral: bool | None = False) -> None:
+        """``ephemeral`` None leaves it as it was when these files were made."""
         self.state_dir = state_dir.resolve()
         self._inside = private_directory(self.state_dir / "parts", None)
         self._base = self._inside
@@ -46,12 +47,14 @@ class Places:
         note.write_text(str(made))
         return private_directory(made, account)
 
-    def _outside(self, ephemeral: bool) -> Path:
+    def _outside(self, ephemeral: bool | None) -> Path:
         note = self._inside / "instance"
         if not note.exists():
             note.write_text(secrets.token_hex(8))
         base = OUTSIDE / note.read_text().strip()
         passable(base)
+        if ephemeral is None:
+            ephemeral = bool(_owner(base).get("ephemeral"))
         owner = {"state_dir": str(self.state_dir), "ephemeral": ephemeral}
         (base / "owner.json").write_text(json.dumps(owner))
         return base

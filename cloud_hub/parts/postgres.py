@@ -58,7 +58,7 @@ class Postgres:
     """One server per state directory: ``start`` returns what to connect with."""
 
     def __init__(
-        self, state_dir: Path, *, settings: Mapping[str, str] | None = None, ephemeral: bool = False
+        self, state_dir: Path, *, settings: Mapping[str, str] | None = None, ephemeral: bool | None = False
     ) -> None:
         self._places = Places(state_dir, ephemeral=ephemeral)
         self._account = account_for("postgres")

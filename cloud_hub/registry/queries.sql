@@ -2,7 +2,20 @@
 SELECT pg_advisory_xact_lock(hashtext('andon.model.' || %(use_case)s));
 
 -- next_version
-SELECT coalesce(max(version), 0) + 1 AS version FROM model WHERE use_case = %(use_case)s;
+-- One more than any that was made here; after a restore, than any that is said to run somewhere. The first after a restore begins a new
+-- hundred: versions that the backup does not know may run on devices, and a name is never given twice.
+WITH known AS (
+    SELECT greatest((SELECT max(version) FROM model WHERE use_case = %(use_case)s),
+                    (SELECT max(split_part(release, '/', 2)::integer) FROM device_release
+                      WHERE use_case = %(use_case)s AND split_part(release, '/', 1) = %(use_case)s
+                        AND split_part(release, '/', 2) ~ '^[0-9]{1,6}$'
+                        AND EXISTS (SELECT FROM restoration)), 0) AS top,
+           (SELECT max(created) FROM model WHERE use_case = %(use_case)s) AS made
+)
+SELECT CASE WHEN EXISTS (SELECT FROM restoration
+                          WHERE restored >= coalesce(known.made, '-infinity'::timestamptz))
+            THEN (top / 100 + 1) * 100 + 1 ELSE top + 1 END AS version
+  FROM known;
 
 -- insert
 INSERT INTO model (use_case, version, release, run, state, onnx_path, onnx_sha256, manifest, gate, created)

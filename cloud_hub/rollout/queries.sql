@@ -45,7 +45,9 @@ SELECT r.id, array_agg(d.name ORDER BY d.name) AS devices
  ORDER BY r.id;
 
 -- count_rollouts
-SELECT count(*) AS number FROM rollout WHERE release = %(release)s;
+-- A restored database does not know every name that was given before: each restore skips a hundred.
+SELECT (SELECT count(*) FROM rollout WHERE release = %(release)s)
+       + 100 * (SELECT count(*) FROM restoration) AS number;
 
 -- insert_rollout
 INSERT INTO rollout (id, use_case, release, plan, state, correlation, created_by, created, changed)
@@ -137,11 +139,13 @@ UPDATE rollout SET state = %(state)s, reason = %(reason)s, wave = %(wave)s, chan
 UPDATE rollout SET reason = %(reason)s WHERE id = %(rollout)s AND reason <> %(reason)s;
 
 -- to_offer
--- Devices whose turn has come, with what each runs now.
+-- Devices whose turn has come, with what each runs now. One may have accepted a directive that this database,
+-- restored from a backup, does not know; what a device claims is kept from overflowing the number.
 SELECT d.id, d.name, d.key_fingerprint, d.retired IS NOT NULL AS retired,
        m.release, m.bundle_path, m.bundle_sha256, before.release AS previous,
-       coalesce((SELECT max(i.sequence) FROM directive i
-                  WHERE i.device = d.id AND i.use_case = %(use_case)s), 0) AS last_sequence
+       greatest((SELECT max(i.sequence) FROM directive i
+                  WHERE i.device = d.id AND i.use_case = %(use_case)s),
+                least(coalesce(r.accepted_sequence, 0), 1::bigint << 62)) AS last_sequence
   FROM device d
   JOIN model m ON m.release = %(release)s
   LEFT JOIN device_release r ON r.device = d.id AND r.use_case = %(use_case)s
@@ -154,10 +158,12 @@ SELECT d.id, d.name, d.key_fingerprint, d.retired IS NOT NULL AS retired,
 -- Devices that are to go back, with the release each had before.
 SELECT d.id, d.name, d.key_fingerprint, d.retired IS NOT NULL AS retired,
        m.release, m.bundle_path, m.bundle_sha256, rd.previous,
-       coalesce((SELECT max(i.sequence) FROM directive i
-                  WHERE i.device = d.id AND i.use_case = %(use_case)s), 0) AS last_sequence
+       greatest((SELECT max(i.sequence) FROM directive i
+                  WHERE i.device = d.id AND i.use_case = %(use_case)s),
+                least(coalesce(r.accepted_sequence, 0), 1::bigint << 62)) AS last_sequence
   FROM rollout_device rd
   JOIN device d ON d.id = rd.device
+  LEFT JOIN device_release r ON r.device = d.id AND r.use_case = %(use_case)s
   LEFT JOIN model m ON m.release = rd.previous AND m.state = 'released'
  WHERE rd.rollout = %(rollout)s AND rd.state = 'returning'
  ORDER BY d.id;

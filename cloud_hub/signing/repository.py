@@ -85,6 +85,15 @@ class Repository:
                 return False
         return True
 
+    def republish(self) -> int:
+        """Sign what is listed under versions above any that were signed before; returns the timestamp's.
+
+        After a restore: devices know newer versions than the backup does, and refuse every older one.
+        """
+        with self._locked():
+            self._publish(self._read(BUNDLES, self._listed(BUNDLES), Targets))
+            return self._timestamp().signed.version
+
     def begin(self, root: Metadata[Root], targets: Metadata[Targets], directors: bytes) -> None:
         """Write the first state; ``targets`` lists ``directors`` as directors.json already."""
         for folder in (self.metadata_folder, self.targets_folder):
