@@ -78,6 +78,17 @@ class Columns:
         self._events.append(event)
         self.rows += 1
 
+    def shed(self) -> tuple[int, int] | None:
+        """Give up all but the events; the first and the last time of it, None where there was nothing."""
+        times = [when for group in self._groups.values() for when in group.times]
+        stacks = [*self._features.values(), *self._predictions.values()]
+        times += [when for stack in stacks for when in stack.times]
+        events = self._events
+        self.clear()
+        for event in events:
+            self.add_event(event)
+        return (min(times), max(times)) if times else None
+
     def drafts(self, table_hash: bytes, *, backlog: bool) -> list[Draft]:
         """One draft a class that has anything, most precious first; the columns stay as they are."""
         drafts = [

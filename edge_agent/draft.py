@@ -2,8 +2,39 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from wire.batch import Batch, BatchClass, Event, GapEvent, Rows, Series
+from wire.batch import BatchClass, Event, GapEvent, Header, Rows, Series
+from wire.codec import encode_body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Packed:
+    """A draft whose bytes are there but for its header, which takes a sequence."""
+
+    batch_class: BatchClass
+    table_hash: bytes
+    backlog: bool
+    body: bytes
+    from_us: int  # the span of time it covers
+    to_us: int
+
+    def packed(self) -> Self:
+        return self
+
+    def kind(self) -> tuple[BatchClass, bytes, bool]:
+        """What its header says beside its place."""
+        return self.batch_class, self.table_hash, self.backlog
+
+    def header(self, *, epoch: int, sequence: int, floor: int) -> Header:
+        return Header(
+            batch_class=self.batch_class,
+            epoch=epoch,
+            sequence=sequence,
+            floor=floor,
+            table_hash=self.table_hash,
+            backlog=self.backlog,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -19,17 +50,16 @@ class Draft:
     def empty(self) -> bool:
         return not (self.series or self.rows or self.events)
 
-    def batch(self, *, epoch: int, sequence: int, floor: int) -> Batch:
-        return Batch(
+    def packed(self) -> Packed:
+        """All the work of encoding that needs no sequence."""
+        from_us, to_us = self.span()
+        return Packed(
             batch_class=self.batch_class,
-            epoch=epoch,
-            sequence=sequence,
-            floor=floor,
             table_hash=self.table_hash,
             backlog=self.backlog,
-            series=self.series,
-            rows=self.rows,
-            events=self.events,
+            body=encode_body(series=self.series, rows=self.rows, events=self.events),
+            from_us=from_us,
+            to_us=to_us,
         )
 
     def span(self) -> tuple[int, int]:
@@ -41,7 +71,7 @@ class Draft:
         return min(firsts + events, default=0), max(lasts + events, default=0)
 
 
-def loss_draft(gaps: Sequence[GapEvent], beside: Sequence[Draft]) -> list[Draft]:
+def loss_draft(gaps: Sequence[GapEvent], beside: Sequence[Draft | Packed]) -> list[Draft]:
     """The batch that tells of ``gaps``, with the signal table of the batches it goes out beside."""
     if not gaps or not beside:
         return []

@@ -3,7 +3,8 @@
 What a reading became, its sequence, the source's position and the features' state
 are written in one transaction, so a crash at any instant leaves either all of it
 or none. A batch goes when a commit mark settles it, or, in a full outbox, by
-being less precious than another; the latter is told as a gap.
+being less precious than another; the latter is told as a gap. A full disk is a
+full outbox: it does not end the agent.
 """
 
 import secrets
@@ -11,20 +12,26 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, groupby, repeat
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from edge_agent import outbox_losses
-from edge_agent.draft import Draft, loss_draft
+from edge_agent.draft import Draft, Packed, loss_draft
 from edge_agent.errors import OutboxError, OutboxFullError
-from edge_agent.outbox_file import Damage, connect, load_queries, open_file, transaction
+from edge_agent.outbox_epochs import Epochs
+from edge_agent.outbox_file import Damage, connect, load_queries, open_file
+from edge_agent.outbox_forgetting import Forgetting, move_log
+from edge_agent.outbox_losses import SEQUENCE_BITS, Dropping
+from edge_agent.outbox_room import Room, is_full
+from edge_agent.outbox_writing import ROW_BYTES, Row, Work, write
 from wire.batch import BatchClass
-from wire.codec import encode
+from wire.codec import seal_all
 from wire.messages import EpochFloor, Marks
 
-CLASSES = tuple(BatchClass)
-ROW_BYTES = 120  # what a batch costs beside its payload
-OLD_EPOCHS = 16  # empty ones that are still told of in a birth
+CLASSES = {item: number for number, item in enumerate(BatchClass)}
+ALARM_SHARE = 8  # of the budget, which what comes with an alarm may exceed
+COMMIT_BYTES = 24 << 10  # what a commit adds to the log beside payloads, about
 SQL = load_queries("outbox.sql")
 
 
@@ -33,6 +40,10 @@ class Key(NamedTuple):
 
     number: int  # of the epoch, in the order of opening
     sequence: int
+
+    @property
+    def id(self) -> int:
+        return (self.number << SEQUENCE_BITS) + self.sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,36 +59,28 @@ class Backlog:
     bytes: int
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Sealed:
-    """A draft with its sequence and bytes."""
-
-    draft: Draft
-    sequence: int
-    payload: bytes
-
-    @property
-    def cost(self) -> int:
-        return len(self.payload) + ROW_BYTES
-
-
 class Outbox:
     """Thread-safe. Every opening is a new epoch; what older epochs hold keeps theirs."""
 
-    def __init__(
-        self, path: Path, *, max_bytes: int, refuses: bool, damage: Damage | None, epoch: int
-    ) -> None:
+    def __init__(self, path: Path, *, room: Room, refuses: bool, damage: Damage | None, epoch: int) -> None:
         self.epoch = epoch
         self.damage = damage  # what became of a file that was no outbox any more
         self.dropped = 0  # batches, since it was opened
+        self.refuses = refuses
+        self.outdated = False  # the hub has settled more of an old epoch than was written here
         self._path = path
-        self._max_bytes = max_bytes
-        self._refuses = refuses
+        self._room = room
         self._lock = threading.RLock()
         self._db = connect(path, synchronous="FULL")
-        # Forgetting needs no sync: what a power cut brings back is sent again, and the hub knows it.
-        self._forgetful = connect(path, synchronous="NORMAL")
-        self._begin()
+        self._forgetting = Forgetting(path)
+        self._epochs = Epochs(self._db, epoch)
+        self._number, self._next = self._epochs.number, 1
+        self._floor: int | None = None  # of this epoch; None: to be looked up
+        self._oldest: dict[int, int] = {}  # no batch of that class has a lower id
+        self._batches, payloads = self._db.execute(SQL["held"]).fetchone()
+        self._bytes: int = payloads + ROW_BYTES * self._batches
+        self._has_losses = bool(outbox_losses.untold(self._db, 0, most=1))
+        room.begin(self._owned())
 
     @classmethod
     def open(
@@ -89,87 +92,99 @@ class Outbox:
         draw: Callable[[], int] = lambda: secrets.randbits(64),
     ) -> Self:
         """The outbox at ``path``, with a new epoch; a file that SQLite distrusts is set aside."""
-        try:
-            damage = open_file(path)
-            return cls(path, max_bytes=max_bytes, refuses=refuses, damage=damage, epoch=draw())
-        except sqlite3.Error as error:
-            raise OutboxError(f"{path} cannot be opened: {error}") from error
+        room = Room(path, max_bytes=max_bytes)
+        while True:
+            try:
+                damage = open_file(path)
+                return cls(path, room=room, refuses=refuses, damage=damage, epoch=draw())
+            except sqlite3.Error as error:
+                if not (is_full(error) and room.release()):
+                    raise OutboxError(f"{path} cannot be opened: {error}") from error
 
     def commit(
         self,
-        drafts: Sequence[Draft],
+        drafts: Sequence[Draft | Packed],
         *,
         now_us: int,
         positions: Mapping[str, int] | None = None,
         states: Mapping[str, bytes] | None = None,
         tell_losses: bool = False,
     ) -> None:
-        """Store all of it or nothing. Alarms are never refused; others raise ``OutboxFullError``."""
+        """Store all of it or nothing. Alarms are never refused; others raise ``OutboxFullError``.
+
+        Drafts are packed before anybody has to wait for it.
+        """
+        packed = [draft.packed() for draft in drafts]
         with self._lock:
+            self._room.relax(self._owned)
             gaps = outbox_losses.untold(self._db, now_us) if tell_losses and self._has_losses else []
-            sealed = self._seal([*loss_draft(gaps, drafts), *drafts])
-            added = sum(item.cost for item in sealed)
-            self._check_room(drafts, added)
+            telling = [draft.packed() for draft in loss_draft(gaps, drafts)]
+            work = Work(
+                rows=self._seal([*telling, *packed]),
+                positions=positions or {},
+                states=states or {},
+                tells=bool(telling),
+            )
+            self._check_room(work)
             try:
-                with transaction(self._db):
-                    self._write(sealed, positions or {}, states or {})
-                    if gaps and drafts:
-                        outbox_losses.told(self._db)
-                    excess = 0 if self._refuses else self._bytes + added - self._max_bytes
-                    freed = outbox_losses.shrink(self._db, excess)
+                dropping = self._write(work, self._room.limit)
             except sqlite3.Error as error:
-                raise self._explain(error) from error
-            self._next += len(sealed)
-            self._batches += len(sealed) - len(freed)
-            self._bytes += added - sum(freed)
-            self.dropped += len(freed)
-            if freed or gaps:
-                self._note_losses()
+                dropping = self._write_on_full_disk(work, error)
+            self._note_written(work, dropping)
 
     def after(self, key: Key, *, limit: int, alarms: bool) -> list[Queued]:
         """The oldest batches behind ``key``: alarms only, or all others only."""
         query = SQL["alarms_after" if alarms else "others_after"]
         with self._lock:
-            rows = self._db.execute(query, {"number": key.number, "sequence": key.sequence, "limit": limit})
+            rows = self._db.execute(query, {"id": key.id, "limit": limit})
             return [
-                Queued(key=Key(number, sequence), alarm=worth == 0, payload=payload)
-                for number, sequence, worth, payload in rows
+                Queued(key=_key(identity), alarm=worth == 0, payload=payload)
+                for identity, worth, payload in rows
             ]
 
     def payload(self, key: Key) -> bytes | None:
         """The bytes first written under ``key``; None where it is settled or dropped."""
         with self._lock:
-            row = self._db.execute(SQL["payload"], key._asdict()).fetchone()
+            row = self._db.execute(SQL["payload"], {"id": key.id}).fetchone()
         return None if row is None else bytes(row[0])
 
     def number_of(self, epoch: int) -> int | None:
         """The number of ``epoch`` here; None for one this outbox does not know."""
         with self._lock:
-            return self._numbers.get(epoch)
+            return self._epochs.numbers.get(epoch)
 
     def forget(self, marks: Iterable[Marks]) -> int:
         """Let go of what the hub has settled, as a union; returns how many batches that were."""
+        marks = list(marks)
         with self._lock:
+            self.outdated |= self._epochs.hear(marks)
             try:
-                with transaction(self._forgetful) as db:
-                    freed = [self._settle(db, item) for item in marks if item.epoch in self._numbers]
-                    if len(self._numbers) > 1:
-                        self._retire(db)
+                gone = self._forgetting.forget(marks, self._epochs.numbers)
+                if gone is None and self._room.release():
+                    gone = self._forgetting.forget((), self._epochs.numbers)
+                if not self._epochs.alone:
+                    self._epochs.retire()
             except sqlite3.Error as error:
                 raise self._explain(error) from error
-            batches = sum(count for count, _ in freed)
-            self._batches -= batches
-            self._bytes -= sum(size for _, size in freed)
-            return batches
+            if gone is None:
+                return 0
+            self._batches -= gone.batches
+            self._bytes -= gone.payloads + ROW_BYTES * gone.batches
+            self._floor = None
+        self.tend()
+        return gone.batches
+
+    def tend(self) -> None:
+        """Move a long log into the file, beside commits; to be called several times a second."""
+        try:
+            self._forgetting.tend()
+        except sqlite3.Error as error:
+            raise self._explain(error) from error
 
     def floors(self) -> tuple[EpochFloor, ...]:
         """Per epoch, the oldest opened first: the lowest sequence held, else the next to be given."""
         with self._lock:
-            rows = self._db.execute(SQL["floors"]).fetchall()
-        return tuple(
-            EpochFloor(epoch=int.from_bytes(epoch), floor=upcoming if floor is None else floor, next=upcoming)
-            for epoch, upcoming, floor in rows
-        )
+            return self._epochs.floors()
 
     @property
     def has_losses(self) -> bool:
@@ -180,6 +195,11 @@ class Outbox:
     def newest(self) -> Key:
         """The last batch that was committed, whatever became of it; sequence 0 before the first."""
         return Key(self._number, self._next - 1)
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether the disk, and not the budget, limits it now."""
+        return self._room.disk_full
 
     @property
     def backlog(self) -> Backlog:
@@ -200,79 +220,78 @@ class Outbox:
 
     def close(self) -> None:
         with self._lock:
-            self._forgetful.close()
+            self._forgetting.close()
             self._db.close()
 
-    def _begin(self) -> None:
-        with transaction(self._db) as db:
-            stamp = {"epoch": self.epoch.to_bytes(8)}
-            (self._number,) = db.execute(SQL["open_epoch"], stamp).fetchone()
-            self._retire(db)
-        self._next = 1
-        self._batches, self._bytes = self._db.execute(SQL["held"]).fetchone()
-        self._note_losses()
+    def _seal(self, packed: Sequence[Packed]) -> list[Row]:
+        if self._floor is None:
+            (lowest,) = self._db.execute(SQL["first_from"], {"id": Key(self._number, 1).id}).fetchone()
+            self._floor = self._next if lowest is None else _key(lowest).sequence
+        rows: list[Row] = []
+        for _, alike in groupby(packed, Packed.kind):
+            items, sequence = list(alike), self._next + len(rows)
+            header = items[0].header(epoch=self.epoch, sequence=sequence, floor=self._floor)
+            payloads = seal_all(header, [item.body for item in items])
+            ids = count(Key(self._number, sequence).id)
+            worth = repeat(CLASSES[header.batch_class])
+            starts, ends = [item.from_us for item in items], [item.to_us for item in items]
+            rows += zip(ids, worth, starts, ends, payloads, strict=False)
+        return rows
 
-    def _retire(self, db: sqlite3.Connection) -> None:
-        db.execute(SQL["retire_epochs"], {"current": self._number, "oldest_empty": self._number - OLD_EPOCHS})
-        self._numbers = {int.from_bytes(epoch): number for number, epoch in db.execute(SQL["epochs"])}
-
-    def _note_losses(self) -> None:
-        self._has_losses = bool(outbox_losses.untold(self._db, 0, most=1))
-
-    def _seal(self, drafts: Sequence[Draft]) -> list[_Sealed]:
-        (held,) = self._db.execute(SQL["floor"], {"number": self._number}).fetchone()
-        floor = self._next if held is None else held
-        sealed = []
-        for sequence, draft in enumerate(drafts, self._next):
-            payload = encode(draft.batch(epoch=self.epoch, sequence=sequence, floor=floor))
-            sealed.append(_Sealed(draft=draft, sequence=sequence, payload=payload))
-        return sealed
-
-    def _check_room(self, drafts: Sequence[Draft], added: int) -> None:
-        precious = all(draft.batch_class is BatchClass.ALARM for draft in drafts)
-        if self._refuses and self._bytes + added > self._max_bytes and not precious:
+    def _check_room(self, work: Work) -> None:
+        """An alarm may bring along what was read with it, as long as that is little."""
+        limit = self._room.limit
+        if work.has_alarm:
+            limit += limit // ALARM_SHARE
+        if self.refuses and not work.only_alarms and self._bytes + work.cost > limit:
             raise OutboxFullError(
-                f"the outbox needs {self._bytes + added} bytes, its budget is {self._max_bytes}: "
+                f"the outbox needs {self._bytes + work.cost} bytes, its budget is {limit}: "
                 "it waits for the hub, or for a larger outbox.max_bytes"
             )
 
-    def _write(
-        self, sealed: list[_Sealed], positions: Mapping[str, int], states: Mapping[str, bytes]
-    ) -> None:
-        for item in sealed:
-            from_us, to_us = item.draft.span()
-            row = {
-                "number": self._number,
-                "sequence": item.sequence,
-                "class": CLASSES.index(item.draft.batch_class),
-                "from_us": from_us,
-                "to_us": to_us,
-                "bytes": item.cost,
-                "payload": item.payload,
-            }
-            self._db.execute(SQL["insert_batch"], row)
-        if sealed:
-            upcoming = self._next + len(sealed)
-            self._db.execute(SQL["set_next"], {"next": upcoming, "number": self._number})
-        for source, position in positions.items():
-            self._db.execute(SQL["set_position"], {"source": source, "position": position})
-        for name, value in states.items():
-            self._db.execute(SQL["set_state"], {"name": name, "value": value})
+    def _write(self, work: Work, limit: int) -> Dropping:
+        excess = 0 if self.refuses else self._bytes + work.cost - limit
+        return write(self._db, work, excess=excess, oldest=self._oldest)
 
-    def _settle(self, db: sqlite3.Connection, marks: Marks) -> tuple[int, int]:
-        """Delete what ``marks`` covers; how many batches and bytes that were."""
-        number = self._numbers[marks.epoch]
-        freed_batches = freed_bytes = 0
-        for first, last in ((1, marks.mark), *marks.beyond):
-            place = {"number": number, "first": first, "last": last}
-            batches, size = db.execute(SQL["range_held"], place).fetchone()
-            if batches:
-                db.execute(SQL["forget_range"], place)
-                freed_batches, freed_bytes = freed_batches + batches, freed_bytes + size
-        db.execute(SQL["set_mark"], {"number": number, "mark": marks.mark})
-        return freed_batches, freed_bytes
+    def _write_on_full_disk(self, work: Work, error: sqlite3.Error) -> Dropping:
+        """Try again with ever less held, on the room that the reserve and a shorter log leave."""
+        if not is_full(error):
+            raise self._explain(error) from error
+        for limit in self._room.tighten(self._bytes, self._free()):
+            move_log(self._db)
+            if self.refuses and not work.has_alarm and self._bytes + work.cost > limit:
+                continue
+            try:
+                return self._write(work, limit)
+            except sqlite3.Error as again:
+                if not is_full(again):
+                    raise self._explain(again) from again
+        raise OutboxFullError(f"the disk under {self._path} is full") from error
+
+    def _note_written(self, work: Work, dropping: Dropping) -> None:
+        self._next += len(work.rows)
+        self._batches += len(work.rows) - dropping.batches
+        self._bytes += work.cost - dropping.bytes
+        self._oldest = dropping.oldest
+        self._forgetting.logged += work.cost + COMMIT_BYTES
+        if dropping.batches:
+            self.dropped += dropping.batches
+            self._floor = None
+        if dropping.batches or work.tells:
+            self._has_losses = bool(outbox_losses.untold(self._db, 0, most=1))
+
+    def _owned(self) -> int:
+        """Bytes of budget that need no further room on the disk."""
+        return self._bytes + self._free()
+
+    def _free(self) -> int:
+        return int(self._db.execute(SQL["free_bytes"]).fetchone()[0])
 
     def _explain(self, error: sqlite3.Error) -> OutboxError:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        if is_full(error):
             return OutboxFullError(f"the disk under {self._path} is full")
         return OutboxError(f"{self._path} cannot be written: {error}")
+
+
+def _key(identity: int) -> Key:
+    return Key(*divmod(identity, 1 << SEQUENCE_BITS))

@@ -1,75 +1,80 @@
 -- open_epoch
 INSERT INTO epoch (epoch) VALUES (:epoch) RETURNING number;
 
+-- retirable
+SELECT 1 FROM epoch
+ WHERE number NOT IN (:current, :unheard) AND (mark >= next - 1 OR number < :oldest_empty)
+   AND NOT EXISTS (
+       SELECT 1 FROM batch WHERE id BETWEEN epoch.number << 40 AND ((epoch.number + 1) << 40) - 1
+   )
+ LIMIT 1;
+
 -- retire_epochs
 -- An epoch goes when nothing of it is held and the hub has settled all of it, or nothing was ever written in it.
 DELETE FROM epoch
- WHERE number <> :current AND (mark >= next - 1 OR number < :oldest_empty)
-   AND NOT EXISTS (SELECT 1 FROM batch WHERE batch.number = epoch.number);
+ WHERE number NOT IN (:current, :unheard) AND (mark >= next - 1 OR number < :oldest_empty)
+   AND NOT EXISTS (
+       SELECT 1 FROM batch WHERE id BETWEEN epoch.number << 40 AND ((epoch.number + 1) << 40) - 1
+   );
 
 -- epochs
-SELECT number, epoch FROM epoch ORDER BY number;
+SELECT number, epoch, next FROM epoch ORDER BY number;
 
 -- floors
-SELECT epoch, next, (SELECT min(sequence) FROM batch WHERE batch.number = epoch.number)
+SELECT epoch, next,
+       (SELECT min(id) FROM batch WHERE id BETWEEN number << 40 AND ((number + 1) << 40) - 1)
   FROM epoch
  ORDER BY number;
 
--- floor
-SELECT min(sequence) FROM batch WHERE number = :number;
+-- first_from
+SELECT min(id) FROM batch WHERE id >= :id;
 
 -- held
-SELECT count(*), coalesce(sum(bytes), 0) FROM batch;
+SELECT count(*), coalesce(sum(length(payload)), 0) FROM batch;
 
 -- insert_batch
-INSERT INTO batch (number, sequence, class, from_us, to_us, bytes, payload)
-VALUES (:number, :sequence, :class, :from_us, :to_us, :bytes, :payload);
+INSERT INTO batch (id, class, from_us, to_us, payload) VALUES (?, ?, ?, ?, ?);
 
 -- set_next
 UPDATE epoch SET next = :next WHERE number = :number;
 
 -- set_position
-INSERT INTO position (source, position) VALUES (:source, :position)
+INSERT INTO position (source, position) VALUES (?, ?)
     ON CONFLICT (source) DO UPDATE SET position = excluded.position;
 
 -- positions
 SELECT source, position FROM position;
 
 -- set_state
-INSERT INTO state (name, value) VALUES (:name, :value)
+INSERT INTO state (name, value) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- states
 SELECT name, value FROM state;
 
 -- alarms_after
-SELECT number, sequence, class, payload FROM batch
- WHERE class = 0 AND (number, sequence) > (:number, :sequence)
- ORDER BY number, sequence LIMIT :limit;
+SELECT id, class, payload FROM batch WHERE class = 0 AND id > :id ORDER BY id LIMIT :limit;
 
 -- others_after
-SELECT number, sequence, class, payload FROM batch
- WHERE class > 0 AND (number, sequence) > (:number, :sequence)
- ORDER BY number, sequence LIMIT :limit;
+SELECT id, class, payload FROM batch WHERE class > 0 AND id > :id ORDER BY id LIMIT :limit;
 
 -- payload
-SELECT payload FROM batch WHERE number = :number AND sequence = :sequence;
+SELECT payload FROM batch WHERE id = :id;
 
 -- range_held
-SELECT count(*), coalesce(sum(bytes), 0) FROM batch
- WHERE number = :number AND sequence BETWEEN :first AND :last;
+SELECT count(*), coalesce(sum(length(payload)), 0) FROM batch WHERE id BETWEEN :first AND :last;
 
 -- forget_range
-DELETE FROM batch WHERE number = :number AND sequence BETWEEN :first AND :last;
+DELETE FROM batch WHERE id BETWEEN :first AND :last;
 
 -- set_mark
 UPDATE epoch SET mark = max(mark, :mark) WHERE number = :number;
 
--- least_precious
-SELECT batch.number, sequence, bytes, from_us, to_us, epoch.epoch
-  FROM batch JOIN epoch ON epoch.number = batch.number
- WHERE class > 0
- ORDER BY class DESC, batch.number, sequence LIMIT :limit;
+-- oldest_of_class
+SELECT batch.id, length(payload), from_us, to_us, epoch.epoch
+  FROM batch JOIN epoch ON epoch.number = batch.id >> 40
+ WHERE class = :class AND batch.id >= :id
+ ORDER BY batch.id LIMIT :limit;
 
 -- extend_loss
 UPDATE loss
@@ -85,3 +90,25 @@ SELECT epoch, first_sequence, last_sequence, from_us, to_us FROM loss ORDER BY i
 
 -- forget_losses
 DELETE FROM loss WHERE id IN (SELECT id FROM loss ORDER BY id LIMIT :limit);
+
+-- free_bytes
+SELECT (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size);
+
+-- set_layout_1_aside
+DROP INDEX batch_by_worth;
+ALTER TABLE batch RENAME TO batch_of_layout_1;
+
+-- unmoved
+SELECT count(*) FROM sqlite_schema WHERE name = 'batch_of_layout_1';
+
+-- move
+INSERT INTO batch (id, class, from_us, to_us, payload)
+SELECT (number << 40) + sequence, class, from_us, to_us, payload
+  FROM batch_of_layout_1 ORDER BY number, sequence LIMIT :limit;
+
+-- moved
+DELETE FROM batch_of_layout_1
+ WHERE rowid IN (SELECT rowid FROM batch_of_layout_1 ORDER BY number, sequence LIMIT :limit);
+
+-- drop_layout_1
+DROP TABLE batch_of_layout_1;

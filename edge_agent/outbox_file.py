@@ -2,9 +2,11 @@
 
 WAL with ``synchronous=FULL`` syncs the log at every commit, so what was committed
 is there after a power cut. A file SQLite cannot trust is kept for whoever wants
-to look at it, never repaired in place.
+to look at it, never repaired in place. One of an older layout is taken over in
+small steps, for a device may have queued as much as its disk held.
 """
 
+import os
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -16,9 +18,14 @@ from types import MappingProxyType
 
 from edge_agent.errors import OutboxError
 
-LAYOUT = 1
+LAYOUT = 2
+OLDEST_LAYOUT = 1
 BUSY_S = 10.0
-_NAME = re.compile(r"^-- ([a-z_]+)$", re.MULTILINE)
+LOG_PAGES = 4000  # at this length of the log a commit itself moves it into the file
+MOVED_AT_ONCE = 16  # batches of an older layout
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+UNREADABLE = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
+_NAME = re.compile(r"^-- ([a-z_0-9]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +43,16 @@ def load_queries(file: str) -> Mapping[str, str]:
     return MappingProxyType(dict(zip(parts[0::2], map(str.strip, parts[1::2]), strict=True)))
 
 
+SQL = load_queries("outbox.sql")
+
+
 def connect(path: Path, *, synchronous: str) -> sqlite3.Connection:
     """A connection that any thread may use, one at a time; transactions are explicit."""
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_S)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"PRAGMA synchronous = {synchronous}")
+    db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+    db.execute("PRAGMA secure_delete = OFF")  # some builds overwrite what is deleted, at the price of a write
     return db
 
 
@@ -54,12 +66,16 @@ def open_file(path: Path) -> Damage | None:
         damage = Damage(kept_as=_set_aside(path), reason=reason, positions=positions)
     with closing(connect(path, synchronous="FULL")) as db:
         (layout,) = db.execute("PRAGMA user_version").fetchone()
-        if layout == 0:
-            db.executescript(f"BEGIN; {_schema()} PRAGMA user_version = {LAYOUT}; COMMIT;")
-        elif layout != LAYOUT:
+        if layout not in (0, OLDEST_LAYOUT, LAYOUT):
             raise OutboxError(
                 f"{path}: expected outbox layout {LAYOUT}, got {layout}: it was written by another version"
             )
+        if layout != LAYOUT:
+            db.executescript(
+                f"BEGIN; {_moving_aside(layout)} {_schema()} PRAGMA user_version = {LAYOUT}; COMMIT;"
+            )
+        _take_over(db)
+    sync_folder(path.parent)
     return damage
 
 
@@ -69,15 +85,40 @@ def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield db
+        db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
+
+
+def sync_folder(folder: Path) -> None:
+    """Names are as durable as contents only once their folder is synced."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _schema() -> str:
     return resources.files("edge_agent").joinpath("outbox_schema.sql").read_text(encoding="utf-8")
+
+
+def _moving_aside(layout: int) -> str:
+    return SQL["set_layout_1_aside"] if layout == OLDEST_LAYOUT else ""
+
+
+def _take_over(db: sqlite3.Connection) -> None:
+    """Move what waits in an older layout, oldest first; a crash in between is gone on with."""
+    if not db.execute(SQL["unmoved"]).fetchone()[0]:
+        return
+    moved = MOVED_AT_ONCE
+    while moved:
+        with transaction(db):
+            db.execute(SQL["move"], {"limit": MOVED_AT_ONCE})
+            moved = db.execute(SQL["moved"], {"limit": MOVED_AT_ONCE}).rowcount
+    db.execute(SQL["drop_layout_1"])
 
 
 def _damage_of(path: Path) -> str:
@@ -87,11 +128,9 @@ def _damage_of(path: Path) -> str:
     try:
         with closing(connect(path, synchronous="FULL")) as db:
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-            raise OutboxError(f"{path} cannot be opened: {error}") from error
-        return str(error)
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in DAMAGED and error.sqlite_errorcode not in UNREADABLE:
+            raise  # a full disk, a missing right or another holder is no reason to give a sound file up
         return str(error)
     return "" if found == "ok" else str(found)
 

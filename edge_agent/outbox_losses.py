@@ -6,29 +6,55 @@ dropped.
 """
 
 import sqlite3
+from dataclasses import dataclass, field
 
 from edge_agent.outbox_file import load_queries
-from wire.batch import GapEvent
+from wire.batch import BatchClass, GapEvent
 
 REASON = "disk-full"
 MOST_TOLD = 500  # gaps in one batch
 AT_ONCE = 32
+SEQUENCE_BITS = 40  # of a batch's id, below its epoch's number
+DROPPABLE = range(len(BatchClass) - 1, 0, -1)  # classes, the least precious first
 SQL = load_queries("outbox.sql")
 
 
-def shrink(db: sqlite3.Connection, excess: int) -> list[int]:
-    """Drop batches until ``excess`` bytes are free or only alarms are left; what each had cost."""
-    freed: list[int] = []
-    while sum(freed) < excess:
-        rows = db.execute(SQL["least_precious"], {"limit": AT_ONCE}).fetchall()
+@dataclass(slots=True, kw_only=True)
+class Dropping:
+    """What one transaction drops. ``oldest``: no batch of that class has a lower id, once it is committed."""
+
+    db: sqlite3.Connection
+    row_bytes: int  # what a batch costs beside its payload
+    oldest: dict[int, int]
+    batches: int = field(default=0, init=False)
+    bytes: int = field(default=0, init=False)  # of budget that came free
+
+    def shrink(self, excess: int, *, least: int = 1, end: int) -> None:
+        """Drop until ``excess`` bytes are free, or classes from ``least`` up hold none below ``end``."""
+        for number in DROPPABLE:
+            while number >= least and self.bytes < excess and self._drop_oldest(number, excess, end):
+                pass
+
+    def _drop_oldest(self, number: int, excess: int, end: int) -> bool:
+        """Drop some of one class; whether there may be more."""
+        place = {"class": number, "id": self.oldest.get(number, 0), "limit": AT_ONCE}
+        rows = self.db.execute(SQL["oldest_of_class"], place).fetchall()
         if not rows:
-            break
-        for number, sequence, cost, from_us, to_us, epoch in rows:
-            if sum(freed) >= excess:
+            self.oldest[number] = end
+        for identity, size, from_us, to_us, epoch in rows:
+            if self.bytes >= excess:
                 break
-            _drop(db, number, sequence, {"from_us": from_us, "to_us": to_us, "epoch": epoch})
-            freed.append(cost)
-    return freed
+            self._drop(identity, {"from_us": from_us, "to_us": to_us, "epoch": epoch})
+            self.batches += 1
+            self.bytes += size + self.row_bytes
+            self.oldest[number] = identity + 1
+        return bool(rows)
+
+    def _drop(self, identity: int, loss: dict[str, object]) -> None:
+        self.db.execute(SQL["forget_range"], {"first": identity, "last": identity})
+        row = {**loss, "sequence": identity & ((1 << SEQUENCE_BITS) - 1)}
+        if not self.db.execute(SQL["extend_loss"], row).rowcount:
+            self.db.execute(SQL["insert_loss"], row)
 
 
 def untold(db: sqlite3.Connection, now_us: int, *, most: int = MOST_TOLD) -> list[GapEvent]:
@@ -50,10 +76,3 @@ def untold(db: sqlite3.Connection, now_us: int, *, most: int = MOST_TOLD) -> lis
 def told(db: sqlite3.Connection, *, most: int = MOST_TOLD) -> None:
     """What ``untold`` gave is in a batch now."""
     db.execute(SQL["forget_losses"], {"limit": most})
-
-
-def _drop(db: sqlite3.Connection, number: int, sequence: int, loss: dict[str, object]) -> None:
-    db.execute(SQL["forget_range"], {"number": number, "first": sequence, "last": sequence})
-    row = {**loss, "sequence": sequence}
-    if not db.execute(SQL["extend_loss"], row).rowcount:
-        db.execute(SQL["insert_loss"], row)

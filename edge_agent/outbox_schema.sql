@@ -1,26 +1,24 @@
 -- What waits on a device for the hub. The file is the agent's alone; user_version tells its layout.
 
-CREATE TABLE epoch (
+CREATE TABLE IF NOT EXISTS epoch (
     number  INTEGER PRIMARY KEY,           -- the order in which they were opened
     epoch   BLOB NOT NULL UNIQUE,          -- the random 64 bits, big-endian
     next    INTEGER NOT NULL DEFAULT 1,    -- the sequence that is given out next
     mark    INTEGER NOT NULL DEFAULT 0     -- the hub's commit mark, as far as it was heard
 );
 
-CREATE TABLE batch (
-    number    INTEGER NOT NULL REFERENCES epoch,
-    sequence  INTEGER NOT NULL,
-    class     INTEGER NOT NULL,            -- 0 is the most precious
-    from_us   INTEGER NOT NULL,            -- the span of time it covers
-    to_us     INTEGER NOT NULL,
-    bytes     INTEGER NOT NULL,            -- what it counts against the budget
-    payload   BLOB NOT NULL
+-- The table's own order is the order of age, so that a commit appends and keeps nothing else sorted.
+CREATE TABLE IF NOT EXISTS batch (
+    id       INTEGER PRIMARY KEY,          -- (the epoch's number << 40) + sequence
+    class    INTEGER NOT NULL,             -- 0 is the most precious
+    from_us  INTEGER NOT NULL,             -- the span of time it covers
+    to_us    INTEGER NOT NULL,
+    payload  BLOB NOT NULL
 );
-CREATE UNIQUE INDEX batch_by_age ON batch (number, sequence);
-CREATE INDEX batch_by_worth ON batch (class, number, sequence);
+CREATE INDEX IF NOT EXISTS batch_alarm ON batch (class) WHERE class = 0;
 
 -- Batches that had to go and that no gap event has told of yet.
-CREATE TABLE loss (
+CREATE TABLE IF NOT EXISTS loss (
     id              INTEGER PRIMARY KEY,
     epoch           BLOB NOT NULL,
     first_sequence  INTEGER NOT NULL,
@@ -30,13 +28,13 @@ CREATE TABLE loss (
 );
 
 -- How far each source was read.
-CREATE TABLE position (
+CREATE TABLE IF NOT EXISTS position (
     source    TEXT PRIMARY KEY,
     position  INTEGER NOT NULL
 );
 
 -- What the pipeline remembers: features, open alarms, counters.
-CREATE TABLE state (
+CREATE TABLE IF NOT EXISTS state (
     name   TEXT PRIMARY KEY,
     value  BLOB NOT NULL
 );

@@ -17,6 +17,7 @@ from edge_agent.draft import Draft
 from edge_agent.errors import OutboxFullError
 from edge_agent.gaps import GapNotes
 from edge_agent.outbox import Outbox
+from edge_agent.outbox_losses import REASON as DISK_FULL
 from edge_agent.pipeline import DEVICE, Counters, Pipeline
 from edge_agent.releases import NoReleases, Releases
 from edge_agent.tables import KnownTables
@@ -86,8 +87,9 @@ class Recorder:
         self._position = outbox.positions().get(source, 0) if position is None else position
         self._newest_us = int(saved.get("newest", b"0"))
         self._absence = "agent-down"  # what a live source missed meanwhile is called; empty: nothing
+        self._image_us = self._newest_us  # where the outbox's own memory ends, for one out of an older image
         self._moved = False  # something was taken since the last commit
-        self._opened = self._committed = self._losses_told = time.monotonic()
+        self._opened = self._committed = self._tried = self._losses_told = time.monotonic()
         self._pipeline = self._make_pipeline()
         self._note_stored()
 
@@ -121,9 +123,16 @@ class Recorder:
                 self._position = 0  # a live source counts anew at every connection
 
     def take(self, reading: Reading) -> None:
-        """Blocks while the outbox refuses: the source waits, nothing is lost."""
+        """Blocks while the outbox refuses: the source waits, nothing is lost.
+
+        An outbox that drops, and cannot even do that on a full disk, makes nobody wait: readings
+        are judged for alarms, and what memory cannot keep of them is a gap.
+        """
         with self._lock:
-            self._wait_for_room()
+            if self._outbox.refuses:
+                self._wait_for_room()
+            elif self.full and self._columns.bytes >= LARGEST:
+                self._shed()
             if self._stopping:
                 return  # not taken: the position stays, and the source gives it again
             if self._absence:
@@ -158,8 +167,9 @@ class Recorder:
     def tick(self) -> None:
         """Commit what has waited long enough; to be called several times a second."""
         with self._lock:
-            if self.full or self._due():
+            if self._due():
                 self._try_commit()
+        self._outbox.tend()
 
     def flush(self) -> None:
         """Commit whatever there is."""
@@ -190,14 +200,36 @@ class Recorder:
         self._wait_for_room()
         if not self._stopping:
             states = self.tables.adopt(hello.table)
-            self._outbox.commit([], now_us=self._clock.now_us(), states=states)
+            self._keep_states(states)
             self._pipeline = self._make_pipeline()
             self._watcher.table_changed()
+
+    def _note_image(self, now_us: int) -> None:
+        """An outbox out of an older image tells from where on readings may be missing, or there twice."""
+        if self._outbox.outdated and self._image_us:
+            log.error("outbox older than what the hub has", since_us=self._image_us)
+            self._gaps.note(DEVICE, "image-restored", self._image_us, now_us)
+            self._image_us = 0
 
     def _note_absence(self, time_us: int) -> None:
         if self._newest_us:
             self._gaps.note(DEVICE, self._absence, self._newest_us, time_us)
         self._absence = ""
+
+    def _keep_states(self, states: dict[str, bytes]) -> None:
+        while not self._stopping:
+            try:
+                self._outbox.commit([], now_us=self._clock.now_us(), states=states)
+            except OutboxFullError:
+                self._lock.wait(RETRY_S)
+            else:
+                return
+
+    def _shed(self) -> None:
+        """Give up the readings that wait in memory, not the events; the gap tells of them."""
+        span = self._columns.shed()
+        if span is not None:
+            self._gaps.note(DEVICE, DISK_FULL, *span)
 
     def _wait_for_room(self) -> None:
         while self.full and not self._stopping:
@@ -208,6 +240,8 @@ class Recorder:
         if not self._moved:
             return False
         now, rows, limit = time.monotonic(), self._columns.rows, self._settings.max_rows
+        if self.full:
+            return now - self._tried >= RETRY_S
         pressing = rows >= limit or self._columns.urgent
         return (
             now - self._opened >= self._settings.max_age_s
@@ -218,6 +252,7 @@ class Recorder:
 
     def _try_commit(self, *, every_gap: bool = False) -> None:
         """What a full outbox refuses stays in the columns."""
+        self._tried = time.monotonic()
         try:
             self._commit(every_gap=every_gap)
         except OutboxFullError as error:
@@ -230,6 +265,7 @@ class Recorder:
 
     def _commit(self, *, every_gap: bool) -> None:
         now, now_us = time.monotonic(), self._clock.now_us()
+        self._note_image(now_us)
         for gap in self._gaps.due(now, time_us=now_us, every=every_gap):
             self._columns.add_event(gap)
             self._counters.gaps += 1

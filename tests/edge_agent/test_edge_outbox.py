@@ -193,10 +193,10 @@ def test_losses_not_told_yet_survive_a_restart(path: Path) -> None:
 
 
 def test_a_full_outbox_may_refuse_instead_but_never_an_alarm(path: Path) -> None:
-    outbox = Outbox.open(path, max_bytes=600, refuses=True)
+    outbox = Outbox.open(path, max_bytes=700, refuses=True)
     outbox.commit([samples(1)], now_us=0, positions={"a": 1})
     outbox.commit([samples(2)], now_us=0, positions={"a": 2})
-    with pytest.raises(OutboxFullError, match="its budget is 600"):
+    with pytest.raises(OutboxFullError, match="its budget is 700"):
         outbox.commit([samples(3)], now_us=0, positions={"a": 3})
     outbox.commit([report()], now_us=0)
     assert (outbox.positions(), outbox.dropped, outbox.backlog.batches) == ({"a": 2}, 0, 3)
@@ -243,7 +243,7 @@ def test_a_file_of_a_later_version_is_refused_not_destroyed(path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(OutboxError, match="expected outbox layout 1, got 99"):
+    with pytest.raises(OutboxError, match="expected outbox layout 2, got 99"):
         Outbox.open(path, max_bytes=ROOMY)
 
 

@@ -1,0 +1,67 @@
+"""The epochs of an outbox: one for each opening, kept while anything of it may still be asked for."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from edge_agent.outbox_file import load_queries, transaction
+from edge_agent.outbox_losses import SEQUENCE_BITS
+from edge_agent.outbox_room import is_full
+from wire.messages import EpochFloor, Marks
+
+OLD_EPOCHS = 16  # empty ones that are still told of in a birth
+SQL = load_queries("outbox.sql")
+
+
+class Epochs:
+    """Not thread-safe. ``numbers`` are in the order of opening, this one's is the highest."""
+
+    def __init__(self, db: sqlite3.Connection, epoch: int) -> None:
+        self._db = db
+        with transaction(db):
+            (self.number,) = db.execute(SQL["open_epoch"], {"epoch": epoch.to_bytes(8)}).fetchone()
+        self.numbers: dict[int, int] = {}
+        self._ends: dict[int, int] = {}  # of the old ones: the first sequence that none was given
+        self._unheard = self.number - 1  # the last one stays until the hub has said how much it knows of it
+        self.retire()
+
+    def retire(self) -> None:
+        """Let old epochs go that nobody will ask for; a full disk puts it off."""
+        place = {"current": self.number, "unheard": self._unheard, "oldest_empty": self.number - OLD_EPOCHS}
+        try:
+            if self._db.execute(SQL["retirable"], place).fetchone():
+                with transaction(self._db):
+                    self._db.execute(SQL["retire_epochs"], place)
+        except sqlite3.Error as error:
+            if not is_full(error):
+                raise
+        rows = [
+            (number, int.from_bytes(epoch), end) for number, epoch, end in self._db.execute(SQL["epochs"])
+        ]
+        self.numbers = {epoch: number for number, epoch, _ in rows}
+        self._ends = {epoch: end for number, epoch, end in rows if number != self.number}
+
+    @property
+    def alone(self) -> bool:
+        """Whether no older one is known."""
+        return not self._ends
+
+    def hear(self, marks: Iterable[Marks]) -> bool:
+        """Whether the hub has settled sequences of an old epoch that were never given out here."""
+        outdated = False
+        for item in marks:
+            if item.epoch in self._ends:
+                last = max(item.mark, *(end for _, end in item.beyond), 0)
+                outdated |= last >= self._ends[item.epoch]
+                self._unheard = 0 if self.numbers[item.epoch] == self._unheard else self._unheard
+        return outdated
+
+    def floors(self) -> tuple[EpochFloor, ...]:
+        """The oldest opened first: the lowest sequence held, else the next to be given."""
+        return tuple(
+            EpochFloor(
+                epoch=int.from_bytes(epoch),
+                floor=upcoming if lowest is None else lowest % (1 << SEQUENCE_BITS),
+                next=upcoming,
+            )
+            for epoch, upcoming, lowest in self._db.execute(SQL["floors"])
+        )

@@ -1,0 +1,92 @@
+"""Letting go of what the hub has settled, and of a long log: nothing here waits for a sync of its own.
+
+What a power cut brings back is sent again, and the hub knows it. What a full disk
+keeps from being forgotten waits in memory and is forgotten with the next marks.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.outbox_file import connect, load_queries, transaction
+from edge_agent.outbox_losses import SEQUENCE_BITS
+from edge_agent.outbox_room import is_full
+from wire.messages import Marks
+
+LOG_BYTES = 4 << 20  # of the log, before it is moved into the file
+MOST_WAITING = 4096  # marks; an epoch's newest one says nearly all of the older ones
+SQL = load_queries("outbox.sql")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    batches: int = 0
+    payloads: int = 0  # bytes
+
+
+class Forgetting:
+    """``forget`` is for one thread at a time, ``tend`` for any."""
+
+    def __init__(self, path: Path) -> None:
+        self.logged = 0  # bytes in the log that the file lacks, about
+        self._db = connect(path, synchronous="NORMAL")
+        self._tending = threading.Lock()
+        self._waiting: list[Marks] = []
+
+    def forget(self, marks: Sequence[Marks], numbers: Mapping[int, int]) -> Forgotten | None:
+        """Delete what ``marks`` cover, as a union; None where a full disk allowed nothing.
+
+        ``numbers``: of the epochs that are known here.
+        """
+        known = [item for item in (*self._waiting, *marks) if item.epoch in numbers][-MOST_WAITING:]
+        try:
+            with self._tending, transaction(self._db):
+                found = [self._settle(numbers[item.epoch], item) for item in known]
+        except sqlite3.Error as error:
+            if not is_full(error):
+                raise
+            self._waiting = known
+            return None
+        self._waiting = []
+        return Forgotten(
+            batches=sum(item.batches for item in found), payloads=sum(item.payloads for item in found)
+        )
+
+    def tend(self) -> None:
+        """Move a long log into the file, beside commits: they go on meanwhile."""
+        if self.logged < LOG_BYTES or not self._tending.acquire(blocking=False):
+            return
+        try:
+            move_log(self._db)
+            self.logged = 0
+        finally:
+            self._tending.release()
+
+    def close(self) -> None:
+        with self._tending:
+            self._db.close()
+
+    def _settle(self, number: int, marks: Marks) -> Forgotten:
+        batches = payloads = 0
+        epoch = number << SEQUENCE_BITS
+        for first, last in ((1, marks.mark), *marks.beyond):
+            place = {"first": epoch + first, "last": epoch + min(last, (1 << SEQUENCE_BITS) - 1)}
+            count, size = self._db.execute(SQL["range_held"], place).fetchone()
+            if count:
+                self._db.execute(SQL["forget_range"], place)
+                batches, payloads = batches + count, payloads + size
+        self._db.execute(SQL["set_mark"], {"number": number, "mark": marks.mark})
+        return Forgotten(batches=batches, payloads=payloads)
+
+
+def move_log(db: sqlite3.Connection) -> bool:
+    """Write what only the log has into the file; whether all of it is there now."""
+    try:
+        busy, logged, moved = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    except sqlite3.Error as error:
+        if not is_full(error):
+            raise
+        return False
+    return not busy and logged == moved
