@@ -1,9 +1,10 @@
 """The hub's end of MQTT: messages in by a shared subscription, each acknowledged only when told to.
 
-The broker sends at most ``RECEIVE_MAXIMUM`` messages ahead of the
-acknowledgements, and that bounds what waits here in memory however slow the
-database is. The connection comes back for ever; what it carried before is sent
-again by its devices, so an acknowledgement never reaches a later connection.
+The broker sends at most ``RECEIVE_MAXIMUM`` messages ahead of the acknowledgements,
+and above ``HELD_BYTES`` nothing more is read from it: both bound what waits here in
+memory, however slow the database is. The connection comes back for ever; what it
+carried before is sent again by its devices, so an acknowledgement never reaches a
+later connection.
 """
 
 import os
@@ -11,7 +12,7 @@ import secrets
 import socket
 import ssl
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -29,7 +30,8 @@ from wire.topics import INGEST_FILTERS, Channel, Topic, ingest_filters
 
 log = structlog.get_logger()
 
-RECEIVE_MAXIMUM = 256
+RECEIVE_MAXIMUM = 1000  # several large transactions of batches
+HELD_BYTES = 64 << 20  # of payloads received and not yet acknowledged
 KEEPALIVE_S = 20
 CONNECT_S = 10.0
 FAREWELL_S = 2.0
@@ -40,7 +42,7 @@ class BrokerAddress:
     host: str
     port: int
     tls: ssl.SSLContext | None
-    access: BrokerAccess = BrokerAccess()
+    access: BrokerAccess = field(default_factory=BrokerAccess)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,9 @@ class Consumer:
         self._clock = clock
         self._queue: SimpleQueue[Arrival] = SimpleQueue()
         self._connection = 0
+        self._held = 0
+        self._room = threading.Condition()
+        self._leaving = False
         self._told = ""  # the last trouble that was logged
         self.connected = threading.Event()
         self._client = mqtt.Client(
@@ -92,6 +97,9 @@ class Consumer:
 
     def stop(self) -> None:
         """Leave properly: what was not acknowledged goes to another process, or is sent again."""
+        with self._room:
+            self._leaving = True
+            self._room.notify_all()
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -103,11 +111,19 @@ class Consumer:
             return None
 
     def acknowledge(self, arrivals: list[Arrival]) -> None:
-        """Tell the broker that these are settled."""
+        """Tell the broker that these are settled. Every message that was taken comes here in the end."""
         for arrival in arrivals:
             token = arrival.token
             if isinstance(token, Token) and token.connection == self._connection and token.qos:
                 self._client.ack(token.message, token.qos)
+        with self._room:
+            self._held -= sum(len(arrival.payload) for arrival in arrivals)
+            self._room.notify_all()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of payloads that came and are not acknowledged."""
+        return self._held
 
     def publish(self, topic: Topic, payload: bytes, *, qos: int) -> None:
         """Send one message if there is a connection; nothing depends on its arrival."""
@@ -150,9 +166,17 @@ class Consumer:
     def _on_message(self, client: mqtt.Client, data: Any, message: mqtt.MQTTMessage) -> None:
         token = Token(self._connection, message.mid, message.qos)
         payload = bytes(message.payload)
+        self._make_room(len(payload))
         self._queue.put(
             Arrival(topic=message.topic, payload=payload, received_us=self._clock.now_us(), token=token)
         )
+
+    def _make_room(self, size: int) -> None:
+        """Wait, and with it the network, while too much is held; a broker that gives up is met again."""
+        with self._room:
+            while self._held >= HELD_BYTES and not self._leaving:
+                self._room.wait()
+            self._held += size
 
     def _tell(self, event: str, **details: Any) -> None:
         """Log a trouble once, however often it is met before it ends."""

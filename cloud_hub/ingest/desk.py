@@ -18,6 +18,7 @@ from wire.clock import Clock
 from wire.topics import Channel, Topic
 
 ENSURE_S = 1.0
+MARKS_S = 0.1  # while batches keep coming, marks wait so long for each other
 AHEAD_US = 5 * 60 * 1_000_000  # how far a device's clock may be ahead of ours
 
 
@@ -34,6 +35,8 @@ class Desk:
         self._store = store
         self._covered_us = 0
         self._ensured = float("-inf")
+        self._owed: dict[Stream, Told] = {}
+        self._owed_since = float("inf")
 
     def ensure_partitions(self, *, at_once: bool = False) -> None:
         """Keep partitions ahead of the clock; looks about once a second."""
@@ -56,3 +59,17 @@ class Desk:
         for settled in self.attempts.run(lambda connection: settle(connection, told, now)):
             topic = Topic(settled.device, Channel.COMMITTED)
             self._publisher.publish(topic, settled.marks.to_json(), qos=0)
+
+    def owe_marks(self, told: Mapping[Stream, Told]) -> None:
+        """Remember what was committed, for ``pay_marks``; lost with the process, it is told again."""
+        if told and not self._owed:
+            self._owed_since = time.monotonic()
+        for stream, said in told.items():
+            known = self._owed.get(stream)
+            self._owed[stream] = said if known is None else known.joined(said)
+
+    def pay_marks(self, *, at_once: bool) -> None:
+        """Move the marks that are owed: now, or if it is time."""
+        if self._owed and (at_once or time.monotonic() - self._owed_since >= MARKS_S):
+            self.move_marks(self._owed)
+            self._owed = {}

@@ -5,14 +5,14 @@ What is refused comes back as a batch of its own with a reason, so that it can b
 kept in quarantine and tried again as it is.
 """
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from cloud_hub.store.reasons import Reason
-from wire.batch import Batch, BatchClass, Event, Rows, Series
+from wire.batch import Batch, BatchClass, Event, Rows, SampleColumns, Series
 from wire.clock import readable
 
 WIDEST = 4096  # values in one row
@@ -76,7 +76,7 @@ SUPPORTED = frozenset({BatchClass.ALARM, BatchClass.PREDICTION, BatchClass.FEATU
 def judge(batch: Batch, table: KnownTable, rules: Rules, judge_event: Callable[[Event], str]) -> Judged:
     """Judge every part of ``batch``; ``judge_event`` gives what is wrong with an event, or nothing."""
     refusals: list[Refusal] = []
-    series = _accepted_series(batch, table, rules, refusals)
+    samples = _accepted_samples(batch, table, rules, refusals)
     rows = [kept for item in batch.rows for kept in _accepted_rows(batch, item, table, rules, refusals)]
     events: list[Event] = []
     for event in batch.events:
@@ -85,46 +85,43 @@ def judge(batch: Batch, table: KnownTable, rules: Rules, judge_event: Callable[[
             refusals.append(Refusal(reason=Reason.BAD_EVENT, detail=problem, part=part))
         else:
             events.append(event)
-    lengths = [len(item.times) for item in series]
     return Judged(
-        times=np.concatenate([_NO_TIMES, *(item.times for item in series)]),
-        signals=np.repeat(table.signals[np.array([item.signal for item in series], np.int64)], lengths),
-        values=np.concatenate([_NO_VALUES, *(item.values for item in series)]),
+        times=samples.times,
+        signals=np.repeat(table.signals[samples.signals], np.diff(samples.offsets)),
+        values=samples.values,
         rows=tuple(rows),
         events=tuple(events),
         refusals=tuple(refusals),
     )
 
 
-_NO_TIMES = np.empty(0, np.int64)
-_NO_VALUES = np.empty(0, np.float64)
-
-
-def _accepted_series(
+def _accepted_samples(
     batch: Batch, table: KnownTable, rules: Rules, refusals: list[Refusal]
-) -> tuple[Series, ...]:
-    """All of them at one look where all are good, else one by one."""
-    if _all_good(batch.series, table, rules):
-        return batch.series
+) -> SampleColumns:
+    """All of them at one look where all are good, else one series by one."""
+    columns = batch.columns
+    if _all_good(columns, table, rules):
+        return columns
     accepted: list[Series] = []
-    for series in batch.series:
+    for series in columns:
         if (wrong := _wrong_series(series, table, rules)) is not None:
             part = replace(batch, series=(series,), rows=(), events=())
             refusals.append(Refusal(reason=wrong[0], detail=wrong[1], part=part))
         else:
             accepted.append(series)
-    return tuple(accepted)
+    return SampleColumns.of(accepted)
 
 
-def _all_good(series: Sequence[Series], table: KnownTable, rules: Rules) -> bool:
-    if not series:
+def _all_good(columns: SampleColumns, table: KnownTable, rules: Rules) -> bool:
+    if not len(columns.signals):
         return True
-    if any(item.signal >= len(table.signals) or not table.scalar[item.signal] for item in series):
+    if columns.signals.max() >= len(table.signals) or not table.scalar[columns.signals].all():
         return False
-    times = np.concatenate([item.times for item in series])
-    values = np.concatenate([item.values for item in series])
+    times = columns.times
     return not len(times) or bool(
-        times.min() >= rules.earliest_us and times.max() <= rules.latest_us and np.isfinite(values).all()
+        times.min() >= rules.earliest_us
+        and times.max() <= rules.latest_us
+        and np.isfinite(columns.values).all()
     )
 
 

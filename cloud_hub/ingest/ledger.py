@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from cloud_hub.ingest import arrays
 from cloud_hub.ingest.ranges import without
 from cloud_hub.store.database import Connection, load_queries
 from wire.batch import GapEvent
@@ -91,7 +92,7 @@ def _insert(connection: Connection, claims: Sequence[Claim], now: datetime) -> s
         return set()
     values = {
         **_key_columns([item.key for item in claims]),
-        "hashes": [item.sha256 for item in claims],
+        "hashes": arrays.octets(item.sha256 for item in claims),
         "outcomes": [item.settled_as for item in claims],
         "now": now,
     }
@@ -123,13 +124,16 @@ def _open_gaps(connection: Connection, keys: Iterable[Key]) -> set[Key]:
     return late
 
 
-def _columns(streams: Sequence[Stream]) -> dict[str, list[int]]:
-    return {"devices": [device for device, _ in streams], "epochs": [epoch for _, epoch in streams]}
-
-
-def _key_columns(keys: Sequence[Key]) -> dict[str, list[int]]:
+def _columns(streams: Sequence[Stream]) -> dict[str, str]:
     return {
-        "devices": [key.device for key in keys],
-        "epochs": [key.epoch for key in keys],
-        "sequences": [key.sequence for key in keys],
+        "devices": arrays.numbers(device for device, _ in streams),
+        "epochs": arrays.numbers(epoch for _, epoch in streams),
+    }
+
+
+def _key_columns(keys: Sequence[Key]) -> dict[str, str]:
+    return {
+        "devices": arrays.numbers(key.device for key in keys),
+        "epochs": arrays.numbers(key.epoch for key in keys),
+        "sequences": arrays.numbers(key.sequence for key in keys),
     }

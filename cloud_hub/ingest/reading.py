@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from wire.batch import Batch, Header
@@ -43,6 +44,7 @@ class Reading:
         return self.batch.samples + sum(len(rows.times) for rows in self.batch.rows) + len(self.batch.events)
 
 
+@lru_cache(maxsize=1 << 16)
 def channel_of(topic: str) -> Channel | None:
     """The channel a topic belongs to; None for a topic that is none of ours."""
     try:
@@ -51,11 +53,22 @@ def channel_of(topic: str) -> Channel | None:
         return None
 
 
+def is_announcement(arrival: Arrival) -> bool:
+    """Whether it is a birth or a status; everything else is treated as a batch, also when it is none."""
+    return channel_of(arrival.topic) in (Channel.BIRTH, Channel.STATUS)
+
+
+@lru_cache(maxsize=1 << 16)
+def _sender(topic: str) -> str:
+    """The device a topic names, or a ``TopicError``."""
+    return Topic.parse(topic).device
+
+
 def read(arrival: Arrival) -> Reading:
     """Decode ``arrival``; never raises."""
     digest = hashlib.sha256(arrival.payload).digest()
     try:
-        device = Topic.parse(arrival.topic).device
+        device = _sender(arrival.topic)
     except TopicError as error:
         return Reading(arrival=arrival, sha256=digest, reason=reason_of(error), detail=str(error))
     try:

@@ -1,5 +1,8 @@
 """The life of an ingest process: messages in the order they came, until it is told to end.
 
+Three threads share the work: the consumer's takes bytes from the network, the
+collector's decodes, and this one alone speaks with the database.
+
 While the database is away everything waits and nothing is acknowledged; the
 broker then holds back what comes after.
 """
@@ -10,7 +13,8 @@ from cloud_hub.config import StoreSettings
 from cloud_hub.ingest import directives, replays
 from cloud_hub.ingest.announcements import Announcements
 from cloud_hub.ingest.attempts import StoppedError
-from cloud_hub.ingest.batches import Batches, is_announcement
+from cloud_hub.ingest.batches import Batches
+from cloud_hub.ingest.collector import Collector, Group
 from cloud_hub.ingest.consumer import Consumer
 from cloud_hub.ingest.desk import Desk
 from cloud_hub.store.database import Database
@@ -27,6 +31,7 @@ class Service:
     def __init__(self, database: Database, consumer: Consumer, store: StoreSettings, clock: Clock) -> None:
         self._desk = Desk(database, consumer, store, clock)
         self._consumer = consumer
+        self._collector = Collector(consumer.take)
         self._batches = Batches(self._desk, consumer)
         self._announcements = Announcements(self._desk, consumer)
         self._listener = directives.Listener(database, consumer)
@@ -40,30 +45,31 @@ class Service:
         try:
             self._desk.ensure_partitions()
             self._consumer.start()
+            self._collector.start()
             self._listener.start()
             while not self._desk.stopping.is_set():
                 self._turn()
+            self._desk.pay_marks(at_once=True)
         except StoppedError:
             log.warning("ended while the database was away; what waited will be sent again")
         finally:
             self._listener.stop()
+            self._collector.stop()
             self._consumer.stop()
 
     def _turn(self) -> None:
         self._desk.ensure_partitions()
         if self._listener.replay_wanted.is_set():
             self._replay()
-        arrival = self._consumer.take(IDLE_S)
-        if arrival is None:
+        work = self._collector.next(0.0)
+        self._desk.pay_marks(at_once=work is None)
+        if work is None:
             self._desk.news.tell()
-            return
-        if not is_announcement(arrival):
-            readings, following = self._batches.collect(arrival)
-            self._batches.store(readings)
-            if following is None:
-                return
-            arrival = following
-        self._announcements.take(arrival)
+            work = self._collector.next(IDLE_S)
+        if isinstance(work, Group):
+            self._batches.store(work.readings)
+        elif work is not None:
+            self._announcements.take(work)
 
     def _replay(self) -> None:
         """Try again what someone asked to try again."""

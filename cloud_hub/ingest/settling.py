@@ -34,6 +34,14 @@ class Told:
             resent=self.resent + again,
         )
 
+    def joined(self, other: "Told") -> "Told":
+        """What both said."""
+        return Told(
+            floor=max(self.floor, other.floor),
+            highest=max(self.highest, other.highest),
+            resent=self.resent + other.resent,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:

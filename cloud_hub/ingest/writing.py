@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cloud_hub.ingest import copying
+from cloud_hub.ingest import arrays, copying
 from cloud_hub.ingest.judge import HubRows, Judged
 from cloud_hub.ingest.ledger import Key
 from cloud_hub.store.database import Connection, load_queries
@@ -38,7 +38,7 @@ def write_values(connection: Connection, batches: Sequence[Storable]) -> int:
     signals = np.concatenate([_NO_IDS, *(item.judged.signals for item in batches)])
     values = np.concatenate([_NO_VALUES, *(item.judged.values for item in batches)])
     if len(times):
-        _copy(connection, "copy_samples", [copying.samples(times, signals, values)])
+        _copy(connection, "copy_samples", copying.samples(times, signals, values))
     rows = [(item.key, rows) for item in batches for rows in item.judged.rows]
     features = [item for item in rows if item[1].batch_class is BatchClass.FEATURE]
     predictions = [item for item in rows if item[1].batch_class is BatchClass.PREDICTION]
@@ -74,7 +74,7 @@ _NO_IDS = np.empty(0, np.int32)
 _NO_VALUES = np.empty(0, np.float64)
 
 
-def _copy(connection: Connection, query: str, blocks: Iterable[bytes]) -> None:
+def _copy(connection: Connection, query: str, blocks: Iterable[bytes | memoryview]) -> None:
     with connection.cursor() as cursor, cursor.copy(QUERIES[query]) as copy:
         copy.write(copying.HEADER)
         for block in blocks:
@@ -94,11 +94,20 @@ def _copy_rows(connection: Connection, query: str, rows: Sequence[tuple[Key, Hub
 
 
 def _touch(connection: Connection, signals: npt.NDArray[np.int32], times: npt.NDArray[np.int64]) -> None:
-    """Say which hours of which signals have new rows; rollups are made of that."""
+    """Say which hours of which signals have new rows, and since when in them; rollups are made of that."""
     hours = times // _HOUR_US
-    both = np.unique(np.stack([signals.astype(np.int64), hours]), axis=1)
-    starts = [to_datetime(hour * _HOUR_US) for hour in both[1].tolist()]
-    connection.execute(QUERIES["touch"], {"signals": both[0].tolist(), "hours": starts})
+    starts = _starts(signals, hours)
+    earliest = np.minimum.reduceat(times, starts).tolist()
+    first: dict[tuple[int, int], int] = {}
+    for signal, hour, time in zip(signals[starts].tolist(), hours[starts].tolist(), earliest, strict=True):
+        known = first.get((signal, hour))
+        first[signal, hour] = time if known is None else min(known, time)
+    columns = {
+        "signals": arrays.numbers(signal for signal, _ in first),
+        "hours": arrays.numbers(hour * _HOUR_US for _, hour in first),
+        "earliest": arrays.numbers(first.values()),
+    }
+    connection.execute(QUERIES["touch"], columns)
 
 
 def _keep_latest(
@@ -107,14 +116,38 @@ def _keep_latest(
     times: npt.NDArray[np.int64],
     values: npt.NDArray[np.float64],
 ) -> None:
-    order = np.lexsort((times, signals))
-    last = order[np.append(signals[order][1:] != signals[order][:-1], True)]
+    last = newest(signals, times)
     columns = {
-        "signals": signals[last].tolist(),
-        "times": [to_datetime(time) for time in times[last].tolist()],
-        "values": values[last].tolist(),
+        "signals": arrays.numbers(signals[last].tolist()),
+        "times": arrays.numbers(times[last].tolist()),
+        "values": arrays.numbers(values[last].tolist()),
     }
     connection.execute(QUERIES["latest"], columns)
+
+
+def newest(signals: npt.NDArray[np.int32], times: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+    """Where the newest sample of each signal is, by signal; of equal times the one that came last.
+
+    A batch brings its samples signal by signal, so that what has to be sorted is stretches, not samples.
+    """
+    starts = _starts(signals, signals)
+    tops = np.maximum.reduceat(times, starts)
+    order = np.lexsort((starts, tops, signals[starts]))
+    chosen = order[np.append(signals[starts[order[1:]]] != signals[starts[order[:-1]]], True)]
+    ends = np.append(starts[1:], len(times))
+    last: npt.NDArray[np.intp] = ends[chosen] - 1
+    for place in np.flatnonzero(times[last] != tops[chosen]):
+        stretch = times[starts[chosen[place]] : ends[chosen[place]]]
+        last[place] -= int(stretch[::-1].argmax())
+    return last
+
+
+def _starts(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Where a new stretch of equal pairs begins; the columns are not empty."""
+    changes = one[1:] != one[:-1]
+    if other is not one:
+        changes |= other[1:] != other[:-1]
+    return np.append(0, np.flatnonzero(changes) + 1)
 
 
 def _keep_latest_predictions(connection: Connection, predictions: Sequence[HubRows]) -> None:

@@ -8,15 +8,17 @@ COPY feature (time, machine, device, epoch, sequence, feature_set, values) FROM 
 COPY prediction (time, machine, device, epoch, sequence, release, values) FROM STDIN (FORMAT BINARY);
 
 -- touch
-INSERT INTO touched (signal, hour)
-SELECT signal, hour FROM unnest(%(signals)s::integer[], %(hours)s::timestamptz[]) AS touch (signal, hour)
- ORDER BY signal, hour
-ON CONFLICT DO NOTHING;
+-- A row more each time, whatever is there: it waits for nobody, and the job that makes rollups takes them out.
+INSERT INTO touched (signal, hour, earliest)
+SELECT signal, timestamptz 'epoch' + hour * interval '1 microsecond',
+       timestamptz 'epoch' + earliest * interval '1 microsecond'
+  FROM unnest(%(signals)s::integer[], %(hours)s::bigint[], %(earliest)s::bigint[])
+       AS touch (signal, hour, earliest);
 
 -- latest
 INSERT INTO latest (signal, time, value)
-SELECT signal, time, value
-  FROM unnest(%(signals)s::integer[], %(times)s::timestamptz[], %(values)s::double precision[])
+SELECT signal, timestamptz 'epoch' + time * interval '1 microsecond', value
+  FROM unnest(%(signals)s::integer[], %(times)s::bigint[], %(values)s::double precision[])
        AS newest (signal, time, value)
  ORDER BY signal
 ON CONFLICT (signal) DO UPDATE SET time = excluded.time, value = excluded.value
