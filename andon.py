@@ -92,8 +92,10 @@ COMMANDS = {
 BENCHMARKS = {
     "codec": "wire.bench:codec",
     "outbox": "edge_agent.bench:outbox",
+    "store": "cloud_hub.store.bench:store",
     "kernels": "kernels.bench:kernels",
     "inference": "edge_agent.bench_inference:inference",
+    "ingest": "cloud_hub.ingest.bench:ingest",
 }
 
 
