@@ -40,6 +40,7 @@ class Agent:
         self._started_us = self._clock.now_us()
         self._stopping = threading.Event()
         self._findings: list[selftest.Finding] = []
+        self._untold = ""  # why the status cannot be written, while it cannot
 
     def run(self) -> None:
         """Block until SIGTERM or SIGINT; ``EdgeError`` where a part broke that is needed."""
@@ -93,7 +94,17 @@ class Agent:
         now_us = self._clock.now_us()
         row = describe(self._parts, self._config, self._identity, self._findings)
         own = {"state": state, "time_us": now_us, "started_us": self._started_us}
-        status.write(self._config.state_dir, own | row)
+        try:
+            status.write(self._config.state_dir, own | row)
+        except OSError as error:  # a full disk: the outbox lives with it, and so does this
+            self._note_untold(str(error))
+        else:
+            self._untold = ""
+
+    def _note_untold(self, reason: str) -> None:
+        if not self._untold:
+            log.warning("the status cannot be written", reason=reason)
+        self._untold = reason
 
     def _begin_self_test(self) -> None:
         def run() -> None:
