@@ -54,19 +54,22 @@ class SampleColumns(Sequence[Series]):
         """``ColumnMismatchError`` where a series has not one value a time."""
         if isinstance(series, cls):
             return series
-        times = [np.asarray(item.times, np.int64) for item in series]
-        values = [np.asarray(item.values, np.float64) for item in series]
-        for item, time, value in zip(series, times, values, strict=True):
-            if time.ndim != 1 or time.shape != value.shape:
-                raise ColumnMismatchError(
-                    f"signal {item.signal}: expected as many times as values,"
-                    f" got {time.shape} and {value.shape}"
-                )
+        if not series:
+            return cls(signals=_NO_TIMES, offsets=np.zeros(1, np.int64), times=_NO_TIMES, values=_NO_VALUES)
+        times, values = [item.times for item in series], [item.values for item in series]
+        lengths = list(map(len, times))
+        if lengths != list(map(len, values)):
+            raise ColumnMismatchError(
+                f"expected as many values as times, got {list(map(len, values))} and {lengths}"
+            )
+        all_times, all_values = np.concatenate(times), np.concatenate(values)
+        if all_times.ndim != 1 or all_values.ndim != 1:
+            raise ColumnMismatchError("expected series of one dimension")
         return cls(
             signals=np.array([item.signal for item in series], np.int64),
-            offsets=np.array([0, *accumulate(map(len, times))], np.int64),
-            times=times[0] if len(times) == 1 else np.concatenate([_NO_TIMES, *times]),
-            values=values[0] if len(values) == 1 else np.concatenate([_NO_VALUES, *values]),
+            offsets=np.array([0, *accumulate(lengths)], np.int64),
+            times=all_times.astype(np.int64, copy=False),
+            values=all_values.astype(np.float64, copy=False),
         )
 
     def __len__(self) -> int:

@@ -157,13 +157,14 @@ def _header(message: pb.Header | pb.Batch) -> Header:
 
 
 def _batch(head: Header, series: Sequence[Series], message: pb.Body | pb.Batch, limits: Limits) -> Batch:
-    parts = len(series) + len(message.rows) + len(message.events)
+    rows, events = message.rows, message.events
+    parts = len(series) + len(rows) + len(events)
     if parts > limits.parts:
         raise TooManyPartsError(f"expected at most {limits.parts} series, rows and events, got {parts}")
-    claimed = sum(len(item.values) // 4 for item in message.rows)
-    if claimed > limits.values:
+    if rows and (claimed := sum(len(item.values) // 4 for item in rows)) > limits.values:
         raise TooLargeError(f"expected at most {limits.values} values in rows, got {claimed}")
-    check_evidence(message.events, limits)
+    if events:
+        check_evidence(events, limits)
     return Batch(
         batch_class=head.batch_class,
         epoch=head.epoch,
@@ -172,6 +173,6 @@ def _batch(head: Header, series: Sequence[Series], message: pb.Body | pb.Batch, 
         table_hash=head.table_hash,
         backlog=head.backlog,
         series=series,
-        rows=tuple(map(columns.to_rows, message.rows)),
-        events=tuple(map(from_message, message.events)),
+        rows=tuple(map(columns.to_rows, rows)),
+        events=tuple(map(from_message, events)),
     )

@@ -4,7 +4,8 @@ Instruments print: 230.12 is 23012 and two decimals, a third of its float64 afte
 compression. A form is chosen by reading it back and comparing every bit, so nothing
 is ever rounded, and -0.0, NaN and infinities come back as they went.
 
-``counts`` int64 [s] is how many of the ``values`` float64 [n] are each series'.
+``counts`` int64 [s] is how many of the ``values`` float64 [n] are each series'; equally long series are
+a table [s, n] as well.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from wire.times import any_of_each
 
 SHORT, EXACT = 254, 255  # forms of values: float32, float64; a smaller one is a number of decimals
 POWERS = np.array([float(f"1e{decimals}") for decimals in range(23)])  # a float64 holds no larger one exactly
+DECIMAL_FORMS = bytes(range(len(POWERS)))
+# Which are tried: none, or as many as instruments print; a larger mantissa than 32 bits hold never fits.
+TRIED = POWERS[:13]
+FORMS = np.array([*range(len(TRIED)), SHORT], np.uint8)
+PROBES = 4  # values of each series that are looked at first
 NO_MANTISSAS, NO_SHORT, NO_EXACT = np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0)
 
 Flags = npt.NDArray[np.bool_]
@@ -39,14 +45,17 @@ def written(values: Values, counts: Times) -> ValueColumns:
     """The columns that ``read`` makes the same values of, bit by bit."""
     with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is found by comparing
         forms, mantissas = _decimals(values, counts)
-        if mantissas is not None and (forms < SHORT).all():
-            return ValueColumns(forms=forms, mantissas=mantissas, short=NO_SHORT, exact=NO_EXACT)
+        values = values.reshape(-1)
+        if mantissas is not None:
+            mantissas = mantissas.reshape(-1)
+            if SHORT not in forms.tobytes():
+                return ValueColumns(forms=forms, mantissas=mantissas, short=NO_SHORT, exact=NO_EXACT)
         short = values.astype(FLOAT32)
-        shortened = forms == SHORT
-        shortened &= ~any_of_each(~_same(short.astype(np.float64), values), counts)
-    forms = np.where((forms == SHORT) & ~shortened, np.uint8(EXACT), forms)
-    if (forms == EXACT).all():
+        same = short.astype(np.float64).view(np.int64) == values.view(np.int64)
+    if mantissas is None and not same.any():
+        forms = np.full(len(counts), EXACT, np.uint8)
         return ValueColumns(forms=forms, mantissas=NO_MANTISSAS, short=NO_SHORT, exact=values)
+    forms[(forms == SHORT) & any_of_each(~same, counts)] = EXACT
     return ValueColumns(
         forms=forms,
         mantissas=NO_MANTISSAS if mantissas is None else mantissas[(forms < SHORT).repeat(counts)],
@@ -58,11 +67,6 @@ def written(values: Values, counts: Times) -> ValueColumns:
 def read(columns: ValueColumns, counts: Times) -> Values:
     """The values; lengths and forms have been looked at."""
     forms = columns.forms
-    if len(columns.exact) == counts.sum():
-        return columns.exact
-    if len(columns.mantissas) == counts.sum():
-        quotients: Values = columns.mantissas / POWERS[forms % SHORT].repeat(counts)
-        return quotients
     values = np.empty(counts.sum())
     decimal = forms < SHORT
     powers = POWERS[forms[decimal]].repeat(counts[decimal])
@@ -87,38 +91,38 @@ def _decimals(values: Values, counts: Times) -> tuple[npt.NDArray[np.uint8], Man
     A few values of each series say how many it might be; all of them are tried with that, and the
     first value that does not fit says how many it needs.
     """
-    firsts = counts.cumsum() - counts
-    forms = np.full(len(counts), SHORT, np.uint8)
-    filled = np.flatnonzero(counts)
-    if not len(filled):
-        return forms, None
-    forms[filled] = _fewest(values[_probes(firsts[filled], counts[filled])]).max(axis=0)
-    while (forms < SHORT).any():
-        powers = POWERS[forms % SHORT].repeat(counts)
-        mantissas = np.rint(values * powers).astype(INT32)
-        different = np.flatnonzero(~_same(mantissas / powers, values))
+    if not values.size:
+        return np.full(len(counts), SHORT, np.uint8), None
+    forms = _enough(_probes(values, counts))
+    while min(forms.tobytes()) < SHORT:
+        powers = POWERS[forms % SHORT]
+        powers = powers[:, None] if values.ndim == 2 else powers.repeat(counts)
+        mantissas: Mantissas = np.rint(values * powers).astype(INT32)
+        found = mantissas / powers
+        if found.tobytes() == values.tobytes():
+            return forms, mantissas
+        different = np.flatnonzero(found.view(np.int64) != values.view(np.int64))
         owners, places = np.unique(counts.cumsum().searchsorted(different, "right"), return_index=True)
         wrong = forms[owners] < SHORT
         if not wrong.any():
             return forms, mantissas
-        owners, needed = owners[wrong], _fewest(values[different[places[wrong]]])
+        owners, needed = owners[wrong], _enough(values.reshape(-1, 1)[different[places[wrong]]])
         forms[owners] = np.where(needed > forms[owners], needed, SHORT)
     return forms, None
 
 
-def _probes(firsts: Times, counts: Times) -> Times:
-    """Four places in each series [4, s], from its first to its last."""
-    return firsts + (counts - 1) * np.arange(4)[:, None] // 3
+def _probes(values: Values, counts: Times) -> Values:
+    """About four values of each series [s, 4], from the first to the last."""
+    if values.ndim == 2:
+        return values[:, :: max((values.shape[1] - 1) // (PROBES - 1), 1)]
+    places = (counts.cumsum() - counts)[:, None] + (counts - 1)[:, None] * np.arange(PROBES) // (PROBES - 1)
+    return values[np.minimum(places, len(values) - 1)]
 
 
-def _fewest(values: Values) -> npt.NDArray[np.uint8]:
-    """How many decimals each has, ``SHORT`` for one that has none which fit."""
-    tried = np.ascontiguousarray(values)[..., None]
-    fits = _same(np.rint(tried * POWERS).astype(INT32) / POWERS, tried)
-    return np.where(fits.any(axis=-1), fits.argmax(axis=-1), SHORT).astype(np.uint8)
-
-
-def _same(found: Values, values: Values) -> Flags:
-    """Bit by bit: neither -0.0 nor a NaN is another one."""
-    same: Flags = found.view(np.int64) == values.view(np.int64)
-    return same
+def _enough(values: Values) -> npt.NDArray[np.uint8]:
+    """The fewest decimals with which all ``values`` of a row [s, any] could be written, else ``SHORT``."""
+    tried = values[..., None]
+    fits = np.ones((len(values), len(FORMS)), np.bool_)
+    np.logical_and.reduce(np.rint(tried * TRIED) / TRIED == tried, axis=1, out=fits[:, :-1])
+    enough: npt.NDArray[np.uint8] = FORMS[fits.argmax(axis=1)]
+    return enough

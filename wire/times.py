@@ -48,6 +48,19 @@ def written(times: Times, counts: Times) -> TimeColumns:
     return TimeColumns(starts=starts, steps=steps, forms=forms, differences=NO_DIFFERENCES, whole=NO_TIMES)
 
 
+def step_of(times: Times) -> int | None:
+    """The step from each of ``times`` to the next, where it is one and not negative."""
+    count = len(times)
+    if count < 2:
+        return 0
+    first = int(times[0])
+    step = int(times[1]) - first
+    # The last one is compared without wrapping: then no difference that is equal has wrapped.
+    if step < 0 or first + step * (count - 1) != int(times[-1]):
+        return None
+    return step if bool((times[1:] - times[:-1] == step).all()) else None
+
+
 def read(columns: TimeColumns, counts: Times) -> Times:
     """The times, or a ``MessageError`` naming what they cannot be; lengths have been looked at."""
     starts, steps, forms = columns.starts, columns.steps, columns.forms
@@ -65,6 +78,17 @@ def read(columns: TimeColumns, counts: Times) -> Times:
     times[which.repeat(counts)] = _summed(columns.differences, starts[which], counts[which])
     times[(forms == WHOLE).repeat(counts)] = columns.whole
     return times
+
+
+def read_together(start: int, step: int, count: int, many: int) -> Times:
+    """The times of ``many`` series that start together and go on by one step."""
+    if step < 0:
+        raise NegativeStepError(f"expected a step of 0 or more, got {step}")
+    if count > 1 and start + step * (count - 1) > LATEST:
+        raise TimeOverflowError(f"{count} steps of {step} us from {start} us")
+    times = np.empty((many, count), np.int64)
+    times[:] = np.arange(count) * step + start
+    return times.reshape(-1)
 
 
 def any_of_each(flags: Flags, counts: Times) -> Flags:
