@@ -59,6 +59,11 @@ class Keyed:
     judged: Judged | None = None
     machines: KnownTable | None = None
 
+    @property
+    def backlog(self) -> bool:
+        """Whether its device was catching up when it wrote it."""
+        return self.reading.header is not None and self.reading.header.backlog
+
 
 def store_group(connection: Connection, readings: Sequence[Reading], tables: Tables, times: Times) -> Outcome:
     """Settle every one of ``readings`` within the transaction of ``connection``."""
@@ -76,8 +81,7 @@ def store_group(connection: Connection, readings: Sequence[Reading], tables: Tab
     new = [item for key, item in first.items() if key in claimed.new]
     kept = [*strangers, *nameless, *_reused(keyed, first, claimed)]
     samples = write(connection, new, claimed.marks, times.now, kept)
-    came = {item.key.device for item in keyed}
-    _finish(connection, kept, came, times.now)
+    _finish(connection, keyed, kept, times.now)
     return Outcome(
         told=_told(keyed, first, claimed, new),
         rebirths=frozenset(item.name for item in kept if item.reason == Reason.UNKNOWN_TABLE),
@@ -124,10 +128,12 @@ def streams_of_gaps(items: Sequence[Keyed]) -> set[Stream]:
     return gap_streams(_storable(items))
 
 
-def _finish(connection: Connection, kept: Sequence[Kept], came: set[int], now: datetime) -> None:
+def _finish(connection: Connection, keyed: Sequence[Keyed], kept: Sequence[Kept], now: datetime) -> None:
     quarantining.keep(connection, kept, now)
     rejected = Counter(item.device for item in kept if item.device is not None)
-    writing.note_devices(connection, came, dict(rejected), now)
+    heard = {item.key.device for item in keyed}
+    live = {item.key.device for item in keyed if not item.backlog}
+    writing.note_devices(connection, heard, live, dict(rejected), now)
 
 
 def _devices(connection: Connection, readings: Sequence[Reading]) -> dict[str, Row]:
@@ -233,6 +239,7 @@ def _told(
         stream = (item.key.device, item.key.epoch)
         again = item.key not in claimed.new or first[item.key] is not item
         told[stream] = told.get(stream, Told()).and_also(
-            floor=item.reading.header.floor, sequence=item.key.sequence, again=again
-        )
+            floor=item.reading.header.floor, sequence=item.key.sequence, again=again,
+            backlog=item.backlog and not again,
+        )  # fmt: skip
     return told

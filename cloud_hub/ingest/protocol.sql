@@ -103,9 +103,11 @@ DELETE FROM gap WHERE id = %(id)s;
 -- move_marks
 UPDATE mark
    SET mark = told.mark, floor = greatest(mark.floor, told.floor), resent = mark.resent + told.resent,
+       backlog = mark.backlog + told.backlog,
        highest = greatest(mark.highest, told.highest), last_seen = %(now)s
   FROM unnest(%(devices)s::integer[], %(epochs)s::bigint[], %(marks)s::bigint[], %(floors)s::bigint[],
-              %(resents)s::bigint[], %(highests)s::bigint[]) AS told (device, epoch, mark, floor, resent, highest)
+              %(resents)s::bigint[], %(backlogs)s::bigint[], %(highests)s::bigint[])
+       AS told (device, epoch, mark, floor, resent, backlog, highest)
  WHERE mark.device = told.device AND mark.epoch = told.epoch;
 
 -- prune

@@ -26,13 +26,10 @@ class Told:
     floor: int = 1
     highest: int = 0
     resent: int = 0
+    backlog: int = 0
 
-    def and_also(self, *, floor: int, sequence: int, again: bool) -> "Told":
-        return Told(
-            floor=max(self.floor, floor),
-            highest=max(self.highest, sequence),
-            resent=self.resent + again,
-        )
+    def and_also(self, *, floor: int, sequence: int, again: bool, backlog: bool = False) -> "Told":
+        return self.joined(Told(floor=floor, highest=sequence, resent=int(again), backlog=int(backlog)))
 
     def joined(self, other: "Told") -> "Told":
         """What both said."""
@@ -40,6 +37,7 @@ class Told:
             floor=max(self.floor, other.floor),
             highest=max(self.highest, other.highest),
             resent=self.resent + other.resent,
+            backlog=self.backlog + other.backlog,
         )
 
 
@@ -126,6 +124,7 @@ def _move(
         **_columns(standing, [step.mark for step in moved]),
         "floors": [word.floor for word in words],
         "resents": [word.resent for word in words],
+        "backlogs": [word.backlog for word in words],
         "highests": [word.highest for word in words],
         "now": now,
     }

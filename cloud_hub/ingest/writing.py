@@ -52,10 +52,12 @@ def write_values(connection: Connection, batches: Sequence[Storable]) -> int:
 
 
 def note_devices(
-    connection: Connection, came: Iterable[int], rejected: dict[int, int], now: datetime
+    connection: Connection, heard: set[int], live: set[int], rejected: dict[int, int], now: datetime
 ) -> None:
-    """Of the devices ``came`` batches came now, of some was rejected. Last, for it locks their rows."""
-    heard = set(came)
+    """Of the devices ``heard`` batches came now, of ``live`` some that were no backlog, of some was rejected.
+
+    Last, for it locks their rows.
+    """
     devices = sorted(heard | rejected.keys())
     if not devices:
         return
@@ -63,6 +65,7 @@ def note_devices(
     values = {
         "devices": devices,
         "came": [device in heard for device in devices],
+        "live": [device in live for device in devices],
         "rejected": [rejected.get(device, 0) for device in devices],
         "now": now,
     }

@@ -69,6 +69,8 @@ SELECT id FROM device WHERE id = ANY (%(devices)s) ORDER BY id FOR NO KEY UPDATE
 -- note_devices
 UPDATE device
    SET last_batch = CASE WHEN told.came THEN greatest(device.last_batch, %(now)s) ELSE device.last_batch END,
+       last_live = CASE WHEN told.live THEN greatest(device.last_live, %(now)s) ELSE device.last_live END,
        rejected = device.rejected + told.rejected
-  FROM unnest(%(devices)s::integer[], %(came)s::boolean[], %(rejected)s::bigint[]) AS told (device, came, rejected)
+  FROM unnest(%(devices)s::integer[], %(came)s::boolean[], %(live)s::boolean[], %(rejected)s::bigint[])
+       AS told (device, came, live, rejected)
  WHERE device.id = told.device;

@@ -74,9 +74,8 @@ def _print(device: fleet.Device, parts: Row) -> None:
     typer.echo(f"{device.name} at {device.site}, {device.profile}, {_standing(device)}")
     agent = printable(device.agent_version or "unknown")
     typer.echo(f"  agent {agent}, target {printable(device.target or 'unknown')}")
-    typer.echo(
-        f"  last batch {moment(device.last_batch)}, resent {device.resent}, rejected {device.rejected}"
-    )
+    typer.echo(f"  last batch {moment(device.last_batch)}, last live {moment(device.last_live)}")
+    typer.echo(f"  resent {device.resent}, from a backlog {device.backlog}, rejected {device.rejected}")
     show.section("machines", device.machines)
     show.section(
         "releases",

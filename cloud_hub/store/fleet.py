@@ -42,10 +42,12 @@ class Device:
     agent_version: str | None
     target: str | None
     last_batch: datetime | None
+    last_live: datetime | None  # when one came that was not written while the device was catching up
     skew_s: float | None  # device time minus receive time at its last birth
     rejected: int  # messages and series that were not stored
     machines: list[str]
     resent: int  # batches that came more than once
+    backlog: int  # batches that were written while the device was catching up
     gaps: int
     quarantined: int  # waiting in quarantine
     releases: tuple[RunningRelease, ...]

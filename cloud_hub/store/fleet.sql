@@ -1,9 +1,10 @@
 -- devices
 SELECT device.name, site.name AS site, site.zone, profile, tags, added, enrolled, retired, online, status_since,
-       status_reason, born, agent_version, target, last_batch, skew_s, rejected,
+       status_reason, born, agent_version, target, last_batch, last_live, skew_s, rejected,
        coalesce((SELECT array_agg(machine.name ORDER BY machine.name) FROM machine WHERE machine.device = device.id),
                 '{}') AS machines,
        (SELECT coalesce(sum(mark.resent), 0)::bigint FROM mark WHERE mark.device = device.id) AS resent,
+       (SELECT coalesce(sum(mark.backlog), 0)::bigint FROM mark WHERE mark.device = device.id) AS backlog,
        (SELECT count(*) FROM gap WHERE gap.device = device.id) AS gaps,
        (SELECT count(*) FROM quarantine WHERE quarantine.device = device.id AND settled IS NULL) AS quarantined,
        coalesce((SELECT jsonb_agg(jsonb_build_object(
