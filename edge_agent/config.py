@@ -59,6 +59,8 @@ class UplinkSettings(_Settings):
     resend_s: float = Field(default=3.0, gt=0)  # first wait for the oldest batch's mark
     resend_max_s: float = Field(default=60.0, gt=0)
     reconnect_max_s: float = Field(default=15.0, gt=0)
+    keepalive_s: int = Field(default=20, ge=2, le=3600)  # a dead link is noticed after twice as long
+    max_bytes_per_s: int = Field(default=0, ge=0)  # of payload, alarms first; 0: no bound
 
 
 class OutboxSettings(_Settings):

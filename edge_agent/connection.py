@@ -19,23 +19,31 @@ from edge_agent.errors import EdgeError
 from wire.messages import Status
 from wire.topics import Channel, Topic, device_filters
 
-KEEPALIVE_S = 20
 CONNECT_S = 10.0
 UNLIMITED = 65_535
+LARGEST_PACKET = 268_435_455
+SESSION_TAKEN_OVER = 0x8E  # MQTT 5, section 3.14.2.1
+HEADERS = 128  # more than a packet has beside topic and payload
 
 
 class LinkError(EdgeError):
     """The broker cannot be reached, refuses, or went away."""
 
+    def __init__(self, reason: str, *, taken_over: bool = False) -> None:
+        super().__init__(reason)
+        self.taken_over = taken_over  # by another client with this device's name
+
 
 @dataclass(frozen=True, slots=True)
 class Connected:
     receive_maximum: int  # how many messages the broker takes before it has answered the first
+    most_bytes: int  # the largest payload it takes
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
     reason: str
+    taken_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +90,15 @@ class Connection:
         self._client.on_publish = self._on_publish
         self._client.on_message = self._on_message
 
-    def open(self, address: Address) -> None:
-        """Connect and start hearing; ``Connected`` or ``Lost`` follows in the inbox."""
+    def open(self, address: Address, *, keepalive_s: int) -> None:
+        """Connect and start hearing; ``Connected`` or ``Lost`` follows in the inbox.
+
+        A link that swallows packets is lost after twice ``keepalive_s``, whether anything is sent or not.
+        """
         if address.tls is not None:
             self._client.tls_set_context(address.tls)
         try:
-            self._client.connect(address.host, address.port, keepalive=KEEPALIVE_S, clean_start=True)
+            self._client.connect(address.host, address.port, keepalive=keepalive_s, clean_start=True)
         except (OSError, ValueError) as error:
             raise LinkError(f"no broker at {address.host}:{address.port}: {error}") from error
         self._client.loop_start()
@@ -116,12 +127,16 @@ class Connection:
         if reason.is_failure:
             self._inbox.put(Lost(f"the broker refuses {self._device!r}: {reason}"))
         else:
-            self._inbox.put(Connected(int(getattr(properties, "ReceiveMaximum", UNLIMITED))))
+            packet = int(getattr(properties, "MaximumPacketSize", LARGEST_PACKET))
+            topic = str(Topic(self._device, Channel.BATCH))
+            window = int(getattr(properties, "ReceiveMaximum", UNLIMITED))
+            self._inbox.put(Connected(window, packet - len(topic) - HEADERS))
 
     def _on_disconnect(
         self, client: mqtt.Client, data: Any, flags: Any, reason: ReasonCode, properties: Properties | None
     ) -> None:
-        self._inbox.put(Lost(f"the connection to the broker was lost: {reason}"))
+        taken_over = reason.value == SESSION_TAKEN_OVER
+        self._inbox.put(Lost(f"the connection to the broker was lost: {reason}", taken_over))
 
     def _on_publish(
         self, client: mqtt.Client, data: Any, mid: int, reason: ReasonCode, properties: Properties | None

@@ -11,6 +11,7 @@ from edge_agent.outbox import Outbox
 from edge_agent.parts import Parts
 from edge_agent.recorder import Recorder
 from edge_agent.selftest import Finding
+from edge_agent.uplink import Uplink
 from edge_agent.voice import agent_version
 
 
@@ -33,12 +34,22 @@ def describe(
         "sources": {config.device: _source(parts.recorder)},
         "counters": asdict(parts.recorder.stored.counters),
         "outbox": _outbox(parts.outbox) | {"max_bytes": config.outbox.max_bytes, "full": parts.recorder.full},
-        "uplink": asdict(uplink.state) | {"out": uplink.out, "resent": uplink.resent},
+        "uplink": _uplink(uplink) | {"max_bytes_per_s": config.uplink.max_bytes_per_s},
         "releases": {use_case: loaded.release for use_case, loaded in updates.running().items()},
         "updates": updates.status(),
         "self_test": [asdict(finding) for finding in findings],
         "last_error": parts.recorder.last_error or uplink.state.last_refusal,
     }
+
+
+def _uplink(uplink: Uplink) -> dict[str, Any]:
+    own = {
+        "out": uplink.out,
+        "resent": uplink.resent,
+        "bytes": uplink.payload_bytes,
+        "behind": uplink.behind(),
+    }
+    return asdict(uplink.state) | own
 
 
 def _source(recorder: Recorder) -> dict[str, int]:

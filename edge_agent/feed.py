@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from edge_agent.errors import EdgeError, FeedLostError
-from edge_agent.flight import Backoff
+from edge_agent.waits import Backoff
 from wire.errors import FeedError
 from wire.feed import End, FeedReader, FeedWriter, Hello, Open, Reading, connect
 

@@ -14,7 +14,8 @@ import structlog
 
 from edge_agent.connection import Connection, Heard, Item, LinkError, Lost, Received
 from edge_agent.flight import Flight
-from edge_agent.outbox import Key, Outbox
+from edge_agent.outbox import Key, Outbox, Queued
+from edge_agent.pace import Budget
 from wire.errors import MessageError, TopicError
 from wire.messages import Command, Marks, Status
 from wire.topics import Channel, Topic
@@ -46,8 +47,17 @@ class LinkState:
     connections: int = 0
     sent: int = 0
     marks: int = 0
+    held_s: float = 0.0  # while only the bandwidth budget held something back
+    takeovers: int = 0  # connections that another client with this device's name ended
     refused: int = 0  # messages of the hub that made no sense, and ours that the broker refused
     last_refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    key: Key
+    size: int
+    since: float
 
 
 class Session:
@@ -62,14 +72,19 @@ class Session:
         outbox: Outbox,
         listener: Listener,
         state: LinkState,
+        budget: Budget,
+        most_bytes: int,
     ) -> None:
+        """``most_bytes``: the largest payload that the broker takes."""
         self._connection = connection
         self._inbox = inbox
         self._flight = flight
         self._outbox = outbox
         self._listener = listener
         self._state = state
-        self._on_the_way: dict[int, Key] = {}  # batches by message number
+        self._budget = budget
+        self._most_bytes = most_bytes
+        self._on_the_way: dict[int, _Sending] = {}  # batches by message number
         self._status = 0  # the message number of the last status
         self._birth_wanted = False
         self._tables_wanted = False
@@ -83,17 +98,20 @@ class Session:
     def say_birth(self) -> None:
         *older, current = self._listener.births(every_table=self._tables_wanted)
         self._birth_wanted = self._tables_wanted = False
-        for payload in older:
-            self._connection.publish(Channel.BIRTH, payload)
-        self._connection.publish(Channel.BIRTH, current, retain=True)
+        for payload in (*older, current):
+            self._connection.publish(Channel.BIRTH, payload, retain=payload is current)
+            self._budget.spend(len(payload), time.monotonic(), alarm=False)
 
     def turn(self) -> None:
         """Send what may go, then hear what came; at most a second."""
         if self._birth_wanted:
             self.say_birth()
-        self._send_new()
         self._send_overdue()
-        self._hear_all(self._patience())
+        self._send_new()
+        now = time.monotonic()
+        self._hear_all(self._patience(now))
+        if self._flight.held_s:
+            self._state.held_s += time.monotonic() - now
 
     def end(self, status: Status) -> None:
         """Send what still may go, say ``status``, and wait a moment until the broker has it."""
@@ -107,12 +125,20 @@ class Session:
         self._status = self._connection.publish(Channel.STATUS, status.to_json(), retain=True)
 
     def _send_new(self) -> None:
-        for alarms in (True, False):
-            room = self._flight.room(alarms=alarms)
-            cursor = self._flight.alarm_cursor if alarms else self._flight.cursor
-            for queued in self._outbox.after(cursor, limit=room, alarms=alarms) if room else ():
-                self._send(queued.key, queued.payload)
-                self._flight.sent(queued.key, time.monotonic(), alarm=alarms)
+        newest = self._outbox.newest
+        while (lane := self._flight.next(time.monotonic(), newest)) is not None:
+            found = self._outbox.after(self._flight.cursor(lane), limit=1, alarms=lane.alarms)
+            key = found[0].key if found else None
+            if self._flight.found(lane, key, newest) and self._fits(found[0]):
+                self._send(found[0].key, found[0].payload)
+                self._flight.sent(found[0].key, lane, len(found[0].payload), time.monotonic())
+
+    def _fits(self, queued: Queued) -> bool:
+        """A packet that is too large would end this connection and every one after it: it stays here."""
+        if len(queued.payload) > self._most_bytes:
+            size = len(queued.payload)
+            self._refuse(f"a batch has {size} bytes, the broker takes {self._most_bytes}: raise its limit")
+        return len(queued.payload) <= self._most_bytes
 
     def _send_overdue(self) -> None:
         while (key := self._flight.due(time.monotonic())) is not None:
@@ -124,12 +150,14 @@ class Session:
                 self._flight.sent_again(key, time.monotonic())
 
     def _send(self, key: Key, payload: bytes) -> None:
-        self._on_the_way[self._connection.publish(Channel.BATCH, payload)] = key
+        sending = _Sending(key, len(payload), time.monotonic())
+        self._on_the_way[self._connection.publish(Channel.BATCH, payload)] = sending
         self._state.sent += 1
 
-    def _patience(self) -> float:
-        due = self._flight.next_due()
-        return IDLE_S if due is None else min(IDLE_S, max(0.0, due - time.monotonic()))
+    def _patience(self, now: float) -> float:
+        due = self._flight.next_due(now)
+        wait = IDLE_S if due is None else min(IDLE_S, max(0.0, due - now))
+        return min(wait, self._flight.held_s) if self._flight.held_s else wait
 
     def _hear_all(self, timeout_s: float) -> None:
         """Wait for one item, then take all that are there; marks reach the disk together."""
@@ -137,8 +165,8 @@ class Session:
         item = hear(self._inbox, timeout_s)
         while item is not None:
             match item:
-                case Lost(reason):
-                    raise LinkError(reason)
+                case Lost(reason, taken_over):
+                    raise LinkError(reason, taken_over=taken_over)
                 case Received(mid, refusal):
                     self._take_receipt(mid, refusal)
                 case Heard(topic, payload):
@@ -150,11 +178,12 @@ class Session:
     def _take_receipt(self, mid: int, refusal: str) -> None:
         if mid == self._status:
             self._status = 0
-        key = self._on_the_way.pop(mid, None)
+        sending = self._on_the_way.pop(mid, None)
         if refusal:
             self._refuse(f"the broker refused a message: {refusal}")
-        elif key is not None:
-            self._flight.received(key)
+        if sending is not None:
+            took = time.monotonic() - sending.since
+            self._flight.answered(sending.key, sending.size, took, received=not refusal)
 
     def _take(self, topic_text: str, payload: bytes, marks: list[Marks]) -> None:
         try:
@@ -172,7 +201,7 @@ class Session:
         self._state.marks += 1
         number = self._outbox.number_of(marks.epoch)
         if number is not None:
-            self._flight.settled(number, marks.mark, marks.beyond)
+            self._flight.settled(number, marks.mark, marks.beyond, time.monotonic())
         return marks
 
     def _obey(self, command: Command) -> None:

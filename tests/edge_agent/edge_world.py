@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
+from edge_flights import ranges_of
 
 from wire.batch import Batch, Event
 from wire.codec import decode
@@ -201,8 +202,8 @@ class Hub:
         mark = 0
         while mark + 1 in held:
             mark += 1
-        beyond = sorted(sequence for sequence in held if sequence > mark)
-        return Marks(epoch=epoch, mark=mark, beyond=tuple((s, s) for s in beyond[:64]))
+        beyond = ranges_of({sequence for sequence in held if sequence > mark})
+        return Marks(epoch=epoch, mark=mark, beyond=tuple(beyond))
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         topic = Topic.parse(message.topic)
