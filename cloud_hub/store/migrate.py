@@ -15,7 +15,7 @@ from procrastinate.schema import SchemaManager
 
 from cloud_hub.config import HubConfig, StoreSettings
 from cloud_hub.errors import ConflictError
-from cloud_hub.store import partitions
+from cloud_hub.store import partitions, timescale
 from cloud_hub.store.capabilities import HYPERTABLES, QUERIES, Capability, find
 from cloud_hub.store.database import Connection, Database
 
@@ -51,6 +51,7 @@ def migrate(conninfo: str, config: HubConfig) -> tuple[Capability, ...]:
         hypertables = any(item.value == HYPERTABLES for item in capabilities)
         connection.execute(QUERIES["make_ledger"])
         _apply_all(connection, shipped(), config.store, clock.now(), hypertables=hypertables)
+        capabilities += timescale.arrange(connection, capabilities, config.store, clock)
         if hypertables:
             _set_widths(connection, config.store)
         _apply_procrastinate(connection, clock.now())
@@ -98,7 +99,8 @@ def _apply(
 
 def _set_widths(connection: Connection, store: StoreSettings) -> None:
     """Chunks from now on are as wide as configured, those that exist stay as they are: like partitions."""
-    for table in partitions.TABLES:
+    for row in connection.execute(QUERIES["hypertables"], {"tables": list(partitions.TABLES)}).fetchall():
+        table = row["name"]
         connection.execute(QUERIES["chunk_width"], {"table": table, "width": _width(table, store)})
 
 

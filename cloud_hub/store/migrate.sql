@@ -35,6 +35,10 @@ SELECT create_hypertable(
     associated_table_prefix => %(table)s::text::name
 );
 
+-- hypertables
+SELECT hypertable_name AS name FROM timescaledb_information.hypertables
+ WHERE hypertable_schema = current_schema() AND hypertable_name = ANY (%(tables)s);
+
 -- chunk_width
 SELECT set_chunk_time_interval(%(table)s::regclass, %(width)s::interval);
 

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from cloud_hub.config import StoreSettings
+from cloud_hub.store import timescale
 from cloud_hub.store.database import Connection, Row, load_queries
 from wire.clock import Clock, to_datetime, to_us
 
@@ -145,6 +146,7 @@ def _tidy(connection: Connection, store: StoreSettings, now: int) -> list[str]:
             oldest = _rolled_up(connection, oldest)
         if not _is_native(connection, table):
             dropped += _tidy_chunks(connection, table, oldest, to_datetime(now))
+            timescale.compress(connection, table, to_datetime(now - round(store.late_horizon_days * DAY_US)))
             continue
         for row in _existing(connection, table):
             if row["leaving"] or row["upper"] <= oldest:

@@ -35,6 +35,11 @@ SELECT min(substring(pg_get_expr(child.relpartbound, child.oid) FROM 'FROM \(''(
 SET LOCAL lock_timeout = '1s';
 
 -- drop_chunks
+-- What is dropped is noted: nothing may be made of what is left of it.
+WITH noted AS (
+    INSERT INTO dropped (table_name, before) VALUES (%(table)s, %(before)s)
+    ON CONFLICT (table_name) DO UPDATE SET before = excluded.before WHERE dropped.before < excluded.before
+)
 SELECT drop_chunks(%(table)s::regclass, older_than => %(before)s::timestamptz) AS name;
 
 -- bare_chunks

@@ -13,7 +13,7 @@ one waits in ``touched``, and charts read it from the samples.
 from datetime import datetime, timedelta
 
 from cloud_hub.config import StoreSettings
-from cloud_hub.store import partitions
+from cloud_hub.store import partitions, timescale
 from cloud_hub.store.database import Connection, load_queries
 from wire.clock import Clock, to_datetime
 
@@ -28,13 +28,13 @@ _LOCK = 0x726F6C6C  # "roll"
 def turn(
     connection: Connection, store: StoreSettings, clock: Clock, *, most_signals: int = MOST_SIGNALS
 ) -> int:
-    """Roll up what was touched until now; returns how many hours of signals that were.
+    """Roll up what was touched until now; returns how many hours of signals (or hours) that were.
 
     ``connection`` is in autocommit mode: every transaction holds at most ``most_signals`` of one hour. Safe
     from any number of processes: one of them works, the others return at once.
     """
     if _made_elsewhere(connection):
-        return 0
+        return timescale.refresh(connection, clock)
     now = clock.now_us()
     _forget(connection, store, now)
     ended = to_datetime(now // MINUTE_US * MINUTE_US)
