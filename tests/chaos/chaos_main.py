@@ -7,6 +7,7 @@ On failure the folder with every log is kept and named.
 """
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
@@ -14,8 +15,10 @@ import time
 import traceback
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 from chaos_check import Verdict, compare
 from chaos_faults import Faults
 from chaos_hub_image import HubImage
@@ -101,7 +104,13 @@ def _perform(faults: Faults, planned: list[Fault]) -> None:
 
 def judge(world: World) -> Verdict:
     truth = {feed: produced(world.truth, feed) for feed in world.feeds.names}
-    return compare(truth, stored(world), gaps=gaps(world), windows=world.notes.windows, seen=world.tap.seen())
+    there, told = stored(world), gaps(world)
+    np.save(world.root / "stored.npy", there)
+    rows = {"gaps": told, "windows": world.notes.windows}
+    (world.root / "explanations.json").write_text(
+        json.dumps({name: list(map(asdict, each)) for name, each in rows.items()}, indent=1)
+    )
+    return compare(truth, there, gaps=told, windows=world.notes.windows, seen=world.tap.seen())
 
 
 def troubles(world: World, done: list[Fault]) -> list[str]:
