@@ -34,12 +34,13 @@ SCHEMA = 2
 _LIMITS = Limits()
 MAGIC = b"andb"
 _HEAD = struct.Struct("<4sBH")  # magic, schema, length of the header
-_CLASSES = {pb.BatchClass.Value(f"BATCH_CLASS_{item.name}"): item for item in BatchClass}
+_NUMBERS = {item: pb.BatchClass.Value(f"BATCH_CLASS_{item.name}") for item in BatchClass}
+_CLASSES = {number: item for item, number in _NUMBERS.items()}
 
 
 def encode(batch: Batch) -> bytes:
     """The bytes of ``batch``; equal batches give equal bytes."""
-    return seal(batch.header, encode_body(series=batch.series, rows=batch.rows, events=batch.events))
+    return seal(batch, encode_body(series=batch.series, rows=batch.rows, events=batch.events))
 
 
 def encode_body(
@@ -50,35 +51,37 @@ def encode_body(
     ``seal(header, body)`` makes a payload of it in a few microseconds, the same bytes that ``encode``
     makes of the whole; so a lock under which sequences are given need not be held while packing.
     """
-    body = pb.Body(
-        samples=samples.to_message(series) if series else None,
-        rows=[columns.from_rows(item) for item in rows],
-        events=[to_message(item) for item in events],
-    )
+    body = pb.Body()
+    if series:
+        samples.to_message(series, body.samples)
+    if rows:
+        body.rows.extend([columns.from_rows(item) for item in rows])
+    if events:
+        body.events.extend([to_message(item) for item in events])
     try:
-        return pack(body.SerializeToString(deterministic=True))
+        return pack(body.SerializeToString())
     except EncodeError as error:
         raise MessageError(f"batch cannot be written: {error}") from error
 
 
-def seal(header: Header, body: bytes) -> bytes:
+def seal(header: Header | Batch, body: bytes) -> bytes:
     """The payload of a batch whose ``body`` came from ``encode_body``."""
     return seal_all(header, (body,))[0]
 
 
-def seal_all(header: Header, bodies: Sequence[bytes]) -> list[bytes]:
+def seal_all(header: Header | Batch, bodies: Sequence[bytes]) -> list[bytes]:
     """The payloads of batches that follow one another, all but their sequences as in ``header``."""
     message = pb.Header(
-        batch_class=f"BATCH_CLASS_{header.batch_class.name}",
         epoch=header.epoch,
         floor=header.floor,
         table_hash=header.table_hash,
         backlog=header.backlog,
     )
+    message.batch_class = _NUMBERS[header.batch_class]  # type: ignore[assignment]  # an enum is a number
     payloads = []
     for sequence, body in enumerate(bodies, header.sequence):
         message.sequence = sequence
-        head = message.SerializeToString(deterministic=True)
+        head = message.SerializeToString()
         payloads.append(b"".join((_HEAD.pack(MAGIC, SCHEMA, len(head)), head, body)))
     return payloads
 

@@ -23,6 +23,8 @@ POWERS = np.array([float(f"1e{decimals}") for decimals in range(23)])  # a float
 DECIMAL_FORMS = bytes(range(len(POWERS)))
 # Which are tried: none, or as many as instruments print; a larger mantissa than 32 bits hold never fits.
 TRIED = POWERS[:13]
+DIVISORS = np.ones(256)  # by form
+DIVISORS[: len(POWERS)] = POWERS
 FORMS = np.array([*range(len(TRIED)), SHORT], np.uint8)
 PROBES = 4  # values of each series that are looked at first
 NO_MANTISSAS, NO_SHORT, NO_EXACT = np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0)
@@ -41,26 +43,26 @@ class ValueColumns:
     exact: Values
 
 
-def written(values: Values, counts: Times) -> ValueColumns:
-    """The columns that ``read`` makes the same values of, bit by bit."""
+def written(values: Values, counts: Times | None = None) -> ValueColumns:
+    """The columns that ``read`` makes the same values of, bit by bit; a table needs no ``counts``."""
     with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is found by comparing
         forms, mantissas = _decimals(values, counts)
-        values = values.reshape(-1)
-        if mantissas is not None:
-            mantissas = mantissas.reshape(-1)
-            if SHORT not in forms.tobytes():
-                return ValueColumns(forms=forms, mantissas=mantissas, short=NO_SHORT, exact=NO_EXACT)
+        if mantissas is not None and SHORT not in forms.tobytes():
+            return ValueColumns(forms=forms, mantissas=mantissas, short=NO_SHORT, exact=NO_EXACT)
         short = values.astype(FLOAT32)
         same = short.astype(np.float64).view(np.int64) == values.view(np.int64)
     if mantissas is None and not same.any():
-        forms = np.full(len(counts), EXACT, np.uint8)
+        forms = np.full(len(forms), EXACT, np.uint8)
         return ValueColumns(forms=forms, mantissas=NO_MANTISSAS, short=NO_SHORT, exact=values)
-    forms[(forms == SHORT) & any_of_each(~same, counts)] = EXACT
+    counts = _counts(values, counts)
+    forms[(forms == SHORT) & any_of_each(~same.reshape(-1), counts)] = EXACT
     return ValueColumns(
         forms=forms,
-        mantissas=NO_MANTISSAS if mantissas is None else mantissas[(forms < SHORT).repeat(counts)],
-        short=short[(forms == SHORT).repeat(counts)],
-        exact=values[(forms == EXACT).repeat(counts)],
+        mantissas=NO_MANTISSAS
+        if mantissas is None
+        else mantissas.reshape(-1)[(forms < SHORT).repeat(counts)],
+        short=short.reshape(-1)[(forms == SHORT).repeat(counts)],
+        exact=values.reshape(-1)[(forms == EXACT).repeat(counts)],
     )
 
 
@@ -85,24 +87,25 @@ def check_forms(forms: npt.NDArray[np.uint8]) -> None:
         )
 
 
-def _decimals(values: Values, counts: Times) -> tuple[npt.NDArray[np.uint8], Mantissas | None]:
+def _decimals(values: Values, counts: Times | None) -> tuple[npt.NDArray[np.uint8], Mantissas | None]:
     """The fewest decimals that every value of a series has, ``SHORT`` where it is not made of such.
 
     A few values of each series say how many it might be; all of them are tried with that, and the
     first value that does not fit says how many it needs.
     """
     if not values.size:
-        return np.full(len(counts), SHORT, np.uint8), None
+        return np.full(len(values) if counts is None else len(counts), SHORT, np.uint8), None
     forms = _enough(_probes(values, counts))
     while min(forms.tobytes()) < SHORT:
-        powers = POWERS[forms % SHORT]
-        powers = powers[:, None] if values.ndim == 2 else powers.repeat(counts)
-        mantissas: Mantissas = np.rint(values * powers).astype(INT32)
-        found = mantissas / powers
+        divisors = DIVISORS[forms]
+        divisors = divisors[:, None] if counts is None else divisors.repeat(counts)
+        mantissas: Mantissas = np.rint(values * divisors).astype(INT32)
+        found = mantissas / divisors
         if found.tobytes() == values.tobytes():
             return forms, mantissas
         different = np.flatnonzero(found.view(np.int64) != values.view(np.int64))
-        owners, places = np.unique(counts.cumsum().searchsorted(different, "right"), return_index=True)
+        ends = _counts(values, counts).cumsum()
+        owners, places = np.unique(ends.searchsorted(different, "right"), return_index=True)
         wrong = forms[owners] < SHORT
         if not wrong.any():
             return forms, mantissas
@@ -111,9 +114,13 @@ def _decimals(values: Values, counts: Times) -> tuple[npt.NDArray[np.uint8], Man
     return forms, None
 
 
-def _probes(values: Values, counts: Times) -> Values:
+def _counts(values: Values, counts: Times | None) -> Times:
+    return np.full(len(values), values.shape[1]) if counts is None else counts
+
+
+def _probes(values: Values, counts: Times | None) -> Values:
     """About four values of each series [s, 4], from the first to the last."""
-    if values.ndim == 2:
+    if counts is None:
         return values[:, :: max((values.shape[1] - 1) // (PROBES - 1), 1)]
     places = (counts.cumsum() - counts)[:, None] + (counts - 1)[:, None] * np.arange(PROBES) // (PROBES - 1)
     return values[np.minimum(places, len(values) - 1)]

@@ -16,18 +16,15 @@ _INT64 = struct.Struct("<q")
 _EXACT = bytes([decimals.EXACT])
 
 
-def to_message(series: Sequence[Series]) -> pb.Samples:
-    """``ColumnMismatchError`` where a series has not one value a time."""
-    message = pb.Samples()
-    step = _step_together(series)
+def to_message(series: Sequence[Series], message: pb.Samples) -> None:
+    """Fill ``message``; ``ColumnMismatchError`` where a series has not one value a time."""
     try:
-        if step is None:
+        if (step := _step_together(series)) is None:
             _write(message, SampleColumns.of(series))
         else:
             _write_together(message, series, step)
     except struct.error as error:
         raise MessageError(f"expected signals from 0 to 2**32 - 1: {error}") from error
-    return message
 
 
 def _step_together(series: Sequence[Series]) -> int | None:
@@ -35,8 +32,10 @@ def _step_together(series: Sequence[Series]) -> int | None:
     if isinstance(series, SampleColumns) and len(series) > 1:
         return None
     first = series[0].times
-    if any(item.times is not first or item.values.shape != first.shape for item in series):
-        return None
+    shape = first.shape
+    for item in series:
+        if item.times is not first or item.values.shape != shape:
+            return None
     return times.step_of(first)
 
 
@@ -47,10 +46,10 @@ def _write_together(message: pb.Samples, series: Sequence[Series], step: int) ->
     values = np.concatenate([item.values for item in series], dtype=np.float64)
     message.signals = struct.pack(f"<{many}I", *[item.signal for item in series])
     message.counts = struct.pack("<I", count) * many
-    message.starts = struct.pack("<q", axis[0] if count else 0) * many
-    message.steps = struct.pack("<q", step) * many
+    message.starts = _INT64.pack(axis[0] if count else 0) * many
+    message.steps = _INT64.pack(step) * many
     message.time_forms = bytes(many)
-    _write_values(message, decimals.written(values.reshape(many, count), np.full(many, count)))
+    _write_values(message, decimals.written(values.reshape(many, count)))
 
 
 def _write(message: pb.Samples, columns: SampleColumns) -> None:
@@ -82,13 +81,14 @@ def from_message(message: pb.Samples, limits: Limits) -> SampleColumns:
     counts = column(message.counts, UINT32, many, "counts").astype(np.int64)
     offsets = np.zeros(many + 1, np.int64)
     counts.cumsum(out=offsets[1:])
-    if offsets[-1] > limits.values:
-        raise TooLargeError(f"expected at most {limits.values} values, got {offsets[-1]}")
+    total = int(offsets[-1])
+    if total > limits.values:
+        raise TooLargeError(f"expected at most {limits.values} values, got {total}")
     return SampleColumns(
         signals=signals,
         offsets=offsets,
         times=_times(message, counts),
-        values=_values(message, counts, int(offsets[-1])),
+        values=_values(message, counts, total),
     )
 
 

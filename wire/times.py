@@ -87,7 +87,10 @@ def read_together(start: int, step: int, count: int, many: int) -> Times:
     if count > 1 and start + step * (count - 1) > LATEST:
         raise TimeOverflowError(f"{count} steps of {step} us from {start} us")
     times = np.empty((many, count), np.int64)
-    times[:] = np.arange(count) * step + start
+    axis = np.arange(count)
+    axis *= step
+    axis += start
+    times[:] = axis
     return times.reshape(-1)
 
 
