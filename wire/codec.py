@@ -11,6 +11,7 @@ a later schema, can be settled by its sequence instead of being sent for ever.
 
 import struct
 from collections.abc import Sequence
+from typing import TypeVar
 
 from google.protobuf.message import DecodeError, EncodeError
 
@@ -36,6 +37,8 @@ MAGIC = b"andb"
 _HEAD = struct.Struct("<4sBH")  # magic, schema, length of the header
 _NUMBERS = {item: pb.BatchClass.Value(f"BATCH_CLASS_{item.name}") for item in BatchClass}
 _CLASSES = {number: item for item, number in _NUMBERS.items()}
+
+_Head = TypeVar("_Head", pb.Header, pb.Batch)
 
 
 def encode(batch: Batch) -> bytes:
@@ -94,7 +97,7 @@ def decode(payload: bytes, *, limits: Limits = _LIMITS) -> Batch:
     _check_length(payload, limits)
     if payload[:4] == first_schema.MAGIC:
         first = first_schema.parse(payload, limits)
-        return _batch(_header(first), first_schema.to_series(first, limits), first, limits)
+        return _batch(_checked(first), first_schema.to_series(first, limits), first, limits)
     schema, head, place = _head(payload)
     if schema != SCHEMA:
         raise UnknownSchemaError(f"expected batch schema {first_schema.SCHEMA} or {SCHEMA}, got {schema}")
@@ -114,8 +117,8 @@ def header(payload: bytes, *, limits: Limits = _LIMITS) -> Header:
     """
     _check_length(payload, limits)
     if payload[:4] == first_schema.MAGIC:
-        return _header(first_schema.parse(payload, limits))
-    return _head(payload)[1]
+        return _header(_checked(first_schema.parse(payload, limits)))
+    return _header(_head(payload)[1])
 
 
 def _check_length(payload: bytes, limits: Limits) -> None:
@@ -123,7 +126,7 @@ def _check_length(payload: bytes, limits: Limits) -> None:
         raise TooLargeError(f"expected at most {limits.payload_bytes} bytes, got {len(payload)}")
 
 
-def _head(payload: bytes) -> tuple[int, Header, int]:
+def _head(payload: bytes) -> tuple[int, pb.Header, int]:
     """The schema, the header, and where what is behind it begins."""
     if payload[:4] != MAGIC:
         raise NotABatchError(f"expected a payload that begins with {MAGIC!r}, got {payload[:4]!r}")
@@ -137,10 +140,10 @@ def _head(payload: bytes) -> tuple[int, Header, int]:
         message = pb.Header.FromString(payload[_HEAD.size : end])
     except DecodeError as error:
         raise NotABatchError(f"not the header of a batch: {error}") from error
-    return schema, _header(message), end
+    return schema, _checked(message), end
 
 
-def _header(message: pb.Header | pb.Batch) -> Header:
+def _checked(message: _Head) -> _Head:
     if message.batch_class not in _CLASSES:
         raise UnknownSchemaError(f"expected a batch class from 1 to 6, got {message.batch_class}")
     if message.sequence < 1 or message.floor > message.sequence or message.sequence >= 1 << 63:
@@ -149,6 +152,10 @@ def _header(message: pb.Header | pb.Batch) -> Header:
         )
     if len(message.table_hash) != 32:
         raise NotABatchError(f"expected a table hash of 32 bytes, got {len(message.table_hash)}")
+    return message
+
+
+def _header(message: pb.Header | pb.Batch) -> Header:
     return Header(
         batch_class=_CLASSES[message.batch_class],
         epoch=message.epoch,
@@ -159,7 +166,9 @@ def _header(message: pb.Header | pb.Batch) -> Header:
     )
 
 
-def _batch(head: Header, series: Sequence[Series], message: pb.Body | pb.Batch, limits: Limits) -> Batch:
+def _batch(
+    head: pb.Header | pb.Batch, series: Sequence[Series], message: pb.Body | pb.Batch, limits: Limits
+) -> Batch:
     rows, events = message.rows, message.events
     parts = len(series) + len(rows) + len(events)
     if parts > limits.parts:
@@ -169,7 +178,7 @@ def _batch(head: Header, series: Sequence[Series], message: pb.Body | pb.Batch, 
     if events:
         check_evidence(events, limits)
     return Batch(
-        batch_class=head.batch_class,
+        batch_class=_CLASSES[head.batch_class],
         epoch=head.epoch,
         sequence=head.sequence,
         floor=head.floor,

@@ -22,7 +22,7 @@ SHORT, EXACT = 254, 255  # forms of values: float32, float64; a smaller one is a
 POWERS = np.array([float(f"1e{decimals}") for decimals in range(23)])  # a float64 holds no larger one exactly
 DECIMAL_FORMS = bytes(range(len(POWERS)))
 # Which are tried: none, or as many as instruments print; a larger mantissa than 32 bits hold never fits.
-TRIED = POWERS[:13]
+TRIED = POWERS[:13, None]
 DIVISORS = np.ones(256)  # by form
 DIVISORS[: len(POWERS)] = POWERS
 FORMS = np.array([*range(len(TRIED)), SHORT], np.uint8)
@@ -45,24 +45,26 @@ class ValueColumns:
 
 def written(values: Values, counts: Times | None = None) -> ValueColumns:
     """The columns that ``read`` makes the same values of, bit by bit; a table needs no ``counts``."""
+    probes = _probes(values, counts)
     with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is found by comparing
-        forms, mantissas = _decimals(values, counts)
+        forms, mantissas = _decimals(values, counts, probes)
         if mantissas is not None and SHORT not in forms.tobytes():
             return ValueColumns(forms=forms, mantissas=mantissas, short=NO_SHORT, exact=NO_EXACT)
-        short = values.astype(FLOAT32)
-        same = short.astype(np.float64).view(np.int64) == values.view(np.int64)
-    if mantissas is None and not same.any():
-        forms = np.full(len(forms), EXACT, np.uint8)
-        return ValueColumns(forms=forms, mantissas=NO_MANTISSAS, short=NO_SHORT, exact=values)
-    counts = _counts(values, counts)
-    forms[(forms == SHORT) & any_of_each(~same.reshape(-1), counts)] = EXACT
+        short = probes.astype(FLOAT32)
+        if mantissas is None and not (short == probes).any():
+            forms += np.uint8(EXACT - SHORT)
+            return ValueColumns(forms=forms, mantissas=NO_MANTISSAS, short=NO_SHORT, exact=values)
+        short = values.astype(FLOAT32).reshape(-1)
+    counts, values = _counts(values, counts), values.reshape(-1)
+    other = short.astype(np.float64).view(np.int64) != values.view(np.int64)
+    forms[(forms == SHORT) & any_of_each(other, counts)] = EXACT
     return ValueColumns(
         forms=forms,
         mantissas=NO_MANTISSAS
         if mantissas is None
         else mantissas.reshape(-1)[(forms < SHORT).repeat(counts)],
-        short=short.reshape(-1)[(forms == SHORT).repeat(counts)],
-        exact=values.reshape(-1)[(forms == EXACT).repeat(counts)],
+        short=short[(forms == SHORT).repeat(counts)],
+        exact=values[(forms == EXACT).repeat(counts)],
     )
 
 
@@ -87,7 +89,9 @@ def check_forms(forms: npt.NDArray[np.uint8]) -> None:
         )
 
 
-def _decimals(values: Values, counts: Times | None) -> tuple[npt.NDArray[np.uint8], Mantissas | None]:
+def _decimals(
+    values: Values, counts: Times | None, probes: Values
+) -> tuple[npt.NDArray[np.uint8], Mantissas | None]:
     """The fewest decimals that every value of a series has, ``SHORT`` where it is not made of such.
 
     A few values of each series say how many it might be; all of them are tried with that, and the
@@ -95,12 +99,13 @@ def _decimals(values: Values, counts: Times | None) -> tuple[npt.NDArray[np.uint
     """
     if not values.size:
         return np.full(len(values) if counts is None else len(counts), SHORT, np.uint8), None
-    forms = _enough(_probes(values, counts))
+    forms = _enough(probes)
     while min(forms.tobytes()) < SHORT:
         divisors = DIVISORS[forms]
         divisors = divisors[:, None] if counts is None else divisors.repeat(counts)
         mantissas: Mantissas = np.rint(values * divisors).astype(INT32)
-        found = mantissas / divisors
+        found = mantissas.astype(np.float64)
+        found /= divisors
         if found.tobytes() == values.tobytes():
             return forms, mantissas
         different = np.flatnonzero(found.view(np.int64) != values.view(np.int64))
@@ -128,8 +133,13 @@ def _probes(values: Values, counts: Times | None) -> Values:
 
 def _enough(values: Values) -> npt.NDArray[np.uint8]:
     """The fewest decimals with which all ``values`` of a row [s, any] could be written, else ``SHORT``."""
-    tried = values[..., None]
-    fits = np.ones((len(values), len(FORMS)), np.bool_)
-    np.logical_and.reduce(np.rint(tried * TRIED) / TRIED == tried, axis=1, out=fits[:, :-1])
-    enough: npt.NDArray[np.uint8] = FORMS[fits.argmax(axis=1)]
-    return enough
+    tried = values.T.reshape(-1)
+    found = tried * TRIED
+    np.rint(found, out=found)
+    found /= TRIED
+    fits = (found == tried).reshape(len(TRIED), *values.T.shape)
+    enough = np.empty((len(FORMS), len(values)), np.bool_)
+    enough[-1] = True
+    np.logical_and.reduce(fits, axis=1, out=enough[:-1])
+    forms: npt.NDArray[np.uint8] = FORMS[enough.argmax(axis=0)]
+    return forms

@@ -12,7 +12,7 @@ from wire.columns import FLOAT32, FLOAT64, INT32, INT64, UINT8, UINT32, column
 from wire.errors import MessageError, TooLargeError, TooManyPartsError
 from wire.frame import Limits
 
-_INT64 = struct.Struct("<q")
+_INT64, _UINT32 = struct.Struct("<q"), struct.Struct("<I")
 _EXACT = bytes([decimals.EXACT])
 
 
@@ -45,7 +45,7 @@ def _write_together(message: pb.Samples, series: Sequence[Series], step: int) ->
     count = len(axis)
     values = np.concatenate([item.values for item in series], dtype=np.float64)
     message.signals = struct.pack(f"<{many}I", *[item.signal for item in series])
-    message.counts = struct.pack("<I", count) * many
+    message.counts = _UINT32.pack(count) * many
     message.starts = _INT64.pack(axis[0] if count else 0) * many
     message.steps = _INT64.pack(step) * many
     message.time_forms = bytes(many)
@@ -67,9 +67,12 @@ def _write(message: pb.Samples, columns: SampleColumns) -> None:
 
 def _write_values(message: pb.Samples, columns: decimals.ValueColumns) -> None:
     message.value_forms = columns.forms.tobytes()
-    message.mantissas = columns.mantissas.astype(INT32, copy=False).tobytes()
-    message.float32_values = columns.short.astype(FLOAT32, copy=False).tobytes()
-    message.float64_values = columns.exact.astype(FLOAT64, copy=False).tobytes()
+    if columns.mantissas.size:
+        message.mantissas = columns.mantissas.astype(INT32, copy=False).tobytes()
+    if columns.short.size:
+        message.float32_values = columns.short.astype(FLOAT32, copy=False).tobytes()
+    if columns.exact.size:
+        message.float64_values = columns.exact.astype(FLOAT64, copy=False).tobytes()
 
 
 def from_message(message: pb.Samples, limits: Limits) -> SampleColumns:
@@ -78,40 +81,58 @@ def from_message(message: pb.Samples, limits: Limits) -> SampleColumns:
     if many > limits.parts:
         raise TooManyPartsError(f"expected at most {limits.parts} series, got {many}")
     signals = column(message.signals, UINT32, many, "signals").astype(np.int64)
+    together = _together(message, many)
+    if together is not None:
+        start, step, count = together
+        _allow(count * many, limits)
+        return SampleColumns(
+            signals=signals,
+            offsets=np.arange(many + 1) * count,
+            times=times.read_together(start, step, count, many),
+            values=_values(message, np.full(many, count), count * many),
+        )
     counts = column(message.counts, UINT32, many, "counts").astype(np.int64)
     offsets = np.zeros(many + 1, np.int64)
     counts.cumsum(out=offsets[1:])
-    total = int(offsets[-1])
-    if total > limits.values:
-        raise TooLargeError(f"expected at most {limits.values} values, got {total}")
+    _allow(int(offsets[-1]), limits)
     return SampleColumns(
         signals=signals,
         offsets=offsets,
         times=_times(message, counts),
-        values=_values(message, counts, total),
+        values=_values(message, counts, int(offsets[-1])),
     )
 
 
-def _times(message: pb.Samples, counts: Times) -> Times:
-    many, forms = len(counts), message.time_forms
-    starts, steps = message.starts, message.steps
+def _allow(total: int, limits: Limits) -> None:
+    if total > limits.values:
+        raise TooLargeError(f"expected at most {limits.values} values, got {total}")
+
+
+def _together(message: pb.Samples, many: int) -> tuple[int, int, int] | None:
+    """Start, step and count where all series have the same: bytes are quicker asked than arrays."""
+    counts, starts, steps = message.counts, message.starts, message.steps
     if (
-        len(starts) == len(steps) == 8 * many > 0
-        and not (message.time_deltas or message.times)
-        # Bytes are quicker asked than arrays whether all are alike.
-        and forms == bytes(many)
+        many
+        and len(counts) == 4 * many
+        and len(starts) == len(steps) == 8 * many
+        and counts == counts[:4] * many
         and starts == starts[:8] * many
         and steps == steps[:8] * many
-        and message.counts == message.counts[:4] * many
+        and message.time_forms == bytes(many)
+        and not (message.time_deltas or message.times)
     ):
-        (start,), (step,) = _INT64.unpack_from(starts), _INT64.unpack_from(steps)
-        return times.read_together(start, step, int(counts[0]), many)
-    which = column(forms, UINT8, many, "time_forms")
-    differences, whole = (int(counts[which == form].sum()) for form in (times.DIFFERENCES, times.WHOLE))
+        return *_INT64.unpack_from(starts), *_INT64.unpack_from(steps), *_UINT32.unpack_from(counts)
+    return None
+
+
+def _times(message: pb.Samples, counts: Times) -> Times:
+    many = len(counts)
+    forms = column(message.time_forms, UINT8, many, "time_forms")
+    differences, whole = (int(counts[forms == form].sum()) for form in (times.DIFFERENCES, times.WHOLE))
     columns = times.TimeColumns(
-        starts=column(starts, INT64, many, "starts"),
-        steps=column(steps, INT64, many, "steps"),
-        forms=which,
+        starts=column(message.starts, INT64, many, "starts"),
+        steps=column(message.steps, INT64, many, "steps"),
+        forms=forms,
         differences=column(message.time_deltas, INT32, differences, "time_deltas"),
         whole=column(message.times, INT64, whole, "times"),
     )
@@ -122,9 +143,9 @@ def _values(message: pb.Samples, counts: Times, total: int) -> Values:
     written = message.value_forms
     forms = np.frombuffer(written, UINT8)
     mantissas, short, exact = message.mantissas, message.float32_values, message.float64_values
-    values: Values
     if not (short or exact or written.translate(None, decimals.DECIMAL_FORMS)):
-        values = column(mantissas, INT32, total, "mantissas") / decimals.POWERS[forms].repeat(counts)
+        values: Values = column(mantissas, INT32, total, "mantissas").astype(np.float64)
+        values /= decimals.DIVISORS[forms].repeat(counts)
         return values
     if not (mantissas or short or written.strip(_EXACT)):
         return column(exact, FLOAT64, total, "float64_values")

@@ -53,12 +53,12 @@ def step_of(times: Times) -> int | None:
     count = len(times)
     if count < 2:
         return 0
-    first = int(times[0])
-    step = int(times[1]) - first
-    # The last one is compared without wrapping: then no difference that is equal has wrapped.
-    if step < 0 or first + step * (count - 1) != int(times[-1]):
+    first, second, last = times[0].item(), times[1].item(), times[-1].item()
+    step: int = second - first
+    # Python's numbers do not wrap: a step that leads to the last one leads to none beyond it.
+    if step < 0 or first + step * (count - 1) != last:
         return None
-    return step if bool((times[1:] - times[:-1] == step).all()) else None
+    return step if _axis(first, step, count).tobytes() == times.tobytes() else None
 
 
 def read(columns: TimeColumns, counts: Times) -> Times:
@@ -87,11 +87,15 @@ def read_together(start: int, step: int, count: int, many: int) -> Times:
     if count > 1 and start + step * (count - 1) > LATEST:
         raise TimeOverflowError(f"{count} steps of {step} us from {start} us")
     times = np.empty((many, count), np.int64)
-    axis = np.arange(count)
+    times[:] = _axis(start, step, count)
+    return times.reshape(-1)
+
+
+def _axis(start: int, step: int, count: int) -> Times:
+    axis: Times = np.arange(count)
     axis *= step
     axis += start
-    times[:] = axis
-    return times.reshape(-1)
+    return axis
 
 
 def any_of_each(flags: Flags, counts: Times) -> Flags:
