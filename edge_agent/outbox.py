@@ -80,7 +80,7 @@ class Outbox:
         self._batches, payloads = self._db.execute(SQL["held"]).fetchone()
         self._bytes: int = payloads + ROW_BYTES * self._batches
         self._has_losses = bool(outbox_losses.untold(self._db, 0, most=1))
-        room.begin(self._owned())
+        room.begin()
 
     @classmethod
     def open(
@@ -131,6 +131,8 @@ class Outbox:
             except sqlite3.Error as error:
                 dropping = self._write_on_full_disk(work, error)
             self._note_written(work, dropping)
+            if self._room.disk_full:  # a long log would take the room that moving it needs
+                move_log(self._db)
 
     def after(self, key: Key, *, limit: int, alarms: bool) -> list[Queued]:
         """The oldest batches behind ``key``: alarms only, or all others only."""

@@ -21,7 +21,7 @@ from edge_agent.errors import OutboxError
 LAYOUT = 2
 OLDEST_LAYOUT = 1
 BUSY_S = 10.0
-LOG_PAGES = 4000  # at this length of the log a commit itself moves it into the file
+LOG_PAGES = 1500  # 6 MB: at this length of the log a commit itself moves it into the file
 MOVED_AT_ONCE = 16  # batches of an older layout
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 UNREADABLE = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-RESERVE_BYTES = 8 << 20  # twice what the log grows to before it is moved
+RESERVE_BYTES = 8 << 20  # what the log may hold, and a quarter for what comes then
 RETRY_S = 1.0  # between two attempts to put the reserve by again
 TAIL = "-reserve"
 NO_SPACE = (
@@ -51,10 +51,9 @@ class Room:
     def disk_full(self) -> bool:
         return self._ceiling is not None
 
-    def begin(self, held: int) -> None:
-        """Put the reserve by; without it there is only what is held already."""
-        if not self._put_by():
-            self._ceiling = held
+    def begin(self) -> None:
+        """Put the reserve by; where that fails the first full disk is met without one."""
+        self._put_by()
 
     def relax(self, owned: Callable[[], int]) -> None:
         """Go back to the budget if the disk has room, else to what it owns; tried once a second."""
@@ -73,9 +72,10 @@ class Room:
             log.warning("disk full", held=held)
         self._tried = self._monotonic()
         if self.release():
-            yield self._lower(held + free + RESERVE_BYTES // 2)
+            yield self._lower(held + free + RESERVE_BYTES // 4)
         for limit in (held + free // 2, held, held - held // 8):
             yield self._lower(limit)
+        self._ceiling = held + free  # whatever it was that could not be written, it was not for holding less
 
     def release(self) -> bool:
         """Give the reserve up; whether there was one."""
