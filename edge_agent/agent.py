@@ -40,6 +40,7 @@ class Agent:
         self._started_us = self._clock.now_us()
         self._stopping = threading.Event()
         self._findings: list[selftest.Finding] = []
+        self._unwritten = ""  # why the last status is not on disk
         self._untold = ""  # why the status cannot be written, while it cannot
 
     def run(self) -> None:
