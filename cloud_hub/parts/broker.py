@@ -4,6 +4,7 @@ mosquitto with mutual TLS and access rules, if the machine has it; else ``iotcor
 nobody for a certificate and protects no topic: good for a look, and it says so.
 """
 
+import os
 import shutil
 import signal
 import socket
@@ -14,14 +15,25 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud_hub.broker_access import USER, BrokerAccess
 from cloud_hub.parts.accounts import account_for, own, private_directory
 from cloud_hub.parts.errors import PartError
 from cloud_hub.parts.places import Places
 from cloud_hub.parts.ports import EVERYWHERE, choose_port
 from cloud_hub.parts.processes import last_words, spawn, stop
-from firmware_configs.templates import PACKET_BYTES, devices_acl, mosquitto_conf
+from firmware_configs.templates import (
+    BrokerBounds,
+    BrokerFiles,
+    devices_acl,
+    hub_acl,
+    mosquitto_conf,
+    password_line,
+)
 
 START_SECONDS = 20
+BOUNDS = BrokerBounds()
+# A connection is an open file, and by default a process may have a thousand, whatever its system allows.
+AS_MANY_FILES = ("/bin/sh", "-c", 'ulimit -Sn "$(ulimit -Hn)"; exec "$0" -c "$1"')
 ATTEMPTS = 5  # a port found free may be taken before the broker has it
 STOP_STEPS = ((signal.SIGTERM, 10.0),)
 SYSTEM_PATHS = "/usr/local/sbin:/usr/sbin:/sbin"  # not on an ordinary user's PATH
@@ -34,12 +46,16 @@ NO_MOSQUITTO = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFiles:
-    """The broker's certificate and key, the authority its clients must come from, and what that revoked."""
+    """The broker's certificate and key, the authority its clients must come from, and what that revoked.
+
+    Whoever can read ``hub_key`` may use the hub's listener; without it a certificate named ``hub`` is enough.
+    """
 
     ca: Path
     certificate: Path
     key: Path
     revoked: Path | None = None
+    hub_key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +77,10 @@ class Broker:
         listen: str = "127.0.0.1",
         port: int = 0,
         ephemeral: bool = False,
+        bounds: BrokerBounds = BOUNDS,
     ) -> None:
         """``port`` 0 takes a free one, the same as last time if it still is."""
+        self._bounds = bounds
         self._places = Places(state_dir, ephemeral=ephemeral)
         self._files = files
         self._listen = listen
@@ -135,38 +153,48 @@ class Broker:
                 "--port",
                 str(address.port),
                 "--packet-bytes",
-                str(PACKET_BYTES),
+                str(self._bounds.packet),
             ]
             command = [sys.executable, "-P", "-m", "cloud_hub.parts.embedded_broker", *options]
             return spawn(command, log=log)
         configuration = self._configure(address)
-        return spawn([self.program, "-c", configuration], log=log, account=self._account)
+        return spawn([*AS_MANY_FILES, self.program, configuration], log=log, account=self._account)
 
     def _configure(self, address: Address) -> Path:
         place = self._install_files()
         persistence = private_directory(place / "sessions", self._account)
-        text = mosquitto_conf(
-            listen=self._listen,
-            port=address.port,
-            hub_port=address.hub_port,
+        files = BrokerFiles(
             ca=place / "ca.crt",
             certificate=place / "server.crt",
             key=place / "server.key",
             revoked=place / "revoked.crl" if self._files.revoked else None,
+            passwords=place / "hub.passwords" if self._files.hub_key else None,
             acl=place / "devices.acl",
+            hub_acl=place / "hub.acl",
             persistence=persistence,
+        )
+        text = mosquitto_conf(
+            files, listen=self._listen, port=address.port, hub_port=address.hub_port, bounds=self._bounds
         )
         return self._write(place / "mosquitto.conf", text.encode())
 
     def _install_files(self) -> Path:
         """Copy the certificates to where the broker's account, and no other, can read them."""
         place = self._places.of("broker", self._account)
-        self._write(place / "devices.acl", devices_acl().encode())
-        self._write(place / "ca.crt", self._files.ca.read_bytes())
-        self._write(place / "server.crt", self._files.certificate.read_bytes())
-        self._write(place / "server.key", self._files.key.read_bytes())
+        contents = {
+            "devices.acl": devices_acl().encode(),
+            "hub.acl": hub_acl().encode(),
+            "ca.crt": self._files.ca.read_bytes(),
+            "server.crt": self._files.certificate.read_bytes(),
+            "server.key": self._files.key.read_bytes(),
+        }
         if self._files.revoked:
-            self._write(place / "revoked.crl", self._files.revoked.read_bytes())
+            contents["revoked.crl"] = self._files.revoked.read_bytes()
+        if self._files.hub_key:
+            password = BrokerAccess.of(self._files.hub_key).password
+            contents["hub.passwords"] = password_line(USER, password, os.urandom(12)).encode()
+        for name, content in contents.items():
+            self._write(place / name, content)
         return place
 
     def _write(self, path: Path, content: bytes) -> Path:

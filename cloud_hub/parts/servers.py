@@ -68,7 +68,12 @@ class Servers:
             return Address(host=settings.host, port=settings.port, hub_port=settings.port, tls=True)
         broker = Broker(
             self._state_dir,
-            ServerFiles(ca=issued.ca, certificate=issued.server_certificate, key=issued.server_key),
+            ServerFiles(
+                ca=issued.ca,
+                certificate=issued.server_certificate,
+                key=issued.server_key,
+                hub_key=issued.client_key,
+            ),
             listen=settings.listen,
             port=settings.listen_port,
             ephemeral=self._ephemeral,

@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 
 from firmware_configs.errors import TemplateError
-from firmware_configs.templates import edge_unit, hub_unit, mosquitto_conf
+from firmware_configs.templates import (
+    BrokerBounds,
+    BrokerFiles,
+    devices_acl,
+    edge_unit,
+    hub_acl,
+    hub_unit,
+    mosquitto_conf,
+)
 
+BYTE_BOUNDS = ("max_queued_bytes", "max_inflight_bytes", "max_packet_size", "memory_limit")
 UNITS = {"edge": edge_unit, "hub": hub_unit}
 
 
@@ -47,35 +56,51 @@ def test_a_path_cannot_smuggle_a_directive_into_a_unit(path):
         unit("edge", config=Path(path))
 
 
-def test_the_broker_asks_for_certificates_and_bounds_its_queues_in_bytes():
+def configuration(**changed):
     place = Path("/place")
-    lines = mosquitto_conf(
-        listen="127.0.0.1",
-        port=8883,
-        hub_port=8884,
-        ca=place / "ca.crt",
-        certificate=place / "server.crt",
-        key=place / "server.key",
-        acl=place / "acl",
-        persistence=place / "sessions",
-        revoked=place / "revoked.crl",
+    names = {"ca": "ca.crt", "certificate": "server.crt", "key": "server.key", "acl": "acl", "hub_acl": "hub"}
+    files = BrokerFiles(
+        **{name: place / file for name, file in names.items()}, persistence=place / "sessions", **changed
+    )
+    return mosquitto_conf(
+        files, listen="127.0.0.1", port=8883, hub_port=8884, bounds=BrokerBounds()
     ).splitlines()
+
+
+def test_the_broker_asks_for_certificates_and_bounds_its_queues_in_bytes():
+    lines = configuration(revoked=Path("/place/revoked.crl"))
     for line in (
-        "listener 8883 127.0.0.1",
-        "listener 8884 127.0.0.1",
         "use_username_as_clientid true",
-        "require_certificate true",
-        "use_identity_as_username true",
-        "allow_anonymous false",
-        "tls_version tlsv1.2",
-        "crlfile /place/revoked.crl",
         "max_queued_messages 0",
         "max_inflight_messages 1000",
         "persistence true",
     ):
         assert line in lines
+    assert all(any(line.startswith(f"{name} ") for line in lines) for name in BYTE_BOUNDS)
     assert [line for line in lines if line.startswith("listener")] == [
         "listener 8883 127.0.0.1",
         "listener 8884 127.0.0.1",
     ]
-    assert all(lines.count(line) == 2 for line in ("require_certificate true", "crlfile /place/revoked.crl"))
+    for line in (
+        "require_certificate true",
+        "crlfile /place/revoked.crl",
+        "tls_version tlsv1.2",
+        "allow_anonymous false",
+        "use_identity_as_username true",
+    ):
+        assert lines.count(line) == 2, "on each listener"
+
+
+def test_where_the_hub_has_a_password_its_certificates_name_alone_does_not_open_its_listener():
+    lines = configuration(passwords=Path("/place/passwords"))
+    assert lines.count("use_identity_as_username true") == 1
+    assert lines.index("password_file /place/passwords") > lines.index("listener 8884 127.0.0.1")
+
+
+def test_devices_have_no_rule_for_anything_but_their_own_name():
+    rules = [line for line in devices_acl().splitlines() if line and not line.startswith("#")]
+    own = rules[: rules.index("user hub")]
+    assert all(rule.split()[2].startswith("andon/v1/%u/") for rule in own)
+    assert "readwrite" not in devices_acl()
+    assert "#" not in "".join(rules)
+    assert all("pattern" not in rule for rule in hub_acl().splitlines() if not rule.startswith("#"))

@@ -5,16 +5,12 @@ import shutil
 import socket
 import ssl
 import stat
-import time
-from contextlib import contextmanager
 from pathlib import Path
-from queue import Empty, Queue, SimpleQueue
+from queue import SimpleQueue
 
 import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.client import MQTTMessageInfo
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from broker_world import Client, connected
 
 from cloud_hub.parts.broker import Broker, ServerFiles, find_mosquitto
 from cloud_hub.parts.errors import PartError
@@ -23,64 +19,6 @@ from wire.codec import Limits
 from wire.topics import Channel, Topic, device_filters
 
 pytestmark = pytest.mark.skipif(find_mosquitto() is None, reason="no mosquitto on this machine")
-
-
-class Client:
-    """A connected client that keeps what it hears and the answers to what it says."""
-
-    def __init__(self, broker, name, *, client_id=None, port=None):
-        self.heard, self.answers, self.ends = Queue(), {}, Queue()
-        self._mqtt = broker.client(name, client_id=client_id)
-        connected = Queue()
-        self._mqtt.on_connect = lambda *args: connected.put(args[3])
-        self._mqtt.on_disconnect = lambda *args: self.ends.put(args[3])
-        self._mqtt.on_message = lambda _client, _data, message: self.heard.put(message)
-        self._mqtt.on_publish = lambda _client, _data, mid, reason, _properties: self.answers.update(
-            {mid: reason}
-        )
-        session = Properties(PacketTypes.CONNECT)
-        session.SessionExpiryInterval = 3600
-        self._mqtt.connect(broker.host, port or broker.port, clean_start=False, properties=session)
-        self._mqtt.loop_start()
-        assert connected.get(timeout=5) == 0
-
-    def hear(self, *filters):
-        done = Queue()
-        self._mqtt.on_subscribe = lambda *args: done.put(args[3])
-        self._mqtt.subscribe([(each, 1) for each in filters])
-        done.get(timeout=5)
-
-    def say(self, topic, payload=b"x", retain=False):
-        """Publish with QoS 1; the reason code of the broker's answer as text."""
-        said: MQTTMessageInfo = self._mqtt.publish(str(topic), payload, qos=1, retain=retain)
-        said.wait_for_publish(timeout=10)
-        deadline = time.monotonic() + 5
-        while said.mid not in self.answers and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return str(self.answers[said.mid])
-
-    def next(self, timeout=5):
-        return self.heard.get(timeout=timeout)
-
-    def hears_nothing(self):
-        try:
-            return self.heard.get(timeout=0.5) is None
-        except Empty:
-            return True
-
-    def leave(self):
-        self._mqtt.disconnect()
-        self._mqtt.loop_stop()
-
-
-@contextmanager
-def connected(broker, *names):
-    clients = [Client(broker, name) for name in names]
-    try:
-        yield clients[0] if len(clients) == 1 else clients
-    finally:
-        for client in clients:
-            client.leave()
 
 
 @pytest.mark.parametrize("channel", [Channel.BIRTH, Channel.STATUS, Channel.BATCH])
