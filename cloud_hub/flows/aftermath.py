@@ -40,6 +40,7 @@ class Aftermath:
     def tend(self) -> None:
         """Do what is due; costs two small queries where there is nothing to do."""
         with self._hub.database.transaction() as connection:
+            connection.execute(SQL["lock"])  # other workers may be at it
             self._ask(connection)
             self._reconcile(connection)
 
@@ -78,7 +79,7 @@ class Aftermath:
         directive = dataclasses.replace(
             old,
             key_fingerprint=row["key_fingerprint"],
-            sequence=max(min(row["accepted"], 1 << 62) + 1, to_us(now) // 1000),
+            sequence=max(row["accepted"] + 1, to_us(now) // 1000),
             issued_us=to_us(now),
             expires_us=to_us(now + lifetime),
         )

@@ -84,8 +84,9 @@ SELECT device.name
 
 -- forgotten
 -- Devices that accepted a directive which this database does not know: one that was issued after the backup.
+-- What a device claims is kept from overflowing the next number.
 SELECT device.id, device.name, device.key_fingerprint, running.use_case, running.release AS running,
-       running.accepted_sequence AS accepted, known.state = 'released' AS known,
+       least(running.accepted_sequence, 1::bigint << 62) AS accepted, known.state = 'released' AS known,
        newest.sequence, newest.release AS wished, newest.rollout, newest.mode, newest.signed
   FROM device_release AS running
   JOIN device ON device.id = running.device
@@ -94,7 +95,7 @@ SELECT device.id, device.name, device.key_fingerprint, running.use_case, running
                       WHERE directive.device = running.device AND directive.use_case = running.use_case
                       ORDER BY sequence DESC LIMIT 1) AS newest ON true
  WHERE device.retired IS NULL AND device.key_fingerprint IS NOT NULL
-   AND running.accepted_sequence > coalesce(newest.sequence, 0)
+   AND least(running.accepted_sequence, 1::bigint << 62) > coalesce(newest.sequence, 0)
    AND EXISTS (SELECT FROM restoration)
  ORDER BY device.name, running.use_case;
 
