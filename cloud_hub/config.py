@@ -74,6 +74,8 @@ class StoreSettings(_Settings):
     ahead_partitions: int = Field(default=3, ge=1)
     row_partition_hours: float = Field(default=720.0, gt=0)  # of features and predictions
     row_retention_days: float = Field(default=1095.0, gt=0)
+    quarantine_days: float = Field(default=90.0, gt=0)  # of what could not be stored
+    settled_quarantine_days: float = Field(default=7.0, gt=0)  # of what was stored after all
     rollup_minute_days: float = Field(default=400.0, gt=0)  # never less than raw_retention_days
     rollup_hour_days: float = Field(default=3650.0, gt=0)  # never less than rollup_minute_days
 

@@ -10,7 +10,7 @@ SELECT child.relname AS name, pg_get_expr(child.relpartbound, child.oid) AS boun
 CREATE TABLE reference_{name} PARTITION OF reference {bounds};
 
 -- clear
-TRUNCATE sample, reference, latest, touched, quarantine;
+TRUNCATE {table};
 
 -- write_rows
 COPY (SELECT time, signal, value FROM sample) TO '{file}' (FORMAT BINARY);

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cloud_hub.ingest import quarantining, writing
+from cloud_hub.ingest import quarantining, unreadable, writing
 from cloud_hub.ingest.judge import SUPPORTED, Judged, KnownTable, Rules, judge
 from cloud_hub.ingest.judge_events import EventRules
 from cloud_hub.ingest.ledger import QUERIES, Claim, Claimed, Key, Stream, claim
@@ -69,21 +69,23 @@ def store_group(connection: Connection, readings: Sequence[Reading], tables: Tab
     """Settle every one of ``readings`` within the transaction of ``connection``."""
     devices = _devices(connection, readings)
     strangers = [_stranger(item, devices) for item in readings if _refused(item, devices)]
-    nameless = [
-        quarantining.whole(item, device=devices[item.device]["id"], reason=item.reason, detail=item.detail)
-        for item in readings
-        if not _refused(item, devices) and item.header is None
-    ]
-    known = [item for item in readings if not _refused(item, devices) and item.header is not None]
+    ours = [item for item in readings if not _refused(item, devices)]
+    headless = [item for item in ours if item.header is None]
+    found = unreadable.told_by_absence(connection, headless, devices)
+    nameless = [_nameless(item, devices, found) for item in headless]
+    known = [item for item in ours if item.header is not None]
     keyed = prepare(connection, [(item, _key(item, devices)) for item in known], tables, times)
     first = {item.key: item for item in reversed(keyed)}
-    claimed = _claim(connection, first, times.now)
+    given_up = set(found.values())
+    claimed = _claim(connection, first, {(key.device, key.epoch) for key in given_up}, times.now)
     new = [item for key, item in first.items() if key in claimed.new]
     kept = [*strangers, *nameless, *_reused(keyed, first, claimed)]
     samples = write(connection, new, claimed.marks, times.now, kept)
+    for key in sorted(given_up):
+        unreadable.give_up(connection, key, claimed.marks[key.device, key.epoch], times.now)
     _finish(connection, keyed, kept, times.now)
     return Outcome(
-        told=_told(keyed, first, claimed, new),
+        told={(key.device, key.epoch): Told() for key in given_up} | _told(keyed, first, claimed, new),
         rebirths=frozenset(item.name for item in kept if item.reason == Reason.UNKNOWN_TABLE),
         samples=samples,
         again=len(keyed) - len(new),
@@ -160,6 +162,17 @@ def _stranger(reading: Reading, devices: Mapping[str, Row]) -> Kept:
     return quarantining.whole(reading, device=row["id"] if row else None, reason=reason, detail=detail)
 
 
+def _nameless(reading: Reading, devices: Mapping[str, Row], found: Mapping[int, Key]) -> Kept:
+    """A message that says no sequence; perhaps it is known from what is missing."""
+    return quarantining.whole(
+        reading,
+        device=devices[reading.device]["id"],
+        reason=reading.reason,
+        detail=reading.detail,
+        key=found.get(id(reading)),
+    )
+
+
 def _key(reading: Reading, devices: Mapping[str, Row]) -> Key:
     assert reading.header is not None
     header = reading.header
@@ -203,7 +216,9 @@ def _storable(items: Sequence[Keyed]) -> list[Storable]:
     ]
 
 
-def _claim(connection: Connection, first: Mapping[Key, Keyed], now: datetime) -> Claimed:
+def _claim(
+    connection: Connection, first: Mapping[Key, Keyed], streams: set[Stream], now: datetime
+) -> Claimed:
     claims = [
         Claim(
             key=key,
@@ -212,7 +227,7 @@ def _claim(connection: Connection, first: Mapping[Key, Keyed], now: datetime) ->
         )
         for key, item in first.items()
     ]
-    return claim(connection, claims, streams_of_gaps(list(first.values())), now)
+    return claim(connection, claims, streams | streams_of_gaps(list(first.values())), now)
 
 
 def _reused(keyed: Sequence[Keyed], first: Mapping[Key, Keyed], claimed: Claimed) -> list[Kept]:
@@ -235,8 +250,8 @@ def _told(
 ) -> dict[Stream, Told]:
     told = {stream: Told() for stream in streams_of_gaps(new)}
     for item in keyed:
-        assert item.reading.header is not None
         stream = (item.key.device, item.key.epoch)
+        assert item.reading.header is not None
         again = item.key not in claimed.new or first[item.key] is not item
         told[stream] = told.get(stream, Told()).and_also(
             floor=item.reading.header.floor, sequence=item.key.sequence, again=again,

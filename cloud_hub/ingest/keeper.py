@@ -12,8 +12,8 @@ import structlog
 
 from cloud_hub.config import StoreSettings
 from cloud_hub.errors import UnreachableError
-from cloud_hub.store import partitions, rollups
-from cloud_hub.store.database import Database
+from cloud_hub.store import partitions, quarantine, rollups
+from cloud_hub.store.database import Connection, Database
 from wire.clock import Clock
 
 log = structlog.get_logger()
@@ -46,6 +46,7 @@ class Keeper:
                 with self._database.connect() as connection:
                     rollups.turn(connection, self._store, self._clock)
                     dropped = partitions.tidy(connection, self._store, self._clock)
+                    self._expire(connection)
             except (psycopg.Error, UnreachableError) as error:
                 reason = next(iter(str(error).splitlines()), type(error).__name__)
                 log.warning("rollups and old partitions have to wait", reason=reason)
@@ -53,3 +54,8 @@ class Keeper:
                 if dropped:
                     log.info("dropped what is past its retention", partitions=dropped)
             rest = max(EVERY_S, RESTS * (time.monotonic() - began))
+
+    def _expire(self, connection: Connection) -> None:
+        """Quarantine is kept for people, and not for ever."""
+        if deleted := quarantine.expire(connection, self._store, self._clock.now()):
+            log.info("dropped from quarantine what is past its retention", messages=deleted)

@@ -52,7 +52,9 @@ def replay_next(connection: Connection, tables: Tables, times: Times) -> Replaye
         return _still_refused(connection, row, row["reason"], "only batches can be replayed")
     if row["bytes"] > len(row["payload"]):
         return _still_refused(connection, row, row["reason"], "too large: only its head was kept")
-    if row["sequence"] is not None or row["reason"] == Reason.SEQUENCE_REUSED:
+    if row["reason"] == Reason.SEQUENCE_REUSED:
+        return _still_refused(connection, row, row["reason"], "its sequence is another batch's")
+    if row["sequence"] is not None:
         return _store_aside(connection, [(row, reading)], tables, times)
     outcome = group.store_group(connection, [reading], tables, times)
     if any(reason == row["reason"] for _, reason in outcome.rejected):

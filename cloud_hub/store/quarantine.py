@@ -5,12 +5,13 @@ taken up when an ingest process runs, and nothing is lost until then.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from cloud_hub.config import StoreSettings
 from cloud_hub.errors import ConflictError, NotFoundError
-from cloud_hub.store.database import Database, Row, load_queries
+from cloud_hub.store.database import Connection, Database, Row, load_queries
 from cloud_hub.store.epochs import from_store
-from cloud_hub.store.reasons import explain
+from cloud_hub.store.reasons import Reason, explain
 from wire.batch import Batch
 from wire.codec import decode
 from wire.errors import MessageError
@@ -66,15 +67,55 @@ def show(database: Database, number: int) -> tuple[Quarantined, Contents | None]
     """One of them with what its bytes hold; ``NotFoundError`` where there is none."""
     values = {"id": number, "device": None, "reason": None, "every": True, "most": 1}
     row = database.row(QUERIES["list"], values)
-    payload = database.row(QUERIES["payload"], {"id": number})
-    if row is None or payload is None:
+    if row is None:
         raise NotFoundError("quarantined message", number)
-    return _quarantined(row), _contents(bytes(payload["payload"]))
+    return _quarantined(row), _contents(payload(database, number))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What waits for one reason; ``explanation`` says what it means and what to do."""
+
+    reason: str
+    explanation: str
+    messages: int
+    devices: int
+    first: datetime
+    last: datetime
+
+
+def by_reason(database: Database) -> list[Waiting]:
+    """What waits in quarantine, the most frequent reason first."""
+    rows = database.rows(QUERIES["by_reason"])
+    return [Waiting(**row, explanation=explain(row["reason"])) for row in rows]
+
+
+def payload(database: Database, number: int) -> bytes:
+    """The bytes as they came: whole within the packet limit, else their head."""
+    row = database.row(QUERIES["payload"], {"id": number})
+    if row is None:
+        raise NotFoundError("quarantined message", number)
+    return bytes(row["payload"])
+
+
+def expire(connection: Connection, store: StoreSettings, now: datetime) -> int:
+    """Delete what is past its retention; how many messages. Counts of rejections per device stay."""
+    values = {
+        "waiting": now - timedelta(days=store.quarantine_days),
+        "settled": now - timedelta(days=min(store.quarantine_days, store.settled_quarantine_days)),
+    }
+    return connection.execute(QUERIES["expire"], values).rowcount
 
 
 def ask_replay(database: Database, number: int, *, now: datetime) -> None:
-    """Ask ingest to try again; ``ConflictError`` where it was stored already."""
+    """Ask ingest to try again.
+
+    ``ConflictError`` where it was stored already, or came under a sequence that is another batch's: what is
+    in it may have been counted under its own, and nothing here can tell.
+    """
     found, _ = show(database, number)
+    if found.reason == Reason.SEQUENCE_REUSED:
+        raise ConflictError(f"{number} is not replayed: {found.explanation}")
     with database.transaction() as connection:
         touched = connection.execute(QUERIES["ask_replay"], {"id": number, "now": now}).rowcount
         connection.execute(QUERIES["wake"], {"id": number})

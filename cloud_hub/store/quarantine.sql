@@ -9,6 +9,14 @@ SELECT quarantine.id, device.name AS device, quarantine.topic, quarantine.reason
    AND (%(every)s OR quarantine.settled IS NULL)
  ORDER BY quarantine.id DESC LIMIT %(most)s;
 
+-- by_reason
+SELECT reason, sum(times)::bigint AS messages, count(DISTINCT coalesce(device.name, quarantine.topic)) AS devices,
+       min(received) AS first, max(received) AS last
+  FROM quarantine LEFT JOIN device ON device.id = quarantine.device
+ WHERE settled IS NULL
+ GROUP BY reason
+ ORDER BY messages DESC, reason;
+
 -- payload
 SELECT payload FROM quarantine WHERE id = %(id)s;
 
@@ -17,3 +25,8 @@ UPDATE quarantine SET replay = %(now)s WHERE id = %(id)s AND settled IS NULL;
 
 -- wake
 SELECT pg_notify('andon_replay', %(id)s::text);
+
+-- expire
+-- What waits longer than anyone will ask for it, and what was stored after all.
+DELETE FROM quarantine
+ WHERE received < %(waiting)s OR (settled IS NOT NULL AND received < %(settled)s);

@@ -12,7 +12,16 @@ from rich.console import Console
 from rich.table import Table
 
 from cloud_hub.config import HubConfig
-from cloud_hub.store.quarantine import Contents, Quarantined, ask_replay, quarantined, show
+from cloud_hub.store.quarantine import (
+    Contents,
+    Quarantined,
+    ask_replay,
+    by_reason,
+    payload,
+    quarantined,
+    show,
+)
+from cloud_hub.store.reasons import explain
 from cloud_hub.terminal import printable
 
 quarantine = typer.Typer(help="What could not be stored, with its reason.", invoke_without_command=True)
@@ -25,7 +34,7 @@ PATIENCE_S = 10.0
 
 @quarantine.callback()
 def default(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
-    """List what waits, newest first; `show` and `replay` take one of its numbers."""
+    """List what waits, newest first; `explain` tells why by reason, `show` and `replay` take a number."""
     if context.invoked_subcommand is None:
         list_(as_json=as_json, config=config)
 
@@ -56,11 +65,40 @@ def list_(
     Console(markup=False).print(table)
 
 
+@quarantine.command("explain")
+def explain_(
+    reason: Annotated[str, typer.Argument(help="A reason as listed; without it, all that wait.")] = "",
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Say why things wait, by reason: how many, from how many devices, since when, and what to do."""
+    with HubConfig.load(config).database(most=1) as database:
+        found = [item for item in by_reason(database) if reason in ("", item.reason)]
+    if as_json:
+        typer.echo(json.dumps([asdict(item) for item in found], default=_text))
+        return
+    for item in found:
+        span = f"{item.first:%Y-%m-%d %H:%M} to {item.last:%Y-%m-%d %H:%M}"
+        typer.echo(f"{item.reason}: {item.messages} from {item.devices} device(s), {span}")
+        typer.echo(f"  {item.explanation}")
+    if reason and not found:
+        typer.echo(f"{printable(reason)}: none waits\n  {explain(printable(reason))}")
+    elif not found:
+        typer.echo("nothing waits in quarantine")
+
+
 @quarantine.command("show")
-def show_(number: Number, as_json: AsJson = False, config: Config = None) -> None:
+def show_(
+    number: Number,
+    save: Annotated[Path | None, typer.Option(help="Write the bytes that came to this file.")] = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
     """Explain one of them."""
     with HubConfig.load(config).database(most=1) as database:
         item, contents = show(database, number)
+        if save is not None:
+            save.write_bytes(payload(database, number))
     _print(item, contents, as_json=as_json)
 
 
