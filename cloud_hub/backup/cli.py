@@ -62,7 +62,7 @@ def backup(
         typer.echo(json.dumps({"destination": str(destination.absolute()), **fields}))
         return
     typer.echo(f"backed up to {destination}: {_described(fields)}")
-    for sentence in fields["missing"]:
+    for sentence in (*fields["missing"], *fields["warnings"]):
         typer.echo(f"warning: {sentence}", err=True)
     if fields["keys"]["kept"] == "plain":
         typer.echo(

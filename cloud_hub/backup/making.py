@@ -57,10 +57,20 @@ def back_up(conninfo: str, destination: Path, wish: Wish, clock: Clock) -> Mappi
             "database": facts | {"dumped_by": program.major},
             "keys": keys,
             "missing": missing,
+            "warnings": _warnings(program, facts["server"]),
         }
         sizes = [entry.bytes for entry in draft.files.values()]
         draft.finish(fields)
     return fields | {"files": len(sizes), "bytes": sum(sizes)}
+
+
+def _warnings(program: programs.Program, server: int) -> list[str]:
+    if program.understood_by(server):
+        return []
+    return [
+        f"taken by {program.path} {program.major} of a server {server}: it can be restored into PostgreSQL "
+        f"{programs.TALKATIVE} or newer alone; postgresql-client-{server} makes one that can go back"
+    ]
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from cloud_hub.errors import BackupError
 
 PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin")
+TALKATIVE = 17  # from here on they set a parameter that older servers do not know
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 
 
@@ -25,6 +26,10 @@ _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 class Program:
     path: Path
     major: int  # PostgreSQL's
+
+    def understood_by(self, server: int) -> bool:
+        """Whether what it says to a server of that version is understood there."""
+        return self.major < TALKATIVE or server >= TALKATIVE
 
 
 def find(name: str, *, least: int, folders: Iterable[Path] = ()) -> Program:

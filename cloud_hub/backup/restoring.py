@@ -115,7 +115,14 @@ def _reader(found: Found, conninfo: str, places: Sequence[Path]) -> programs.Pro
             f"the backup is of PostgreSQL {dumped['server']}, this server is {server}: "
             f"restore into PostgreSQL {dumped['server']} or newer"
         )
-    return programs.find("pg_restore", least=max(server, dumped["dumped_by"]), folders=places)
+    program = programs.find("pg_restore", least=max(server, dumped["dumped_by"]), folders=places)
+    if not program.understood_by(server):
+        raise BackupError(
+            f"the backup was taken by pg_dump {dumped['dumped_by']} and has to be read by {program.path} "
+            f"{program.major}, which this server of PostgreSQL {server} does not understand: "
+            f"restore into PostgreSQL {programs.TALKATIVE} or newer"
+        )
+    return program
 
 
 def _put_files(found: Found, state_dir: Path) -> None:
