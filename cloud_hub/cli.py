@@ -138,9 +138,21 @@ def status(
 
 
 @hub_app.command()
-def migrate(config: ConfigFile = None) -> None:
-    """Bring the database's schema up to this version."""
+def migrate(
+    config: ConfigFile = None,
+    old: Annotated[
+        Path | None,
+        typer.Option("--from", help="First fill the empty database from the one this other hub.toml means."),
+    ] = None,
+) -> None:
+    """Bring the database's schema up to this version; with --from, move to another database."""
     found = settings(config, "")
+    if old is not None:
+        from cloud_hub.flows.moved import move  # noqa: PLC0415 - brings the database driver
+
+        moved = move(HubConfig.load(old), found)
+        typer.echo(f"moved {sum(moved.values())} rows of {len(moved)} tables; the old database is as it was")
+        return
     from cloud_hub.store import migrate as schema  # noqa: PLC0415 - brings the database driver
 
     schema.migrate(found.database_url or found.endpoints().database_url, found)

@@ -39,9 +39,10 @@ class Migration:
         return tuple(_BY_TIME.findall(self.text))
 
 
-def migrate(conninfo: str, config: HubConfig) -> tuple[Capability, ...]:
+def migrate(conninfo: str, config: HubConfig, *, rollups_come: bool = False) -> tuple[Capability, ...]:
     """Migrate the database at ``conninfo``; returns what it can do.
 
+    Where ``rollups_come`` from another database their tables are made to take them.
     Raises ``ConfigError`` for a server too old, ``ConflictError`` for a changed migration.
     """
     clock = config.time()
@@ -51,7 +52,9 @@ def migrate(conninfo: str, config: HubConfig) -> tuple[Capability, ...]:
         hypertables = any(item.value == HYPERTABLES for item in capabilities)
         connection.execute(QUERIES["make_ledger"])
         _apply_all(connection, shipped(), config.store, clock.now(), hypertables=hypertables)
-        capabilities += timescale.arrange(connection, capabilities, config.store, clock)
+        capabilities += timescale.arrange(
+            connection, capabilities, config.store, clock, rollups_come=rollups_come
+        )
         if hypertables:
             _set_widths(connection, config.store)
         _apply_procrastinate(connection, clock.now())

@@ -104,14 +104,29 @@ def ensure(connection: Connection, store: StoreSettings, clock: Clock) -> Range:
     for table in TABLES:
         with connection.transaction():
             connection.execute(QUERIES["lock"], {"key": _LOCK})
-            if not _is_native(connection, table):
-                continue  # a hypertable makes its chunks by itself
-            existing = [(to_us(row["lower"]), to_us(row["upper"])) for row in _existing(connection, table)]
             span = span_of(table, store)
             whole = _with_samples(connection, wanted, clock, span) if table in ROLLUPS else wanted
-            for lower, upper in missing(existing, whole, round(span.hours * HOUR_US)):
-                _attach(connection, table, to_datetime(lower), to_datetime(upper))
+            cover(connection, table, whole, span)
     return wanted
+
+
+def cover(connection: Connection, table: str, wanted: Range, span: Span) -> None:
+    """Create what of ``table`` is missing in ``wanted``; in a transaction, and by one process at a time."""
+    if not _is_native(connection, table):
+        return  # a hypertable makes its chunks by itself
+    existing = [(to_us(row["lower"]), to_us(row["upper"])) for row in _existing(connection, table)]
+    for lower, upper in missing(existing, wanted, round(span.hours * HOUR_US)):
+        _attach(connection, table, to_datetime(lower), to_datetime(upper))
+
+
+def summarise(connection: Connection) -> None:
+    """Let BRIN lead to the newest samples; it gives way to a vacuum, which does the same."""
+    try:
+        with connection.transaction():
+            connection.execute(QUERIES["yield_to_vacuum"])
+            connection.execute(QUERIES["summarise"])
+    except psycopg.errors.LockNotAvailable:
+        return  # someone works on a partition; the next turn comes soon
 
 
 def _with_samples(connection: Connection, wanted: Range, clock: Clock, span: Span) -> Range:
@@ -203,7 +218,7 @@ def _attach(connection: Connection, table: str, lower: datetime, upper: datetime
 
 
 def _index(connection: Connection, partition: sql.Identifier, name: str) -> None:
-    statement = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (signal, time)")
+    statement = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (signal, time) INCLUDE (value)")
     connection.execute(statement.format(sql.Identifier(f"{name}_signal"), partition))
 
 

@@ -30,7 +30,12 @@ _LOCK = 0x726F6C6C  # "roll", as the job that it stands in for
 
 
 def arrange(
-    connection: Connection, found: tuple[Capability, ...], store: StoreSettings, clock: Clock
+    connection: Connection,
+    found: tuple[Capability, ...],
+    store: StoreSettings,
+    clock: Clock,
+    *,
+    rollups_come: bool = False,
 ) -> tuple[Capability, ...]:
     """Make of a migrated database what its edition allows; returns how rollups and compression are done.
 
@@ -43,7 +48,7 @@ def arrange(
         _refuse_what_needs_community(connection)
         return _by_the_hub("not under TimescaleDB's Apache licence")
     with connection.transaction():
-        return _rollups(connection), _compression(connection, store, clock)
+        return _rollups(connection, rollups_come=rollups_come), _compression(connection, store, clock)
 
 
 def refresh(connection: Connection, clock: Clock) -> int:
@@ -99,7 +104,7 @@ def _refuse_what_needs_community(connection: Connection) -> None:
             )
 
 
-def _rollups(connection: Connection) -> Capability:
+def _rollups(connection: Connection, *, rollups_come: bool) -> Capability:
     if not _count(connection, "continuous"):
         row = connection.execute(QUERIES["rolled_up"]).fetchone()
         if row is None or row["yes"]:
