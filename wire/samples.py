@@ -19,37 +19,35 @@ _EXACT = bytes([decimals.EXACT])
 def to_message(series: Sequence[Series], message: pb.Samples) -> None:
     """Fill ``message``; ``ColumnMismatchError`` where a series has not one value a time."""
     try:
-        if (step := _step_together(series)) is None:
+        if not _write_together(message, series):
             _write(message, SampleColumns.of(series))
-        else:
-            _write_together(message, series, step)
     except struct.error as error:
         raise MessageError(f"expected signals from 0 to 2**32 - 1: {error}") from error
 
 
-def _step_together(series: Sequence[Series]) -> int | None:
-    """The step of the one column of times that all have, as signals of one machine do; None without one."""
-    if isinstance(series, SampleColumns) and len(series) > 1:
-        return None
-    first = series[0].times
-    shape = first.shape
-    for item in series:
-        if item.times is not first or item.values.shape != shape:
-            return None
-    return times.step_of(first)
+def _write_together(message: pb.Samples, series: Sequence[Series]) -> bool:
+    """What ``_write`` would write, at half its price, if all have the very same even column of times.
 
-
-def _write_together(message: pb.Samples, series: Sequence[Series], step: int) -> None:
-    """What comes out is what ``_write`` gives as well, at half its price: much is the same everywhere."""
-    many, axis = len(series), series[0].times
+    So have the signals of one machine, which are read together.
+    """
+    many = len(series)
+    if isinstance(series, SampleColumns) and many > 1:
+        return False
+    axis, columns = series[0].times, [item.values for item in series]
     count = len(axis)
-    values = np.concatenate([item.values for item in series], dtype=np.float64)
+    if len({id(item.times) for item in series}) > 1 or list(map(len, columns)) != [count] * many or not count:
+        return False
+    values = np.concatenate(columns, dtype=np.float64)
+    step = times.step_of(axis)
+    if values.ndim != 1 or step is None:
+        return False
     message.signals = struct.pack(f"<{many}I", *[item.signal for item in series])
     message.counts = _UINT32.pack(count) * many
-    message.starts = _INT64.pack(axis[0] if count else 0) * many
+    message.starts = _INT64.pack(axis[0]) * many
     message.steps = _INT64.pack(step) * many
     message.time_forms = bytes(many)
-    _write_values(message, decimals.written(values.reshape(many, count)))
+    _write_values(message, decimals.written(values, count))
+    return True
 
 
 def _write(message: pb.Samples, columns: SampleColumns) -> None:

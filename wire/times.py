@@ -55,10 +55,12 @@ def step_of(times: Times) -> int | None:
         return 0
     first, second, last = times[0].item(), times[1].item(), times[-1].item()
     step: int = second - first
-    # Python's numbers do not wrap: a step that leads to the last one leads to none beyond it.
+    # Python's numbers do not wrap: steps that lead to the last time lead to none beyond it.
     if step < 0 or first + step * (count - 1) != last:
         return None
-    return step if _axis(first, step, count).tobytes() == times.tobytes() else None
+    if not step:
+        return 0 if bool((times == first).all()) else None
+    return step if np.arange(first, last, step).tobytes() == times[:-1].tobytes() else None
 
 
 def read(columns: TimeColumns, counts: Times) -> Times:
@@ -87,15 +89,11 @@ def read_together(start: int, step: int, count: int, many: int) -> Times:
     if count > 1 and start + step * (count - 1) > LATEST:
         raise TimeOverflowError(f"{count} steps of {step} us from {start} us")
     times = np.empty((many, count), np.int64)
-    times[:] = _axis(start, step, count)
-    return times.reshape(-1)
-
-
-def _axis(start: int, step: int, count: int) -> Times:
-    axis: Times = np.arange(count)
+    axis = np.arange(count)
     axis *= step
     axis += start
-    return axis
+    times[:] = axis
+    return times.reshape(-1)
 
 
 def any_of_each(flags: Flags, counts: Times) -> Flags:
