@@ -10,13 +10,14 @@ SELECT machine.id, 's' || number, 'Cel', 'scalar', CASE WHEN number > %(slow)s T
   FROM machine, generate_series(1, %(slow)s + 1) AS number ORDER BY number;
 
 -- hour_of_samples
--- In the order of time: the rows of one signal lie as far apart as they can.
+-- As batches bring them: half a minute of one signal, then of the next.
 INSERT INTO sample (time, signal, value)
-SELECT %(hour)s::timestamptz + second * interval '1 second' + tick * %(step)s::interval, signal,
-       (second * 7919 + tick * 31 + signal * 104729) %% 1000 / 10.0
-  FROM generate_series(0, 3599) AS second
- CROSS JOIN (SELECT signal, 0 AS tick FROM generate_series(1, %(slow)s) AS signal
-             UNION ALL SELECT %(slow)s + 1, tick FROM generate_series(0, %(fast_hz)s - 1) AS tick) AS source;
+SELECT %(hour)s::timestamptz + block * interval '30 seconds'
+       + (n - 1) * CASE WHEN signal > %(slow)s THEN %(step)s::interval ELSE interval '1 second' END,
+       signal, (block * 7919 + n * 31 + signal * 104729) %% 1000 / 10.0
+  FROM generate_series(0, 119) AS block
+ CROSS JOIN LATERAL generate_series(1, %(slow)s + 1) AS signal
+ CROSS JOIN LATERAL generate_series(1, CASE WHEN signal > %(slow)s THEN 30 * %(fast_hz)s ELSE 30 END) AS n;
 
 -- hour_touched
 INSERT INTO touched (signal, hour) SELECT id, %(hour)s FROM signal;

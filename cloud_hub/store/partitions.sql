@@ -31,6 +31,22 @@ SELECT min(hour) AS hour FROM touched
 SELECT min(substring(pg_get_expr(child.relpartbound, child.oid) FROM 'FROM \(''([^'']+)''\)')::timestamptz) AS lower
   FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid WHERE inhparent = 'sample'::regclass;
 
+-- yield_to_vacuum
+-- Less than deadlock_timeout, at which a waiting lock would end an autovacuum.
+SET LOCAL lock_timeout = '200ms';
+
+-- summarise
+-- Of partitions (or chunks) of samples that have no other index: BRIN reads what has no summary in full.
+SELECT count(brin_summarize_new_values(index.oid)) AS indexes
+  FROM pg_inherits
+  JOIN pg_class AS child ON child.oid = inhrelid
+  JOIN pg_index ON indrelid = child.oid
+  JOIN pg_class AS index ON index.oid = indexrelid
+  JOIN pg_am ON pg_am.oid = index.relam
+ WHERE inhparent = 'sample'::regclass AND amname = 'brin' AND pg_relation_size(child.oid) > 0
+   AND NOT EXISTS (SELECT FROM pg_index AS other JOIN pg_class ON pg_class.oid = other.indexrelid
+                    WHERE other.indrelid = child.oid AND pg_class.relname = child.relname || '_signal');
+
 -- wait_briefly
 SET LOCAL lock_timeout = '1s';
 

@@ -35,6 +35,7 @@ def turn(
     """
     if _made_elsewhere(connection):
         return timescale.refresh(connection, clock)
+    partitions.summarise(connection)
     now = clock.now_us()
     _forget(connection, store, now)
     ended = to_datetime(now // MINUTE_US * MINUTE_US)

@@ -85,6 +85,10 @@ def _machine(
             for row in zip(times, values, strict=True):
                 copy.write_row((row[0], signal, row[1]))
         connection.execute("INSERT INTO latest VALUES (%s, %s, %s)", [signal, times[-1], values[-1]])
+        connection.execute(
+            "INSERT INTO touched SELECT %s, date_trunc('hour', time) FROM unnest(%s::timestamptz[]) AS time",
+            [signal, times],
+        )
     lives = [min(250.0, life + (hours[-1] - hour) * 0.9 + 6 * math.sin(hour / 5)) for hour in hours]
     rows = [[each, each - 14, min(each + 18, 260.0), max(0.1, 1.6 - each / 140)] for each in lives]
     cell = connection.execute("SELECT device FROM machine WHERE id = %s", [machine]).fetchone()

@@ -122,11 +122,11 @@ def test_what_was_taken_out_of_touched_comes_back_when_the_turn_dies(
 
 
 def test_the_open_minute_is_written_once_it_has_ended(store: Database, connection: Connection) -> None:
-    samples = [(1, BEGIN - 1, 1.0), (1, BEGIN + 10, 2.0), (2, BEGIN + 20, 3.0)]
+    samples = [(1, BEGIN, 1.0), (1, BEGIN + MINUTE, 2.0), (2, BEGIN + MINUTE + 20, 3.0)]
     write(connection, samples)
-    rollups.turn(connection, STORE, at(BEGIN + MINUTE // 2))
+    rollups.turn(connection, STORE, at(BEGIN + MINUTE + MINUTE // 2))
     assert kept(store, "rollup_minute") == recount(samples[:1], MINUTE)
-    rollups.turn(connection, STORE, at(BEGIN + MINUTE))
+    rollups.turn(connection, STORE, at(BEGIN + 2 * MINUTE))
     assert kept(store, "rollup_minute") == recount(samples, MINUTE)
     assert store.rows("SELECT * FROM touched") == []
 

@@ -33,3 +33,8 @@ ALTER TABLE touched SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 50000
 );
+
+-- A batch brings the samples of a signal in one stretch, so a few pages hold few signals: with both columns in
+-- small ranges, BRIN alone leads to one signal's newest samples past most of the others.
+DROP INDEX sample_time;
+CREATE INDEX sample_time ON sample USING brin (time, signal) WITH (pages_per_range = 4);
