@@ -27,6 +27,7 @@ DIVISORS = np.ones(256)  # by form
 DIVISORS[: len(POWERS)] = POWERS
 FORMS = np.array([*range(len(TRIED)), SHORT], np.uint8)
 PROBES = 4  # values of each series that are looked at first
+ALL_FOUR = np.uint32(0x01010101)  # four bytes that are true
 NO_MANTISSAS, NO_SHORT, NO_EXACT = np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0)
 
 Flags = npt.NDArray[np.bool_]
@@ -94,7 +95,7 @@ def _decimals(values: Values, counts: Times | int, probes: Values) -> tuple[Form
     """
     forms = _enough(probes)
     while len(values) and min(forms.tobytes()) < SHORT:
-        divisors = DIVISORS[forms].repeat(counts)
+        divisors = DIVISORS.take(forms).repeat(counts)
         mantissas: Mantissas = np.rint(values * divisors).astype(INT32)
         found = mantissas / divisors
         if found.tobytes() == values.tobytes():
@@ -105,24 +106,27 @@ def _decimals(values: Values, counts: Times | int, probes: Values) -> tuple[Form
         wrong = forms[owners] < SHORT
         if not wrong.any():
             return forms, mantissas
-        owners, needed = owners[wrong], _enough(values[different[places[wrong]], None])
+        owners, needed = (
+            owners[wrong],
+            _enough(values[different[places[wrong]]].repeat(PROBES).reshape(-1, PROBES)),
+        )
         forms[owners] = np.where(needed > forms[owners], needed, SHORT)
     return forms, None
 
 
 def _probes(values: Values, counts: Times | int) -> Values:
-    """About four values of each series [s, 4], from the first to the last; any value of an empty one."""
-    if isinstance(counts, int):
-        return values.reshape(-1, counts)[:, :: max((counts - 1) // (PROBES - 1), 1)]
-    if not len(values):
-        return np.zeros((len(counts), PROBES))
-    places = (counts.cumsum() - counts)[:, None] + (counts - 1)[:, None] * np.arange(PROBES) // (PROBES - 1)
-    return values[np.minimum(places, len(values) - 1)]
+    """Four values of each series [s, 4], from the first to the last; any value of an empty one."""
+    if isinstance(counts, int) and counts >= PROBES:
+        step = (counts - 1) // (PROBES - 1)
+        return values.reshape(-1, counts)[:, : step * (PROBES - 1) + 1 : step]
+    each = np.broadcast_to(counts, len(values) // counts) if isinstance(counts, int) else counts
+    places = (each.cumsum() - each)[:, None] + (each - 1)[:, None] * np.arange(PROBES) // (PROBES - 1)
+    return values[np.minimum(places, len(values) - 1)] if len(values) else np.zeros(places.shape)
 
 
 def _enough(values: Values) -> Forms:
-    """The fewest decimals with which all ``values`` of a row [s, any] could be written, else ``SHORT``."""
-    tried = values.T.reshape(-1)
+    """The fewest decimals with which all ``values`` of a row [s, 4] could be written, else ``SHORT``."""
+    tried = values.reshape(-1)
     found = tried * TRIED
     np.rint(found, out=found)
     found /= TRIED
@@ -131,8 +135,8 @@ def _enough(values: Values) -> Forms:
         return np.full(len(values), SHORT, np.uint8)
     enough = np.empty((len(FORMS), len(values)), np.bool_)
     enough[-1] = True
-    np.logical_and.reduce(fits.reshape(len(TRIED), *values.T.shape), axis=1, out=enough[:-1])
-    forms: Forms = FORMS[enough.argmax(axis=0)]
+    np.equal(fits.view(np.uint32), ALL_FOUR, out=enough[:-1])
+    forms: Forms = FORMS.take(enough.argmax(axis=0))
     return forms
 
 

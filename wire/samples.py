@@ -143,7 +143,7 @@ def _values(message: pb.Samples, counts: Times, total: int) -> Values:
     mantissas, short, exact = message.mantissas, message.float32_values, message.float64_values
     if not (short or exact or written.translate(None, decimals.DECIMAL_FORMS)):
         values: Values = column(mantissas, INT32, total, "mantissas").astype(np.float64)
-        values /= decimals.DIVISORS[forms].repeat(counts)
+        values /= decimals.DIVISORS.take(forms).repeat(counts)
         return values
     if not (mantissas or short or written.strip(_EXACT)):
         return column(exact, FLOAT64, total, "float64_values")
