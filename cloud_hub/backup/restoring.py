@@ -6,15 +6,14 @@ that keeps every process of the hub from starting until the restore is complete.
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-
-import psycopg
-from psycopg import sql
 
 from cloud_hub.backup import programs, sealing
 from cloud_hub.backup.folder import Found
 from cloud_hub.backup.making import CONFIG, DUMP, FOLDERS, SQL
 from cloud_hub.backup.marker import FILES, REPAIRS, begin, forget, stage_of
+from cloud_hub.backup.timescale import restoring
 from cloud_hub.errors import BackupError
 from cloud_hub.files import copy_public, private_folder, write_private, write_public
 from cloud_hub.store.database import Connection, Database
@@ -155,31 +154,10 @@ def _keep_config(content: bytes, state_dir: Path) -> None:
 def _load(found: Found, program: programs.Program, conninfo: str) -> None:
     timescale = found.fields["database"].get("timescaledb")
     options = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"]
-    if timescale:
-        _before_timescale(conninfo, str(timescale))
-    try:
+    with restoring(conninfo, str(timescale)) if timescale else nullcontext():
         programs.run(program, [*options, found.place(DUMP)], conninfo)
-    finally:
-        if timescale:
-            with Database(conninfo).connect() as connection:
-                connection.execute("SELECT timescaledb_post_restore()")
     with Database(conninfo).connect() as connection:
         connection.execute("ANALYZE")
-
-
-def _before_timescale(conninfo: str, version: str) -> None:
-    """The same version first, then the mode in which the extension lets its own tables be filled."""
-    with Database(conninfo).connect() as connection:
-        make = sql.SQL("CREATE EXTENSION IF NOT EXISTS timescaledb VERSION {}").format(sql.Literal(version))
-        try:
-            connection.execute(make)
-        except psycopg.Error as error:
-            reason = " ".join(str(error).split())
-            raise BackupError(
-                f"the backup needs TimescaleDB {version} as it was, update it after: {reason}"
-            ) from error
-    with Database(conninfo).connect() as connection:
-        connection.execute("SELECT timescaledb_pre_restore()")
 
 
 def _clear(state_dir: Path, *, keys: bool) -> None:
