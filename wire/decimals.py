@@ -26,8 +26,8 @@ TRIED = POWERS[:13, None]
 DIVISORS = np.ones(256)  # by form
 DIVISORS[: len(POWERS)] = POWERS
 FORMS = np.array([*range(len(TRIED)), SHORT], np.uint8)
-PROBES = 4  # values of each series that are looked at first
-ALL_FOUR = np.uint32(0x01010101)  # four bytes that are true
+PROBES = 8  # values of each series that are looked at first: some print most of theirs without a fraction
+ALL = np.uint64(0x0101010101010101)  # eight flags that are set
 NO_MANTISSAS, NO_SHORT, NO_EXACT = np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0)
 
 Flags = npt.NDArray[np.bool_]
@@ -115,7 +115,7 @@ def _decimals(values: Values, counts: Times | int, probes: Values) -> tuple[Form
 
 
 def _probes(values: Values, counts: Times | int) -> Values:
-    """Four values of each series [s, 4], from the first to the last; any value of an empty one."""
+    """Eight values of each series [s, 8], from the first to the last; any value of an empty one."""
     if isinstance(counts, int) and counts >= PROBES:
         step = (counts - 1) // (PROBES - 1)
         return values.reshape(-1, counts)[:, : step * (PROBES - 1) + 1 : step]
@@ -125,7 +125,7 @@ def _probes(values: Values, counts: Times | int) -> Values:
 
 
 def _enough(values: Values) -> Forms:
-    """The fewest decimals with which all ``values`` of a row [s, 4] could be written, else ``SHORT``."""
+    """The fewest decimals with which all ``values`` of a row [s, 8] could be written, else ``SHORT``."""
     tried = values.reshape(-1)
     found = tried * TRIED
     np.rint(found, out=found)
@@ -135,7 +135,7 @@ def _enough(values: Values) -> Forms:
         return np.full(len(values), SHORT, np.uint8)
     enough = np.empty((len(FORMS), len(values)), np.bool_)
     enough[-1] = True
-    np.equal(fits.view(np.uint32), ALL_FOUR, out=enough[:-1])
+    np.equal(fits.view(np.uint64), ALL, out=enough[:-1])
     forms: Forms = FORMS.take(enough.argmax(axis=0))
     return forms
 
