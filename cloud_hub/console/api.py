@@ -20,7 +20,10 @@ pages = Blueprint("api", __name__, url_prefix="/api/v1")
 
 @pages.get("/machines/<name>/series")
 def series(name: str) -> ResponseReturnValue:
-    """Samples of the signals asked for; of a long span, the lowest and highest of each stretch."""
+    """Samples of the signals asked for; of a long span, the lowest and highest of each stretch.
+
+    With what is known to be missing, so that a hole says what it is.
+    """
     database = hub().database
     machine = fleet.machine(database, name)
     signals = [each for each in fleet.signals(database, machine.name) if each.kind == SCALAR]
@@ -35,7 +38,7 @@ def series(name: str) -> ResponseReturnValue:
             "high": None if chart.low == chart.high else _finite(chart.high),
         }
         found.append({"signal": signal, "unit": units[signal], "unit_label": unit(units[signal]), **points})
-    return _bounds(span) | {"series": found}
+    return _bounds(span) | {"series": found, "gaps": _gaps(name, span)}
 
 
 @pages.get("/machines/<name>/predictions")
@@ -65,6 +68,13 @@ def _happened(name: str, span: Span) -> list[dict[str, Any]]:
         {"kind": kind, "time": time.timestamp(), "text": text}
         for kind, time, text in (*alarms, *labels)
         if span.start <= time < span.end
+    ]
+
+
+def _gaps(name: str, span: Span) -> list[dict[str, Any]]:
+    return [
+        {"start": gap.start.timestamp(), "end": gap.end.timestamp(), "reason": gap.reason}
+        for gap in charts.gaps(hub().database, name, span.start, span.end)
     ]
 
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask.testing import FlaskClient
@@ -107,6 +108,18 @@ def test_no_name_a_device_can_send_becomes_code(client: FlaskClient, hub: Hub) -
         assert "<script>alert" not in answer.text
         assert "&lt;script&gt;alert" in answer.text
     assert "<script>alert" not in client.get(f"/machines/{machine}").text
+
+
+def test_a_chart_says_what_its_holes_are(client: FlaskClient, hub: Hub, rollout: str) -> None:
+    now = datetime.now(UTC)
+    hub.database.execute(
+        "INSERT INTO gap (device, from_time, to_time, reason, noted)"
+        " SELECT device, %(from)s, %(now)s, 'agent-down', %(now)s FROM machine WHERE name = 'pump-1'",
+        {"from": now - timedelta(days=30), "now": now - timedelta(hours=1)},
+    )
+    answer = client.get("/api/v1/machines/pump-1/series?signals=flow&span=7d").json
+    gap = {"start": answer["start"], "end": (now - timedelta(hours=1)).timestamp(), "reason": "agent-down"}
+    assert gap in answer["gaps"]
 
 
 def test_series_and_predictions_carry_what_charts_draw(client: FlaskClient, rollout: str) -> None:

@@ -25,8 +25,15 @@ function axes() {
   return [{ ...common, values: ticks, size: 30 }, { ...common, size: 52, space: 26 }];
 }
 
-// The values under the pointer, else the last ones, told beside the title.
-function tell(u, output, name) {
+const holeAt = (gaps, time) => gaps.find((gap) => gap.start <= time && time < gap.end);
+
+// The values under the pointer, else the last ones, told beside the title; of a hole, why there are none.
+function tell(u, output, name, gaps) {
+  const hole = u.cursor.left >= 0 && holeAt(gaps, u.posToVal(u.cursor.left, "x"));
+  if (hole) {
+    output.textContent = `missing: ${hole.reason}  ·  ${minute(hole.start)} to ${minute(hole.end)}`;
+    return;
+  }
   const at = u.cursor.idx ?? u.data[1].findLastIndex((value) => value != null);
   output.textContent = u.data[1][at] == null ? "" : `${name(at)}  ·  ${minute(u.data[0][at])}`;
 }
@@ -45,6 +52,17 @@ function vertical(u, time, colour, dash) {
   u.ctx.restore();
 }
 
+function shade(u, gaps) {
+  u.ctx.save();
+  u.ctx.fillStyle = faded(css("--warn"), 14);
+  for (const gap of gaps) {
+    const left = Math.max(u.valToPos(gap.start, "x", true), u.bbox.left);
+    const right = Math.min(u.valToPos(gap.end, "x", true), u.bbox.left + u.bbox.width);
+    if (right > left) u.ctx.fillRect(left, u.bbox.top, Math.max(right - left, devicePixelRatio), u.bbox.height);
+  }
+  u.ctx.restore();
+}
+
 function horizontal(u, value, colour) {
   const y = Math.round(u.valToPos(value, "y", true)) + 0.5;
   if (!(y > u.bbox.top && y < u.bbox.top + u.bbox.height)) return;
@@ -60,7 +78,7 @@ function horizontal(u, value, colour) {
 }
 
 function options(uPlot, place, height, series, extra) {
-  const report = (u) => tell(u, extra.output, (at) => extra.name(u.data, at));
+  const report = (u) => tell(u, extra.output, (at) => extra.name(u.data, at), place.gaps ?? []);
   return {
     width: Math.max(place.clientWidth, 200),
     height,
@@ -69,7 +87,13 @@ function options(uPlot, place, height, series, extra) {
     axes: axes(),
     series: [{}, ...series],
     bands: extra.bands ?? [],
-    hooks: { setCursor: [report], setData: [report], ready: [report], ...extra.hooks },
+    hooks: {
+      setCursor: [report],
+      setData: [report],
+      ready: [report],
+      drawClear: [(u) => shade(u, place.gaps ?? [])],
+      ...extra.hooks,
+    },
     cursor: { sync: { key: "machine" }, drag: { x: false, y: false }, points: { size: 6 } },
     legend: { show: false },
   };
@@ -179,8 +203,10 @@ function drawSeries(uPlot, place, answer) {
 
 function drawOne(uPlot, place, output, answer, each) {
   place.span = [answer.start, answer.end];
+  place.gaps = answer.gaps;
   if (!each.times.length) {
-    nothing(place, "No sample in this span.");
+    const why = [...new Set(answer.gaps.map((gap) => gap.reason))].join(", ");
+    nothing(place, why ? `No sample in this span: ${why}.` : "No sample in this span.");
     return;
   }
   const stretched = Boolean(each.high);
