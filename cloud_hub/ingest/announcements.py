@@ -63,7 +63,8 @@ class Announcements:
             return False
         log.info("birth", device=name, table=born.table_hash.hex()[:12], agent=birth.agent_version)
         self._decode_waiting(born)
-        desk.move_marks(born.told)
+        # An epoch that is not named is lost to whoever spoke; a twin that has it must not hear that.
+        desk.move_marks(born.told, tell={item.epoch for item in birth.epochs})
         desk.attempts.run(lambda connection: directives.publish_pending(connection, self._consumer, name))
         return True
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from cloud_hub.config import StoreSettings
 from cloud_hub.ingest.attempts import Attempts
@@ -53,10 +53,12 @@ class Desk:
         latest = min(now + AHEAD_US, self._covered_us - 1)
         return Times(now_us=now, earliest_us=now - horizon, latest_us=latest)
 
-    def move_marks(self, told: Mapping[Stream, Told]) -> None:
-        """Move the marks of these epochs and tell their devices."""
+    def move_marks(self, told: Mapping[Stream, Told], *, tell: Container[int] | None = None) -> None:
+        """Move the marks of these epochs and tell their devices; of epochs beside ``tell``, nobody."""
         now = self.clock.now()
         for settled in self.attempts.run(lambda connection: settle(connection, told, now)):
+            if tell is not None and settled.marks.epoch not in tell:
+                continue
             topic = Topic(settled.device, Channel.COMMITTED)
             self._publisher.publish(topic, settled.marks.to_json(), qos=0)
 

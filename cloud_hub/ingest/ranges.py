@@ -59,6 +59,16 @@ def advance(mark: int, floor: int, settled: Iterable[Range]) -> Advance:
     return Advance(mark=mark, beyond=_told(beyond), lost=tuple(lost))
 
 
+def sparing(step: Advance, doubtful: Iterable[Range]) -> Advance:
+    """What of ``step`` a device may hear that perhaps holds ``doubtful``: it lets go of what it hears."""
+    every = list(doubtful)
+    if not every:
+        return step
+    ranges = merged(left for whole in ((1, step.mark), *step.beyond) for left in without(whole, every))
+    mark = ranges.pop(0)[1] if ranges and ranges[0][0] == 1 else 0
+    return Advance(mark=mark, beyond=_told(ranges), lost=step.lost)
+
+
 def _told(beyond: list[Range]) -> tuple[Range, ...]:
     """As many as a message holds, from both ends: a device sends its oldest and its newest at once."""
     if len(beyond) <= MOST_RANGES:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cloud_hub.ingest.ledger import QUERIES, Stream
-from cloud_hub.ingest.ranges import Advance, Range, advance, without
+from cloud_hub.ingest.ranges import Advance, Range, advance, sparing, without
 from cloud_hub.store.database import Connection, Row
 from cloud_hub.store.epochs import from_store
 from wire.messages import Marks
@@ -67,13 +67,26 @@ def settle(connection: Connection, told: Mapping[Stream, Told], now: datetime) -
             connection.execute(QUERIES["insert_gap"], {**values, **nothing, "reason": LOST, "now": now})
     _move(connection, standing, moved, told, now)
     connection.execute(QUERIES["prune"], before)
-    return [
-        Settled(
-            device=row["name"],
-            marks=Marks(epoch=from_store(row["epoch"]), mark=step.mark, beyond=step.beyond),
-        )
-        for row, step in zip(standing, moved, strict=True)
-    ]
+    return _messages(connection, standing, moved, told)
+
+
+def _messages(
+    connection: Connection, standing: list[Row], moved: list[Advance], told: Mapping[Stream, Told]
+) -> list[Settled]:
+    """What to tell the devices: not that it is settled what was given up and they may hold."""
+    streams = [(row["device"], row["epoch"]) for row in standing]
+    floors = {
+        "devices": [device for device, _ in streams],
+        "epochs": [epoch for _, epoch in streams],
+        "floors": [told[stream].floor for stream in streams],
+    }
+    doubtful = _ranges(connection, "doubtful", floors)
+    messages = []
+    for row, stream, step in zip(standing, streams, moved, strict=True):
+        safe = sparing(step, doubtful[stream])
+        marks = Marks(epoch=from_store(row["epoch"]), mark=safe.mark, beyond=safe.beyond)
+        messages.append(Settled(device=row["name"], marks=marks))
+    return messages
 
 
 def _advance(
