@@ -12,11 +12,9 @@ SELECT signal.id, latest.time AS newest
 
 -- kept
 -- Since when a table has partitions, and how many bytes of the span lie in some that have no index yet.
-WITH part AS (
-    SELECT child.oid, substring(bound FROM 'FROM \(''([^'']+)''\)')::timestamptz AS lower,
-           substring(bound FROM 'TO \(''([^'']+)''\)')::timestamptz AS upper,
-           EXISTS (SELECT FROM pg_class AS index JOIN pg_index ON index.oid = pg_index.indexrelid
-                    WHERE pg_index.indrelid = child.oid AND index.relname = child.relname || '_signal') AS indexed
+WITH part AS MATERIALIZED (
+    SELECT child.oid, child.relname AS name, substring(bound FROM 'FROM \(''([^'']+)''\)')::timestamptz AS lower,
+           substring(bound FROM 'TO \(''([^'']+)''\)')::timestamptz AS upper
       FROM pg_inherits
       JOIN pg_class AS child ON child.oid = inhrelid
      CROSS JOIN LATERAL pg_get_expr(child.relpartbound, child.oid) AS bound
@@ -24,7 +22,9 @@ WITH part AS (
 ), bare AS (
     SELECT oid, lower, least(upper, greatest(%(newest)s::timestamptz, lower + interval '1 second')) AS upper
       FROM part
-     WHERE NOT indexed AND lower < %(end)s AND upper > %(start)s
+     WHERE lower < %(end)s AND upper > %(start)s
+       AND NOT EXISTS (SELECT FROM pg_class AS index JOIN pg_index ON index.oid = pg_index.indexrelid
+                        WHERE pg_index.indrelid = part.oid AND index.relname = part.name || '_signal')
 )
 SELECT count(*) AS parts, min(lower) AS since,
        (SELECT sum(pg_relation_size(oid) * greatest(0, extract(epoch FROM least(upper, %(end)s)
