@@ -89,7 +89,9 @@ def restore(
     found = folder.opened(source)
     passphrase = sealing.passphrase_of(passphrase_file) if passphrase_file else None
     if check:
-        restoring.check(found, passphrase)
+        restoring.check(found)
+        if passphrase is not None:
+            restoring.open_keys(found, passphrase)
         _show(found.fields, f"{source} is whole: {_described(_summed(found))}", as_json=as_json)
         return
     settings, _ = _settings(config, clock)
@@ -97,7 +99,8 @@ def restore(
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _orderly_end(), locked(state_dir):
         restoring.check_state(state_dir, keys=found.fields.get("keys", {}).get("kept") != "no")
-        keys = restoring.check(found, passphrase)
+        restoring.check(found)
+        keys = restoring.open_keys(found, passphrase)
         with served(settings) as conninfo, _told_of_space(state_dir):
             restoring.check_database(conninfo)
             restoring.restore(found, keys, state_dir, conninfo, _programs())

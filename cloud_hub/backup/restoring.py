@@ -26,8 +26,8 @@ PUBLIC = ("identity/ca/ca.crt",)
 Keys = Mapping[str, bytes]
 
 
-def check(found: Found, passphrase: bytes | None) -> Keys:
-    """The keys in the backup, once every file is what the manifest says and this version knows the schema."""
+def check(found: Found) -> None:
+    """``BackupError`` unless every file is what the manifest says and this version knows the schema."""
     known = {migration.name for migration in shipped()}
     strange = [
         name
@@ -42,7 +42,17 @@ def check(found: Found, passphrase: bytes | None) -> Keys:
     found.check()
     if DUMP not in found.files:
         raise BackupError(f"{found.folder} has no {DUMP}: this backup is not whole")
-    return _keys(found, passphrase)
+
+
+def open_keys(found: Found, passphrase: bytes | None) -> Keys:
+    """The keys in the backup; none where it was made without."""
+    if sealing.PLAIN in found.files:
+        return sealing.unpack(found.place(sealing.PLAIN).read_bytes())
+    if sealing.SEALED not in found.files:
+        return {}
+    if passphrase is None:
+        raise BackupError("the keys in this backup are sealed: name the passphrase by --passphrase-file")
+    return sealing.unpack(sealing.unseal(found.place(sealing.SEALED).read_bytes(), passphrase))
 
 
 def check_state(state_dir: Path, *, keys: bool) -> None:
@@ -93,16 +103,6 @@ def restore(found: Found, keys: Keys, state_dir: Path, conninfo: str, places: Se
         forget(state_dir)
         raise
     begin(state_dir, found.folder, stage=REPAIRS)
-
-
-def _keys(found: Found, passphrase: bytes | None) -> Keys:
-    if sealing.PLAIN in found.files:
-        return sealing.unpack(found.place(sealing.PLAIN).read_bytes())
-    if sealing.SEALED not in found.files:
-        return {}
-    if passphrase is None:
-        raise BackupError("the keys in this backup are sealed: name the passphrase by --passphrase-file")
-    return sealing.unpack(sealing.unseal(found.place(sealing.SEALED).read_bytes(), passphrase))
 
 
 def _reader(found: Found, conninfo: str, places: Sequence[Path]) -> programs.Program:

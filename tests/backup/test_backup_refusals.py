@@ -132,6 +132,9 @@ def test_sealed_keys_open_with_their_passphrase_alone(config: Path, other: Path,
     assert b"PRIVATE KEY" not in (backup / sealing.SEALED).read_bytes()
     assert not (backup / sealing.PLAIN).exists()
     into = ("--config", str(other))
+    assert "is whole" in call("restore", str(backup), "--check")
+    with pytest.raises(HubError, match="not sealed with this passphrase"):
+        call("restore", str(backup), "--check", "--passphrase-file", str(wrong))
     assert "name the passphrase by --passphrase-file" in refusal("restore", str(backup), *into)
     assert "not sealed with this passphrase" in refusal(
         "restore", str(backup), *into, "--passphrase-file", str(wrong)
