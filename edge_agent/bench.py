@@ -24,7 +24,7 @@ from wire.batch import BatchClass, Series
 from wire.codec import seal
 from wire.messages import Marks
 
-RECORD_SAMPLES = 120  # about 1 kB of noise
+RECORD_SAMPLES = 112  # 1 kB of noise
 HELD = 1000  # batches that wait for their marks
 TABLE_HASH = bytes(range(32))
 APPEND = "append + fdatasync"

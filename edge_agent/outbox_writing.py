@@ -31,12 +31,16 @@ class Work:
         return sum([len(row[4]) for row in self.rows]) + ROW_BYTES * len(self.rows)
 
     @cached_property
-    def has_alarm(self) -> bool:
-        return any(row[1] == ALARM for row in self.rows)
+    def classes(self) -> set[int]:
+        return {row[1] for row in self.rows}
 
-    @cached_property
+    @property
+    def has_alarm(self) -> bool:
+        return ALARM in self.classes
+
+    @property
     def only_alarms(self) -> bool:
-        return all(row[1] == ALARM for row in self.rows)
+        return self.classes <= {ALARM}
 
 
 def write(db: sqlite3.Connection, work: Work, *, excess: int, oldest: Mapping[int, int]) -> Dropping:
@@ -50,7 +54,7 @@ def write(db: sqlite3.Connection, work: Work, *, excess: int, oldest: Mapping[in
             outbox_losses.told(db)
         if work.rows:
             first, last = work.rows[0][0], work.rows[-1][0]
-            dropping.shrink(excess, least=max(1, *(row[1] for row in work.rows)), end=first)
+            dropping.shrink(excess, least=max(1, *work.classes), end=first)
             db.executemany(SQL["insert_batch"], work.rows)
             number, sequence = divmod(last, 1 << SEQUENCE_BITS)
             db.execute(SQL["set_next"], {"next": sequence + 1, "number": number})

@@ -81,11 +81,14 @@ def seal_all(header: Header | Batch, bodies: Sequence[bytes]) -> list[bytes]:
         backlog=header.backlog,
     )
     message.batch_class = _NUMBERS[header.batch_class]  # type: ignore[assignment]  # an enum is a number
-    payloads = []
+    payloads, start, length = [], b"", -1
     for sequence, body in enumerate(bodies, header.sequence):
         message.sequence = sequence
         head = message.SerializeToString()
-        payloads.append(b"".join((_HEAD.pack(MAGIC, SCHEMA, len(head)), head, body)))
+        if len(head) != length:
+            length = len(head)
+            start = _HEAD.pack(MAGIC, SCHEMA, length)
+        payloads.append(start + head + body)
     return payloads
 
 
