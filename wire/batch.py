@@ -57,19 +57,16 @@ class SampleColumns(Sequence[Series]):
         if not series:
             return cls(signals=_NO_TIMES, offsets=np.zeros(1, np.int64), times=_NO_TIMES, values=_NO_VALUES)
         times, values = [item.times for item in series], [item.values for item in series]
-        lengths = list(map(len, times))
-        if lengths != list(map(len, values)):
+        shapes = [item.shape for item in times]
+        if shapes != [item.shape for item in values] or set(map(len, shapes)) != {1}:
             raise ColumnMismatchError(
-                f"expected as many values as times, got {list(map(len, values))} and {lengths}"
+                f"expected as many values as times, got {[item.shape for item in values]} and {shapes}"
             )
-        all_times, all_values = np.concatenate(times), np.concatenate(values)
-        if all_times.ndim != 1 or all_values.ndim != 1:
-            raise ColumnMismatchError("expected series of one dimension")
         return cls(
             signals=np.array([item.signal for item in series], np.int64),
-            offsets=np.array([0, *accumulate(lengths)], np.int64),
-            times=all_times.astype(np.int64, copy=False),
-            values=all_values.astype(np.float64, copy=False),
+            offsets=np.array([0, *accumulate(map(len, times))], np.int64),
+            times=np.concatenate(times).astype(np.int64, copy=False),
+            values=np.concatenate(values).astype(np.float64, copy=False),
         )
 
     def __len__(self) -> int:

@@ -34,13 +34,12 @@ def _write_together(message: pb.Samples, series: Sequence[Series]) -> bool:
     if isinstance(series, SampleColumns) and many > 1:
         return False
     axis, columns = series[0].times, [item.values for item in series]
-    count = len(axis)
-    if len({id(item.times) for item in series}) > 1 or list(map(len, columns)) != [count] * many or not count:
+    shape, count = axis.shape, axis.size
+    if shape != (count,) or not count or [item.shape for item in columns] != [shape] * many:
+        return False
+    if len({id(item.times) for item in series}) > 1 or (step := times.step_of(axis)) is None:
         return False
     values = np.concatenate(columns, dtype=np.float64)
-    step = times.step_of(axis)
-    if values.ndim != 1 or step is None:
-        return False
     message.signals = struct.pack(f"<{many}I", *[item.signal for item in series])
     message.counts = _UINT32.pack(count) * many
     message.starts = _INT64.pack(axis[0]) * many
