@@ -16,7 +16,7 @@ ifneq ($(shell test -n "$$HOME" && test -w "$$HOME" && echo yes),yes)
   export HOME := $(CURDIR)/$(VENV)/home
 endif
 
-.PHONY: help setup system demo demo-exit test lint bench lock clean
+.PHONY: help setup system demo demo-exit test lint bench chaos lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
@@ -39,6 +39,11 @@ test: lint ## style, types and every test
 
 bench: setup ## every benchmark
 	$(BIN)/andon bench
+
+chaos: MINUTES ?= 10
+chaos: SEED ?= 1
+chaos: setup ## kill, cut, fill, clone and restore for MINUTES=10 by SEED=1, and account for every sample
+	$(BIN)/python tests/chaos/chaos_main.py --minutes $(MINUTES) --seed $(SEED)
 
 lock: setup ## resolve constraints.txt anew
 	$(BIN)/python .ci/lock.py
