@@ -12,6 +12,7 @@ import pytest
 from edge_models import BELOW_20, FixedReleases, release
 from edge_world import START_US, positions, trend_reading, trend_table
 
+from edge_agent import recorder as recording
 from edge_agent.config import UplinkSettings
 from edge_agent.outbox import Key, Outbox
 from edge_agent.recorder import Recorder
@@ -423,3 +424,97 @@ def test_a_report_is_on_disk_when_the_call_returns_even_in_a_full_outbox(opened)
     recorder.report(report)
     assert events(outbox, ReportEvent) == [report]
     recorder.stop()
+
+
+def test_an_outbox_out_of_an_older_image_tells_from_where_on_it_does_not_know(opened) -> None:
+    recorder, outbox = opened()
+    recorder.hello(TREND)
+    recorder.take(trend_reading(50))
+    recorder.flush()
+    recorder, restored = opened()  # as the image has it; the hub has settled more of that epoch since
+    recorder.hello(TREND)
+    restored.forget([Marks(epoch=outbox.epoch, mark=restored.floors()[0].next + 40)])
+    recorder.take(trend_reading(51))
+    recorder.flush()
+    (gap,) = events(restored, GapEvent)
+    assert (gap.reason, gap.machine, gap.from_us) == ("image-restored", -1, START_US + 50_000_000)
+    recorder.take(trend_reading(52))
+    recorder.flush()
+    assert len(events(restored, GapEvent)) == 1, "once"
+
+
+def test_a_live_source_in_an_older_image_has_a_gap_from_the_images_newest_reading(
+    opened, tmp_path: Path
+) -> None:
+    live = Hello(table=trend_table(), replayable=False)
+    recorder, outbox = opened()
+    recorder.hello(live)
+    recorder.take(replace(trend_reading(10), position=1))
+    recorder.flush()
+    outbox.close()
+    image = (tmp_path / "outbox.db").read_bytes()
+    recorder, outbox = opened()
+    recorder.hello(live)
+    recorder.take(replace(trend_reading(30), position=1))
+    recorder.flush()
+    outbox.close()
+    (tmp_path / "outbox.db").write_bytes(image)
+    recorder, outbox = opened()
+    recorder.hello(live)
+    recorder.take(replace(trend_reading(90), position=1))
+    recorder.flush()
+    (gap,) = events(outbox, GapEvent)
+    assert (gap.reason, gap.from_us, gap.to_us) == (
+        "agent-down",
+        START_US + 10_000_000,
+        START_US + 90_000_000,
+    )
+
+
+def test_rows_bytes_and_age_each_close_a_batch_and_memory_stays_bounded(
+    opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "LARGEST", 4096)
+    recorder, outbox = opened(UplinkSettings(max_rows=100_000, max_age_s=60))
+    recorder.hello(TREND)
+    most = 0
+    for position in range(1, 301):
+        recorder.take(trend_reading(position))
+        most = max(most, recorder._columns.bytes)
+    assert most < 4096, "bytes close it under load"
+    closed = outbox.backlog.batches
+    assert closed > 4
+    recorder, outbox = opened(UplinkSettings(max_rows=10, max_age_s=60))
+    recorder.hello(TREND)
+    for position in range(301, 401):
+        recorder.take(trend_reading(position))
+    assert outbox.backlog.batches > closed, "rows do, at once where there are twenty times too many"
+    recorder, outbox = opened(UplinkSettings(max_rows=100_000, max_age_s=0.02))
+    recorder.hello(TREND)
+    recorder.take(trend_reading(401))
+    held = outbox.backlog.batches
+    time.sleep(0.03)
+    recorder.take(trend_reading(402))
+    assert outbox.backlog.batches > held, "age does while readings come"
+    recorder.take(trend_reading(403))
+    held = outbox.backlog.batches
+    time.sleep(0.03)
+    recorder.tick()
+    assert outbox.backlog.batches > held, "and while none come"
+
+
+def test_a_table_that_changes_while_the_outbox_refuses_waits_and_ends_no_thread(opened) -> None:
+    recorder, outbox = opened(AT_ONCE, max_bytes=3000, refuses=True)
+    recorder.hello(TREND)
+    while not recorder.full:
+        recorder.take(trend_reading(recorder.position() + 1))
+        time.sleep(0.01)
+    other = Hello(table=trend_table(machines=3), replayable=True)
+    changing = threading.Thread(target=recorder.hello, args=(other,))
+    changing.start()
+    changing.join(0.5)
+    assert changing.is_alive()
+    outbox.forget([Marks(epoch=outbox.epoch, mark=outbox.newest.sequence)])
+    changing.join(10)
+    assert not changing.is_alive()
+    assert recorder.tables.current == other.table
