@@ -144,9 +144,12 @@ class Hub:
         ready: dict[str, Any] = json.loads(line)
         return ready
 
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
     def die(self) -> None:
         """SIGKILL for the whole hub, and its disk is gone."""
-        self._end(signal.SIGKILL)
+        self.kill()
         shutil.rmtree(self.folder)
 
     def stop(self) -> None:

@@ -104,3 +104,11 @@ def test_a_fleet_that_runs_on_converges_with_the_restored_hub(
     actions = [row["action"] for row in hub.rows("SELECT action FROM audit ORDER BY id")]
     assert actions.count("hub.restored") == 1
     assert json.loads(hub.andon("verify", "--json", name="audit"))["broken"] is None
+
+    samples = stored(hub)
+    hub.kill()
+    assert hub.json("backup", str(state_root / "killed"))["database"]["devices"] == 2, (
+        "by its own database, started for it"
+    )
+    hub.start()
+    assert stored(hub) == samples
