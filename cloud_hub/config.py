@@ -80,6 +80,12 @@ class StoreSettings(_Settings):
     rollup_hour_days: float = Field(default=3650.0, gt=0)  # never less than rollup_minute_days
 
 
+class IngestSettings(_Settings):
+    """Each ingest process by itself."""
+
+    metrics_port: int = Field(default=0, ge=0, le=65535)  # on loopback, the next free one from it; 0: none
+
+
 class HubConfig(_Settings):
     state_dir: Path
     database_url: str = ""
@@ -87,6 +93,7 @@ class HubConfig(_Settings):
     web: WebSettings = WebSettings()
     devices: DeviceListenerSettings = DeviceListenerSettings()
     store: StoreSettings = StoreSettings()
+    ingest: IngestSettings = IngestSettings()
     ingest_processes: int = Field(default=1, ge=1, le=64)
     directive_days: float = Field(default=7.0, gt=0)  # until a directive nobody took expires
     clock: str = ""

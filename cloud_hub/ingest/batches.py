@@ -5,6 +5,7 @@ found by halving the group, and goes to quarantine alone: whatever one batch doe
 to us, the others and the next ones go on.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -37,10 +38,12 @@ class Batches:
             self._settled(readings, outcome)
 
     def _stored(self, readings: Sequence[Reading]) -> Outcome:
-        desk = self._desk
-        return desk.attempts.run(
+        desk, began = self._desk, time.monotonic()
+        outcome = desk.attempts.run(
             lambda connection: store_group(connection, readings, desk.tables, desk.times())
         )
+        desk.metrics.note(outcome, batches=len(readings), seconds=time.monotonic() - began)
+        return outcome
 
     def _settled(self, readings: Sequence[Reading], outcome: Outcome) -> None:
         self._consumer.acknowledge([reading.arrival for reading in readings])

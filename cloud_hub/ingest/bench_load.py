@@ -86,7 +86,7 @@ def write(
             load.total += sum(int(np.rint(item.values * SCALE).sum()) for item in series)
             if poison_every and number % poison_every == poison_every - 1:
                 kind = POISON[number // poison_every % len(POISON)]
-                out.write(_poison(fleet, at, series, kind))
+                out.write(_poison(fleet, number // poison_every % len(fleet.names), series, kind))
                 load.poison[kind] = load.poison.get(kind, 0) + 1
     return load
 

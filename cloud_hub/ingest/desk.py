@@ -9,6 +9,7 @@ from cloud_hub.ingest.attempts import Attempts
 from cloud_hub.ingest.directives import Publisher
 from cloud_hub.ingest.group import Times
 from cloud_hub.ingest.ledger import Stream
+from cloud_hub.ingest.metrics import Metrics
 from cloud_hub.ingest.news import News
 from cloud_hub.ingest.settling import Told, settle
 from cloud_hub.ingest.tables import Tables
@@ -30,6 +31,7 @@ class Desk:
         self.stopping = threading.Event()
         self.attempts = Attempts(database, self.stopping, self.tables.forget)
         self.news = News(publisher)
+        self.metrics = Metrics()
         self.clock = clock
         self._publisher = publisher
         self._store = store

@@ -29,6 +29,8 @@ def run(config: HubConfig) -> None:
 
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, stop)
+        if config.ingest.metrics_port:
+            service.metrics.serve(config.ingest.metrics_port)
         keeper.start()
         try:
             service.run()

@@ -17,6 +17,7 @@ from cloud_hub.ingest.batches import Batches
 from cloud_hub.ingest.collector import Collector, Group
 from cloud_hub.ingest.consumer import Consumer
 from cloud_hub.ingest.desk import Desk
+from cloud_hub.ingest.metrics import Metrics
 from cloud_hub.store.database import Database
 from wire.clock import Clock
 
@@ -31,10 +32,15 @@ class Service:
     def __init__(self, database: Database, consumer: Consumer, store: StoreSettings, clock: Clock) -> None:
         self._desk = Desk(database, consumer, store, clock)
         self._consumer = consumer
+        self._desk.metrics.watch(lambda: consumer.held_bytes)
         self._collector = Collector(consumer.take)
         self._batches = Batches(self._desk, consumer)
         self._announcements = Announcements(self._desk, consumer)
         self._listener = directives.Listener(database, consumer)
+
+    @property
+    def metrics(self) -> Metrics:
+        return self._desk.metrics
 
     def stop(self) -> None:
         """Finish the transaction in hand, then end."""
