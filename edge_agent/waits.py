@@ -8,7 +8,7 @@ waits longer still: each connection of one ends the other's, for ever.
 from dataclasses import dataclass
 from random import Random
 
-SETTLED_S = 5.0  # a connection that lived so long was a good one
+SHORT_S = 5.0  # a connection that ended sooner is as good as none
 LONGEST_TAKEN_S = 300.0
 UNDISTURBED_S = 900.0  # longer than the longest wait of a twin
 
@@ -27,14 +27,18 @@ class Backoff:
 
 
 class Reconnect:
-    """Seconds between two connections."""
+    """Seconds between two connections.
+
+    The waits begin anew after a connection that outlived two of the longest: one that ended sooner may
+    have been ended by a twin, which not every broker tells.
+    """
 
     def __init__(self, usual: Backoff, random: Random) -> None:
         self._usual = usual
         self._taken = Backoff(first_s=usual.longest_s, longest_s=max(usual.longest_s, LONGEST_TAKEN_S))
         self._random = random
         self._attempt = 0
-        self.taken = 0  # connections in a row that somebody with our name ended
+        self.taken = 0  # connections that somebody with our name ended, since we were undisturbed
 
     def after(self, lived_s: float, *, taken_over: bool) -> float:
         """How long to wait after a connection of ``lived_s`` seconds; 0 where there was none."""
@@ -43,6 +47,9 @@ class Reconnect:
             return self._taken.wait(self.taken - 1, self._random)
         if lived_s >= UNDISTURBED_S:
             self.taken = 0
-        wait = self._usual.wait(self._attempt if lived_s < SETTLED_S else 0, self._random)
-        self._attempt = self._attempt + 1 if lived_s < SETTLED_S else 1
+        if lived_s >= 3 * self._usual.longest_s:
+            self._attempt = 0
+        wait = self._usual.wait(self._attempt, self._random)
+        if lived_s < SHORT_S:
+            self._attempt += 1
         return wait

@@ -39,6 +39,7 @@ def test_a_small_file_is_enough(tmp_path: Path) -> None:
             GOOD + "\n[uplink]\nwindow = 0\n",
             "uplink.window: input should be greater than or equal to 1, got 0",
         ),
+        (GOOD + "\n[uplink]\nmax_bytes_per_s = -1\n", "uplink.max_bytes_per_s: input should be greater"),
         (GOOD + "\n[uplink]\nresend_s = 90\n", "expected uplink.resend_s up to uplink.resend_max_s"),
         (GOOD + '\n[outbox]\nwhen_full = "panic"\n', "outbox.when_full"),
         ('clock = "tomorrow"\n' + GOOD, "expected START,FACTOR"),
