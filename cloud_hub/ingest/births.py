@@ -7,7 +7,7 @@ retired: then the new device is its replacement.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg.types.json import Jsonb
 
@@ -24,6 +24,8 @@ QUERIES = load_queries("cloud_hub.ingest", "births.sql")
 _LOCK_SPACE = 0x6269  # "bi"
 _LATEST_US = 253_000_000_000_000_000  # in the year 9987; what PostgreSQL and Python both can write
 _BIGGEST = 1 << 63
+OUTBOX_LOST = "outbox-lost"
+TOGETHER = timedelta(seconds=60)  # samples of one batch are at most this far apart (uplink.max_age_s)
 
 
 class MachineTakenError(MessageError):
@@ -145,12 +147,15 @@ def _keep_signals(connection: Connection, table: SignalTable, machines: Sequence
 
 
 def _note_epochs(connection: Connection, device: int, birth: Birth, now: datetime) -> None:
-    """Open the epochs a birth names, oldest first, and see that the current one was never left before."""
+    """Open the epochs a birth names, oldest first; see whether the one before it is gone, and that the
+    current one was never left before."""
     epochs = [to_store(item.epoch) for item in birth.epochs]
     connection.execute(QUERIES["open_epochs_of_birth"], {"device": device, "epochs": epochs, "now": now})
     if epochs:
         detail = f"epoch {birth.epochs[-1].epoch} came back after another: an outbox was cloned"
         values = {"device": device, "epoch": epochs[-1], "detail": detail, "now": now}
+        lost = {**values, "epochs": epochs, "reason": OUTBOX_LOST, "together": TOGETHER}
+        connection.execute(QUERIES["lose_outbox"], lost)
         connection.execute(QUERIES["revive"], values)
         connection.execute(QUERIES["supersede"], values)
 

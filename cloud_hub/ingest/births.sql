@@ -63,6 +63,35 @@ INSERT INTO incident (kind, device, detail, opened)
 SELECT 'two-devices-one-name', device, %(detail)s, %(now)s FROM revived
 ON CONFLICT DO NOTHING;
 
+-- lose_outbox
+-- An epoch that was the current one and is named no more: its outbox is gone (a wiped disk, an older image), and
+-- with it what was written after the newest that came. Of a device that is seldom heard one gap grows.
+WITH gone AS (
+    SELECT max(last_seen) AS heard FROM mark
+     WHERE device = %(device)s AND superseded IS NULL AND epoch <> ALL (%(epochs)s::bigint[])
+    HAVING count(*) > 0
+), newest AS (
+    SELECT max(latest.time) AS time
+      FROM latest
+      JOIN signal ON signal.id = latest.signal
+      JOIN machine ON machine.id = signal.machine
+     WHERE machine.device = %(device)s
+), lost AS (
+    -- What came of the new outbox before this birth must not hide what the old one held: hence also when that was heard.
+    SELECT least(coalesce(newest.time - %(together)s::interval, device.enrolled, device.added),
+                 gone.heard, %(now)s::timestamptz) AS since
+      FROM gone, newest, device WHERE device.id = %(device)s
+), extended AS (
+    UPDATE gap SET to_time = %(now)s, noted = %(now)s
+      FROM lost
+     WHERE gap.device = %(device)s AND gap.reason = %(reason)s AND gap.epoch IS NULL
+       AND gap.from_time <= lost.since AND gap.to_time >= lost.since
+    RETURNING gap.id
+)
+INSERT INTO gap (device, from_time, to_time, reason, noted)
+SELECT %(device)s, lost.since, %(now)s, %(reason)s, %(now)s
+  FROM lost WHERE NOT EXISTS (SELECT FROM extended);
+
 -- supersede
 UPDATE mark SET superseded = %(now)s
  WHERE device = %(device)s AND epoch <> %(epoch)s AND superseded IS NULL;
