@@ -68,6 +68,7 @@ def _outbox(outbox: Outbox) -> dict[str, Any]:
         "batches": outbox.backlog.batches,
         "bytes": outbox.backlog.bytes,
         "dropped": outbox.dropped,
+        "oldest_us": outbox.oldest_us(),
         "floors": [
             {"epoch": str(item.epoch), "floor": item.floor, "next": item.next} for item in outbox.floors()
         ],

@@ -11,10 +11,9 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count, groupby, repeat
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from edge_agent import outbox_losses
 from edge_agent.draft import Draft, Packed, loss_draft
@@ -22,41 +21,20 @@ from edge_agent.errors import OutboxError, OutboxFullError
 from edge_agent.outbox_epochs import Epochs
 from edge_agent.outbox_file import Damage, connect, load_queries, open_file
 from edge_agent.outbox_forgetting import Forgetting, move_log
-from edge_agent.outbox_losses import SEQUENCE_BITS, Dropping
+from edge_agent.outbox_keys import Backlog, Key, Queued
+from edge_agent.outbox_losses import Dropping
 from edge_agent.outbox_room import Room, is_full
 from edge_agent.outbox_writing import ROW_BYTES, Row, Work, write
 from wire.batch import BatchClass
 from wire.codec import seal_all
 from wire.messages import EpochFloor, Marks
 
+__all__ = ["Backlog", "Key", "Outbox", "Queued"]
+
 CLASSES = {item: number for number, item in enumerate(BatchClass)}
 ALARM_SHARE = 8  # of the budget, which what comes with an alarm may exceed
 COMMIT_BYTES = 24 << 10  # what a commit adds to the log beside payloads, about
 SQL = load_queries("outbox.sql")
-
-
-class Key(NamedTuple):
-    """One batch on this device; keys ascend with age, the oldest first."""
-
-    number: int  # of the epoch, in the order of opening
-    sequence: int
-
-    @property
-    def id(self) -> int:
-        return (self.number << SEQUENCE_BITS) + self.sequence
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Queued:
-    key: Key
-    alarm: bool
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
-    batches: int
-    bytes: int
 
 
 class Outbox:
@@ -140,7 +118,7 @@ class Outbox:
         with self._lock:
             rows = self._db.execute(query, {"id": key.id, "limit": limit})
             return [
-                Queued(key=_key(identity), alarm=worth == 0, payload=payload)
+                Queued(key=Key.of(identity), alarm=worth == 0, payload=payload)
                 for identity, worth, payload in rows
             ]
 
@@ -198,6 +176,12 @@ class Outbox:
         """The last batch that was committed, whatever became of it; sequence 0 before the first."""
         return Key(self._number, self._next - 1)
 
+    def oldest_us(self) -> int:
+        """From when on the hub may lack something; 0 where nothing waits."""
+        with self._lock:
+            row = self._db.execute(SQL["oldest"]).fetchone()
+        return int(row[0]) if row else 0
+
     @property
     def disk_full(self) -> bool:
         """Whether the disk, and not the budget, limits it now."""
@@ -228,7 +212,7 @@ class Outbox:
     def _seal(self, packed: Sequence[Packed]) -> list[Row]:
         if self._floor is None:
             (lowest,) = self._db.execute(SQL["first_from"], {"id": Key(self._number, 1).id}).fetchone()
-            self._floor = self._next if lowest is None else _key(lowest).sequence
+            self._floor = self._next if lowest is None else Key.of(lowest).sequence
         rows: list[Row] = []
         for _, alike in groupby(packed, Packed.kind):
             items, sequence = list(alike), self._next + len(rows)
@@ -293,7 +277,3 @@ class Outbox:
         if is_full(error):
             return OutboxFullError(f"the disk under {self._path} is full")
         return OutboxError(f"{self._path} cannot be written: {error}")
-
-
-def _key(identity: int) -> Key:
-    return Key(*divmod(identity, 1 << SEQUENCE_BITS))

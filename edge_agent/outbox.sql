@@ -32,6 +32,9 @@ SELECT min(id) FROM batch WHERE id >= :id;
 -- held
 SELECT count(*), coalesce(sum(length(payload)), 0) FROM batch;
 
+-- oldest
+SELECT from_us FROM batch ORDER BY id LIMIT 1;
+
 -- insert_batch
 INSERT INTO batch (id, class, from_us, to_us, payload) VALUES (?, ?, ?, ?, ?);
 

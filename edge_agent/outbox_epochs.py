@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from edge_agent.outbox_file import load_queries, transaction
-from edge_agent.outbox_losses import SEQUENCE_BITS
+from edge_agent.outbox_keys import Key
 from edge_agent.outbox_room import is_full
 from wire.messages import EpochFloor, Marks
 
@@ -60,7 +60,7 @@ class Epochs:
         return tuple(
             EpochFloor(
                 epoch=int.from_bytes(epoch),
-                floor=upcoming if lowest is None else lowest % (1 << SEQUENCE_BITS),
+                floor=upcoming if lowest is None else Key.of(lowest).sequence,
                 next=upcoming,
             )
             for epoch, upcoming, lowest in self._db.execute(SQL["floors"])

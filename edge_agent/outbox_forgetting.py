@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.outbox_file import connect, load_queries, transaction
-from edge_agent.outbox_losses import SEQUENCE_BITS
+from edge_agent.outbox_keys import SEQUENCE_BITS, Key
 from edge_agent.outbox_room import is_full
 from wire.messages import Marks
 
 LOG_BYTES = 4 << 20  # of the log, before it is moved into the file
 MOST_WAITING = 4096  # marks; an epoch's newest one says nearly all of the older ones
+LAST = (1 << SEQUENCE_BITS) - 1  # sequence
 SQL = load_queries("outbox.sql")
 
 
@@ -70,9 +71,9 @@ class Forgetting:
 
     def _settle(self, number: int, marks: Marks) -> Forgotten:
         batches = payloads = 0
-        epoch = number << SEQUENCE_BITS
+        epoch = Key(number, 0).id
         for first, last in ((1, marks.mark), *marks.beyond):
-            place = {"first": epoch + first, "last": epoch + min(last, (1 << SEQUENCE_BITS) - 1)}
+            place = {"first": epoch + first, "last": epoch + min(last, LAST)}
             count, size = self._db.execute(SQL["range_held"], place).fetchone()
             if count:
                 self._db.execute(SQL["forget_range"], place)

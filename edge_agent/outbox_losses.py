@@ -9,12 +9,12 @@ import sqlite3
 from dataclasses import dataclass, field
 
 from edge_agent.outbox_file import load_queries
+from edge_agent.outbox_keys import Key
 from wire.batch import BatchClass, GapEvent
 
 REASON = "disk-full"
 MOST_TOLD = 500  # gaps in one batch
 AT_ONCE = 32
-SEQUENCE_BITS = 40  # of a batch's id, below its epoch's number
 DROPPABLE = range(len(BatchClass) - 1, 0, -1)  # classes, the least precious first
 SQL = load_queries("outbox.sql")
 
@@ -52,7 +52,7 @@ class Dropping:
 
     def _drop(self, identity: int, loss: dict[str, object]) -> None:
         self.db.execute(SQL["forget_range"], {"first": identity, "last": identity})
-        row = {**loss, "sequence": identity & ((1 << SEQUENCE_BITS) - 1)}
+        row = {**loss, "sequence": Key.of(identity).sequence}
         if not self.db.execute(SQL["extend_loss"], row).rowcount:
             self.db.execute(SQL["insert_loss"], row)
 

@@ -7,7 +7,8 @@ from functools import cached_property
 
 from edge_agent import outbox_losses
 from edge_agent.outbox_file import load_queries, transaction
-from edge_agent.outbox_losses import SEQUENCE_BITS, Dropping
+from edge_agent.outbox_keys import Key
+from edge_agent.outbox_losses import Dropping
 
 ALARM = 0  # the class of alarms, gaps and reports
 ROW_BYTES = 120  # what a batch costs beside its payload
@@ -56,8 +57,8 @@ def write(db: sqlite3.Connection, work: Work, *, excess: int, oldest: Mapping[in
             first, last = work.rows[0][0], work.rows[-1][0]
             dropping.shrink(excess, least=max(1, *work.classes), end=first)
             db.executemany(SQL["insert_batch"], work.rows)
-            number, sequence = divmod(last, 1 << SEQUENCE_BITS)
-            db.execute(SQL["set_next"], {"next": sequence + 1, "number": number})
+            newest = Key.of(last)
+            db.execute(SQL["set_next"], {"next": newest.sequence + 1, "number": newest.number})
             dropping.shrink(excess, end=last + 1)
         db.executemany(SQL["set_position"], work.positions.items())
         db.executemany(SQL["set_state"], work.states.items())

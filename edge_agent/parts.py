@@ -82,7 +82,7 @@ class Parts:
     def _recorder(self, config: AgentConfig, clock: Clock) -> Recorder:
         """Where the outbox was damaged, the position is what can be read of it, else the last status's."""
         damage = self.outbox.damage
-        told, newest_us = status.last_position(config.state_dir, config.device) if damage else (0, 0)
+        told, since_us = status.last_position(config.state_dir, config.device) if damage else (0, 0)
         recorder = Recorder(
             source=config.device,
             outbox=self.outbox,
@@ -93,7 +93,7 @@ class Parts:
         )
         if damage:
             log.error("outbox damaged", kept_as=str(damage.kept_as), reason=damage.reason)
-            recorder.note_gap("outbox-damaged", newest_us or clock.now_us(), clock.now_us())
+            recorder.note_gap("outbox-damaged", since_us or clock.now_us(), clock.now_us())
         return recorder
 
     def _features_of(self, machine_class: str) -> Features | None:

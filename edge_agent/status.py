@@ -37,10 +37,15 @@ def read(state_dir: Path) -> dict[str, Any]:
 
 
 def last_position(state_dir: Path, source: str) -> tuple[int, int]:
-    """Position and time of the newest reading that the last status knew; zeros where there is none."""
+    """Position of the newest reading that the last status knew, and from when on the hub may lack some.
+
+    Zeros where there is no status.
+    """
     try:
-        row = read(state_dir)["sources"][source]
-        return int(row["position"]), int(row["newest_us"])
+        found = read(state_dir)
+        row, waiting_us = found["sources"][source], int(found["outbox"].get("oldest_us", 0))
+        newest_us = int(row["newest_us"])
+        return int(row["position"]), min(waiting_us or newest_us, newest_us)
     except (StatusError, KeyError, TypeError, ValueError):
         return 0, 0
 

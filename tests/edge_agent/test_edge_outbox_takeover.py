@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent import outbox_file
+from edge_agent import outbox_file, status
 from edge_agent.draft import Draft
 from edge_agent.outbox import Key, Outbox
 from edge_agent.outbox_losses import untold
@@ -168,3 +168,17 @@ def test_what_was_lost_is_told_from_an_older_layout_too(path: Path) -> None:
     ((gap),) = untold(db, 0)
     db.close()
     assert (gap.epoch, gap.first_sequence, gap.last_sequence, gap.from_us, gap.to_us) == (76, 1, 2, 10, 20)
+
+
+def test_a_damaged_outbox_is_a_gap_from_the_oldest_reading_that_waited_in_it(tmp_path: Path) -> None:
+    told = {"sources": {"a": {"position": 9, "newest_us": 500}}, "outbox": {"oldest_us": 200}}
+    status.write(tmp_path, told)
+    assert status.last_position(tmp_path, "a") == (9, 200)
+    status.write(tmp_path, told | {"outbox": {"oldest_us": 0}})
+    assert status.last_position(tmp_path, "a") == (9, 500), "nothing waited"
+    assert status.last_position(tmp_path, "b") == (0, 0)
+    outbox = Outbox.open(tmp_path / "outbox.db", max_bytes=ROOMY)
+    assert outbox.oldest_us() == 0
+    outbox.commit([samples(300), samples(200)], now_us=0)
+    assert outbox.oldest_us() == 300
+    outbox.close()
