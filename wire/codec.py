@@ -27,6 +27,7 @@ from wire.errors import (
     UnknownSchemaError,
 )
 from wire.events import check_evidence, from_message, to_message
+from wire.frame import MAGIC as ZSTD
 from wire.frame import ZSTD_LEVEL, Limits, check_parts, pack, unpack
 
 __all__ = ["SCHEMA", "ZSTD_LEVEL", "Limits", "decode", "encode", "encode_body", "header", "seal", "seal_all"]
@@ -98,7 +99,7 @@ def decode(payload: bytes, *, limits: Limits = _LIMITS) -> Batch:
     ``limits`` are enforced before memory is taken. The series come as ``SampleColumns``.
     """
     _check_length(payload, limits)
-    if payload[:4] == first_schema.MAGIC:
+    if payload[:4] == ZSTD:
         first = first_schema.parse(payload, limits)
         return _batch(_checked(first), first_schema.to_series(first, limits), first, limits)
     schema, head, place = _head(payload)
@@ -119,7 +120,7 @@ def header(payload: bytes, *, limits: Limits = _LIMITS) -> Header:
     Batches of schema 1 have to be unpacked for it, within ``limits``.
     """
     _check_length(payload, limits)
-    if payload[:4] == first_schema.MAGIC:
+    if payload[:4] == ZSTD:
         return _header(_checked(first_schema.parse(payload, limits)))
     return _header(_head(payload)[1])
 

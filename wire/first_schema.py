@@ -21,7 +21,6 @@ from wire.frame import Limits, check_parts, unpack
 from wire.times import LATEST
 
 SCHEMA = 1
-MAGIC = b"\x28\xb5\x2f\xfd"  # of zstd
 
 
 def parse(payload: bytes, limits: Limits) -> pb.Batch:

@@ -17,6 +17,8 @@ from wire.errors import (
 )
 
 ZSTD_LEVEL = 1
+MAGIC = b"\x28\xb5\x2f\xfd"  # of a zstd frame
+EMPTY_BYTES = 25  # the longest frame with nothing in it: 18 of header, 3 of block, 4 of checksum
 
 # What the zstd library calls the ways in which one frame can be wrong.
 _NAMES: tuple[tuple[str, type[MessageError]], ...] = (
@@ -62,11 +64,13 @@ def unpack(frame: bytes | memoryview, limits: Limits) -> bytes:
         size = zstandard.frame_content_size(frame)
     except zstandard.ZstdError as error:
         raise NotABatchError(f"not a zstd frame: {error}") from error
-    if size < 0:
+    if size < 0 or frame[:4] != MAGIC:
         raise NotABatchError("expected a zstd frame that states its size")
     if size > limits.plain_bytes:
         raise TooLargeError(f"expected at most {limits.plain_bytes} bytes unpacked, got {size}")
     try:
+        if not size:
+            return _nothing(frame)
         return _contexts.decompressor.decompress(
             frame, max_output_size=limits.plain_bytes, allow_extra_data=False
         )
@@ -74,6 +78,18 @@ def unpack(frame: bytes | memoryview, limits: Limits) -> bytes:
         said = str(error)
         kind = next((kind for words, kind in _NAMES if words in said), DamagedError)
         raise kind(f"zstd frame of {size} bytes: {said}") from error
+
+
+def _nothing(frame: bytes | memoryview) -> bytes:
+    """What a frame holds that states to be empty: the library takes its word and does not look."""
+    reader = _contexts.decompressor.decompressobj()
+    if reader.decompress(frame[:EMPTY_BYTES]):
+        raise FalseSizeError("expected an empty zstd frame, got one with something in it")
+    if not reader.eof:
+        raise TruncatedError("zstd frame of 0 bytes is cut short")
+    if reader.unused_data or len(frame) > EMPTY_BYTES:
+        raise TrailingDataError("expected one zstd frame, got more behind an empty one")
+    return b""
 
 
 def check_parts(plain: bytes, limits: Limits) -> None:

@@ -21,7 +21,6 @@ from wire.samples import from_message, to_message
 EXTREME = [-(2**63), -(2**63) + 1, -1, 0, 1, 2**62, 2**63 - 2, 2**63 - 1]
 ODD = [0.0, -0.0, 5e-324, -5e-324, 2.2e-308, 1.7976931348623157e308, np.inf, -np.inf, 2.0**31, 0.1 + 0.2]
 SECOND = 1_000_000
-RECORDING = Path(__file__).parents[3] / "shared/data/skab/valve1/0.csv"
 
 # What schema 1 wrote on 2026-11-23: four series' worth of everything, a row, an event.
 FIRST = base64.b64decode(
@@ -164,9 +163,8 @@ def test_a_thousand_printed_samples_cost_less_than_four_bytes_each_and_noise_les
             assert len(encode(batch(series=series))) <= most * 1000
 
 
-@pytest.mark.skipif(not RECORDING.is_file(), reason="the SKAB recording is not on this machine")
-def test_a_recording_with_its_own_times_costs_less_than_four_bytes_a_sample() -> None:
-    with RECORDING.open() as lines:
+def test_a_recording_with_its_own_times_costs_less_than_four_bytes_a_sample(recorded_data: Path) -> None:
+    with (recorded_data / "skab/valve1/0.csv").open() as lines:
         rows = [row[:9] for row in csv.reader(lines, delimiter=";")][1:1001]
     times = np.array([row[0] for row in rows], "datetime64[us]").astype(np.int64)
     table = np.array([row[1:] for row in rows], np.float64)
