@@ -106,10 +106,11 @@ def judge(world: World) -> Verdict:
     truth = {feed: produced(world.truth, feed) for feed in world.feeds.names}
     there, told = stored(world), gaps(world)
     np.save(world.root / "stored.npy", there)
-    rows = {"gaps": told, "windows": world.notes.windows}
-    (world.root / "explanations.json").write_text(
-        json.dumps({name: list(map(asdict, each)) for name, each in rows.items()}, indent=1)
-    )
+    rows = {
+        "gaps": [asdict(gap) for gap in told],
+        "windows": [asdict(window) for window in world.notes.windows],
+    }
+    (world.root / "explanations.json").write_text(json.dumps(rows, indent=1))
     return compare(truth, there, gaps=told, windows=world.notes.windows, seen=world.tap.seen())
 
 
