@@ -13,9 +13,6 @@ from pathlib import Path
 from firmware_configs.host import Check, State, ask_python
 
 EXTRA = "pip install 'andon[hub]'"
-TIMESCALE = "SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'"
-EDITIONS = {"timescale": "Community edition", "apache": "Apache edition"}
-NO_TIMESCALE = "native partitions do its work; for compression, use a server with TimescaleDB Community"
 
 
 def checks(*, quick: bool) -> list[Check]:
@@ -23,7 +20,9 @@ def checks(*, quick: bool) -> list[Check]:
     if importlib.util.find_spec("psycopg") is None or importlib.util.find_spec("flask") is None:
         found = "the hub's libraries are not installed"
         return [Check(name="hub", state=State.WARNING, found=found, remedy=f"for a hub: {EXTRA}")]
-    database = _database()
+    from cloud_hub.doctor_database import database_checks  # noqa: PLC0415 - needs the hub's libraries
+
+    database = database_checks()
     needed = not any(check.name == "database" and check.state is State.OK for check in database)
     postgres = _embedded_postgres(quick=quick, needed=needed)
     return [_broker(), postgres, *database, *_left_behind(), _training(quick=quick)]
@@ -76,49 +75,6 @@ def _tried() -> str:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
         sweep()
-
-
-def _database() -> list[Check]:
-    """The database of the hub that is configured here; one that is named and does not answer is a fault."""
-    from cloud_hub.config import HubConfig  # noqa: PLC0415 - needs the hub's libraries
-    from cloud_hub.errors import HubError  # noqa: PLC0415 - needs the hub's libraries
-    from cloud_hub.store import capabilities  # noqa: PLC0415 - needs the hub's libraries
-
-    named = False
-    try:
-        config = HubConfig.load()
-        named = bool(config.database_url)
-        with config.database(most=1) as database, database.connect() as connection:
-            version = connection.info.server_version
-            timescale = connection.execute(TIMESCALE).fetchone()
-            kept = {name: (each.value, each.detail) for name, each in capabilities.kept(connection).items()}
-    except HubError as error:
-        state = State.MISSING if named else State.WARNING
-        return [Check(name="database", state=state, found=str(error), required=named)]
-    found = f"PostgreSQL {version // 10_000}.{version % 10_000} answers"
-    return [Check(name="database", state=State.OK, found=found, required=True), _timescale(timescale, kept)]
-
-
-def _timescale(row: dict[str, object] | None, kept: dict[str, tuple[str, str]]) -> Check:
-    """What the migration found and made of it; ``kept`` has a value and a detail by name."""
-    name = "TimescaleDB"
-    if row is None:
-        return Check(name=name, state=State.WARNING, found="not on this server", remedy=NO_TIMESCALE)
-    if not kept:
-        found = f"{row['default_version']} is installed; `andon hub migrate` finds out whether it works"
-        return Check(name=name, state=State.OK, found=found)
-    tables, detail = kept["time_tables"]
-    if tables == "partitions":
-        found = f"{row['default_version']} is installed and not used: {detail}"
-        return Check(name=name, state=State.WARNING, found=found, remedy=NO_TIMESCALE)
-    version, edition = kept["timescaledb"][0], kept["timescaledb_license"][0]
-    found = f"{version}, {EDITIONS.get(edition, edition)}, {tables}"
-    if kept["columnstore"][0] == "no":
-        remedy = (
-            "columnstore, continuous aggregates and policies need the Community edition; the hub needs none"
-        )
-        return Check(name=name, state=State.WARNING, found=found, remedy=remedy)
-    return Check(name=name, state=State.OK, found=found)
 
 
 def _left_behind() -> list[Check]:

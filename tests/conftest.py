@@ -166,7 +166,11 @@ def _timescale(script: str) -> Iterator[str]:
     """A server that ends with our end of its standard input, however we end."""
     command = [sys.executable, REPOSITORY / ".ci" / "timescale" / script, "run"]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     ) as process:
         said = process.stdout.readline()
         if not said:

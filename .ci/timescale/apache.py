@@ -151,8 +151,10 @@ def _workplace() -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix="andon-timescale-"))
     with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield place
-        shutil.rmtree(place, ignore_errors=True)
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def run() -> None:

@@ -15,6 +15,8 @@ from cloud_hub.store.database import Connection, load_queries
 OLDEST = 15
 QUERIES = load_queries("cloud_hub.store", "migrate.sql")
 
+LICENSED = ("columnstore", "continuous_aggregates", "retention_policies")  # what the Apache edition refuses
+
 HYPERTABLES = "hypertables"
 PARTITIONS = "partitions"
 
@@ -57,6 +59,19 @@ def kept(connection: Connection) -> dict[str, Capability]:
     return {each["name"]: Capability(**each) for each in rows}
 
 
+def seen(connection: Connection) -> dict[str, str]:
+    """What the server says of TimescaleDB now: ``available``; where in use, ``version`` and ``license``."""
+    found = {}
+    for name, query in (("available", "timescale_available"), ("version", "timescale_installed")):
+        row = connection.execute(QUERIES[query]).fetchone()
+        if row is not None:
+            found[name] = str(next(iter(row.values())))
+    row = connection.execute(QUERIES["timescale_license"]).fetchone()
+    if row is not None and row["license"]:
+        found["license"] = str(row["license"])
+    return found
+
+
 def _server(connection: Connection) -> Capability:
     version = connection.info.server_version
     if version < OLDEST * 10_000:
@@ -95,14 +110,13 @@ def _timescale(connection: Connection) -> Capability:
 
 def _license(connection: Connection, tables: str) -> tuple[Capability, ...]:
     """What the licence in force allows beyond hypertables."""
-    names = ("columnstore", "continuous_aggregates", "retention_policies")
     if tables == PARTITIONS:
         return tuple(
-            Capability(name=name, value="no", detail="needs TimescaleDB's hypertables") for name in names
+            Capability(name=name, value="no", detail="needs TimescaleDB's hypertables") for name in LICENSED
         )
     row = connection.execute("SHOW timescaledb.license").fetchone()
     edition = str(next(iter(row.values()))) if row else "unknown"
     allowed = "yes" if edition == "timescale" else "no"
     detail = "" if allowed == "yes" else "not under TimescaleDB's Apache licence"
-    found = [Capability(name=name, value=allowed, detail=detail) for name in names]
+    found = [Capability(name=name, value=allowed, detail=detail) for name in LICENSED]
     return (Capability(name="timescaledb_license", value=edition), *found)

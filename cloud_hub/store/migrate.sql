@@ -12,6 +12,10 @@ SELECT name FROM pg_settings WHERE starts_with(name, 'timescaledb.') LIMIT 1;
 -- timescale_installed
 SELECT extversion AS version FROM pg_extension WHERE extname = 'timescaledb';
 
+-- timescale_license
+-- Null where the library is not loaded.
+SELECT current_setting('timescaledb.license', true) AS license;
+
 -- make_ledger
 CREATE TABLE IF NOT EXISTS migration (
     name     text PRIMARY KEY,

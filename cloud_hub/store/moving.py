@@ -75,8 +75,8 @@ def _refuse_used(connection: Connection, which: str) -> None:
         if time.monotonic() > deadline:
             names = f" ({row['names']})" if row["names"] else ""
             raise ConflictError(
-                f"{row['number']} other connections use the {which} database{names}: stop every process of the"
-                " hub, wherever it runs, above all ingest"
+                f"{row['number']} other connections use the {which} database{names}: stop every process"
+                " of the hub, wherever it runs, above all ingest"
             )
         time.sleep(0.05)
         connection.execute("SELECT pg_stat_clear_snapshot()")

@@ -107,10 +107,8 @@ def _refuse_what_needs_community(connection: Connection) -> None:
 def _rollups(connection: Connection, *, rollups_come: bool) -> Capability:
     if not _count(connection, "continuous"):
         row = connection.execute(QUERIES["rolled_up"]).fetchone()
-        if row is None or row["yes"]:
-            why = (
-                "made before the Community edition was there, and their samples may be gone: the hub goes on"
-            )
+        if rollups_come or row is None or row["yes"]:
+            why = "there are rollups that the hub made, whose samples may be gone: it goes on making them"
             return Capability(name="rollups", value=JOBS, detail=why)
         connection.execute(_text("timescale_continuous.sql"), prepare=False)
     return Capability(name="rollups", value=CONTINUOUS, detail="refreshed by the hub as samples come")

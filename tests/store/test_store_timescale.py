@@ -11,7 +11,7 @@ import pytest
 
 from cloud_hub.config import HubConfig, StoreSettings
 from cloud_hub.errors import ConfigError
-from cloud_hub.store import capabilities, charts, facts, fleet, partitions
+from cloud_hub.store import capabilities, charts, facts, fleet, partitions, rollups
 from cloud_hub.store.database import Connection, Database
 from cloud_hub.store.migrate import migrate
 from tests.ingest.ingest_world import Process, Sender, add_device, count, mark_of, now_us, reasons, table_of
@@ -154,6 +154,52 @@ def test_processes_that_need_the_same_new_chunk_at_once_all_store(store: Databas
     for thread in threads:
         thread.join()
     assert facts.facts(store).samples_by_device == {each.name: 12 for each in senders}
+
+
+def test_processes_that_get_the_same_batches_at_once_store_them_once(store: Database) -> None:
+    senders = [Sender(epoch=number) for number in range(1, 4)]
+    Process(store).born(senders[0])
+    batches = [
+        each.arrival(each.samples([1.0, 2.0, 3.0], start=now_us() - day * DAY_US))
+        for day in range(6)
+        for each in senders
+    ]
+
+    def deliver(order: int) -> None:
+        process = Process(store)
+        for first in range(0, len(batches), 3):
+            process.take(*batches[first : first + 3][::order])
+
+    threads = [threading.Thread(target=deliver, args=(order,)) for order in (1, -1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (count(store, "sample"), reasons(store)) == (3 * len(batches), {})
+
+
+def test_rollups_are_made_on_hypertables_and_outlive_their_samples(
+    store: Database, connection: Connection
+) -> None:
+    process, sender = Process(store), Sender()
+    process.born(sender)
+    settings, clock = StoreSettings(), Clock.real()
+    values = np.sin(np.arange(20_000) / 500)
+    values[777] = -50.0
+    start = now_us() - 5 * DAY_US
+    process.take(sender.arrival(sender.samples(values, start=start)))
+    assert rollups.turn(connection, settings, clock) == 1
+    assert count(store, "touched") == 0
+    late = sender.samples([70.0], start=start + 500)
+    process.take(sender.arrival(late))
+    span = to_datetime(start - DAY_US), to_datetime(start + DAY_US)
+    shown = charts.series(store, "pump-1", "temperature", *span)
+    assert (min(shown.low), max(shown.high)) == (-50.0, 70.0)
+    rollups.turn(connection, settings, clock)
+    connection.execute("SELECT drop_chunks('sample', older_than => now())")
+    assert count(store, "sample") == 0
+    hour = store.row("SELECT sum(count) AS n, min(low) AS low, max(high) AS high FROM rollup_hour")
+    assert (hour["n"], hour["low"], hour["high"]) == (20_001, -50.0, 70.0)
 
 
 def test_closed_chunks_are_indexed_and_old_ones_dropped(store: Database, connection: Connection) -> None:
