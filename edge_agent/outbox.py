@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import count, groupby, repeat
+from itertools import count, groupby
 from pathlib import Path
 from typing import Self
 
@@ -218,10 +218,11 @@ class Outbox:
             items, sequence = list(alike), self._next + len(rows)
             header = items[0].header(epoch=self.epoch, sequence=sequence, floor=self._floor)
             payloads = seal_all(header, [item.body for item in items])
-            ids = count(Key(self._number, sequence).id)
-            worth = repeat(CLASSES[header.batch_class])
-            starts, ends = [item.from_us for item in items], [item.to_us for item in items]
-            rows += zip(ids, worth, starts, ends, payloads, strict=False)
+            worth, first = CLASSES[header.batch_class], Key(self._number, sequence).id
+            rows += [
+                (identity, worth, item.from_us, item.to_us, payload)
+                for identity, item, payload in zip(count(first), items, payloads, strict=False)
+            ]
         return rows
 
     def _check_room(self, work: Work) -> None:
