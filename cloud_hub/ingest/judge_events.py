@@ -28,13 +28,13 @@ class EventRules:
 
     def problem(self, event: Event) -> str:
         """What is wrong with ``event``; nothing where it can be kept."""
+        if isinstance(event, GapEvent):  # when it was told is not kept: a clock that is ahead costs no gap
+            return self._wrong_gap(event)
         if problem := self._wrong_time(event.time_us):
             return problem
         match event:
             case AlarmEvent():
                 return self._wrong_alarm(event)
-            case GapEvent():
-                return self._wrong_gap(event)
             case ReportEvent():
                 return _wrong_report(event)
 
