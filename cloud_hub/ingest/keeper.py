@@ -18,7 +18,7 @@ from wire.clock import Clock
 
 log = structlog.get_logger()
 
-EVERY_S = 5.0
+EVERY_S = 2.0  # what came since is read in full by charts, for BRIN has no summary of it
 RESTS = 2.0  # times as long as it worked
 
 

@@ -29,7 +29,7 @@ QUICK = Scale(slow=50, fast_hz=8)
 SPANS = {"10 min": timedelta(minutes=10), "24 h": timedelta(hours=24), "7 d": timedelta(days=7)}
 CHART_BAR, LATEST_BAR = "<= 200", "<= 20"  # ms, of the slowest but a twentieth
 BUSY = "while ingest writes at half its maximum"
-TEND_S = 5.0
+TEND_S = 2.0  # as the keeper of ingest
 
 Rows = Iterator[dict[str, Any]]
 
