@@ -46,7 +46,7 @@ def _address(config: HubConfig) -> BrokerAddress:
             host=config.broker.host,
             port=config.broker.port,
             tls=_tls(config, check_name=True),
-            access=BrokerAccess(group=_access(config).group),
+            access=_access(config),
         )
     endpoints: Endpoints = config.endpoints()
     if not endpoints.hub_port:
