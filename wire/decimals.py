@@ -22,7 +22,7 @@ SHORT, EXACT = 254, 255  # forms of values: float32, float64; a smaller one is a
 POWERS = np.array([float(f"1e{decimals}") for decimals in range(23)])  # a float64 holds no larger one exactly
 DECIMAL_FORMS = bytes(range(len(POWERS)))
 # Which are tried: none, or as many as instruments print; a larger mantissa than 32 bits hold never fits.
-TRIED = POWERS[:13, None]
+TRIED = POWERS[:11, None]
 DIVISORS = np.ones(256)  # by form
 DIVISORS[: len(POWERS)] = POWERS
 FORMS = np.array([*range(len(TRIED)), SHORT], np.uint8)

@@ -84,9 +84,9 @@ def from_message(message: pb.Samples, limits: Limits) -> SampleColumns:
         _allow(count * many, limits)
         return SampleColumns(
             signals=signals,
-            offsets=np.arange(many + 1) * count,
+            offsets=np.arange(0, count * many + 1, count) if count else np.zeros(many + 1, np.int64),
             times=times.read_together(start, step, count, many),
-            values=_values(message, np.full(many, count), count * many),
+            values=_values(message, count, count * many),
         )
     counts = column(message.counts, UINT32, many, "counts").astype(np.int64)
     offsets = np.zeros(many + 1, np.int64)
@@ -136,7 +136,7 @@ def _times(message: pb.Samples, counts: Times) -> Times:
     return times.read(columns, counts)
 
 
-def _values(message: pb.Samples, counts: Times, total: int) -> Values:
+def _values(message: pb.Samples, counts: Times | int, total: int) -> Values:
     written = message.value_forms
     forms = np.frombuffer(written, UINT8)
     mantissas, short, exact = message.mantissas, message.float32_values, message.float64_values
@@ -147,6 +147,7 @@ def _values(message: pb.Samples, counts: Times, total: int) -> Values:
     if not (mantissas or short or written.strip(_EXACT)):
         return column(exact, FLOAT64, total, "float64_values")
     decimals.check_forms(forms)
+    counts = np.broadcast_to(counts, forms.shape)
     lengths = [
         int(counts[which].sum())
         for which in (forms < decimals.SHORT, forms == decimals.SHORT, forms == decimals.EXACT)

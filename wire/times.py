@@ -86,13 +86,15 @@ def read_together(start: int, step: int, count: int, many: int) -> Times:
     """The times of ``many`` series that start together and go on by one step."""
     if step < 0:
         raise NegativeStepError(f"expected a step of 0 or more, got {step}")
-    if count > 1 and start + step * (count - 1) > LATEST:
+    last = start + step * max(count - 1, 0)
+    if last > LATEST:
         raise TimeOverflowError(f"{count} steps of {step} us from {start} us")
     times = np.empty((many, count), np.int64)
-    axis = np.arange(count)
-    axis *= step
-    axis += start
-    times[:] = axis
+    if step and count:
+        times[:, :-1] = np.arange(start, last, step)
+        times[:, -1] = last
+    else:
+        times.fill(start)
     return times.reshape(-1)
 
 

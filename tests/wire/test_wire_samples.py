@@ -99,7 +99,7 @@ def test_signals_read_together_are_written_as_if_they_were_not(
     assert_same(decode(encode(batch(series=together))).series, together)
 
 
-@pytest.mark.parametrize("places", range(13))
+@pytest.mark.parametrize("places", range(11))
 def test_decimals_are_written_as_decimals_however_rare_their_last_digit(places: int) -> None:
     """The fewest decimals that all values have, found also where the first looked at have none."""
     values = np.ones(300)
