@@ -8,7 +8,8 @@ is ever rounded, and -0.0, NaN and infinities come back as they went.
 are equally long.
 """
 
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ DIVISORS = np.ones(256)  # by form
 DIVISORS[: len(POWERS)] = POWERS
 FORMS = np.array([*range(len(TRIED)), SHORT], np.uint8)
 PROBES = 8  # values of each series that are looked at first: some print most of theirs without a fraction
+KEPT = 4096  # probes for which powers are kept laid out
 ALL = np.uint64(0x0101010101010101)  # eight flags that are set
 NO_MANTISSAS, NO_SHORT, NO_EXACT = np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0)
 
@@ -35,8 +37,7 @@ Forms = npt.NDArray[np.uint8]
 Mantissas = npt.NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ValueColumns:
+class ValueColumns(NamedTuple):
     """``forms`` uint8 [s]; the others hold the series of their form."""
 
     forms: Forms
@@ -127,9 +128,10 @@ def _probes(values: Values, counts: Times | int) -> Values:
 def _enough(values: Values) -> Forms:
     """The fewest decimals with which all ``values`` of a row [s, 8] could be written, else ``SHORT``."""
     tried = values.reshape(-1)
-    found = tried * TRIED
+    powers = _powers(tried.size) if tried.size <= KEPT else TRIED
+    found = tried * powers
     np.rint(found, out=found)
-    found /= TRIED
+    found /= powers
     fits = found == tried
     if not _any(fits):
         return np.full(len(values), SHORT, np.uint8)
@@ -138,6 +140,13 @@ def _enough(values: Values) -> Forms:
     np.equal(fits.view(np.uint64), ALL, out=enough[:-1])
     forms: Forms = FORMS.take(enough.argmax(axis=0))
     return forms
+
+
+@lru_cache(maxsize=4)
+def _powers(many: int) -> Values:
+    """``TRIED`` for so many values: what is laid out already is multiplied twice as quickly."""
+    powers: Values = TRIED.repeat(many, axis=1)
+    return powers
 
 
 def _any(flags: Flags) -> bool:
