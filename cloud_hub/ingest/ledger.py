@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from cloud_hub.ingest import arrays
-from cloud_hub.ingest.ranges import without
-from cloud_hub.store.database import Connection, load_queries
+from cloud_hub.ingest.ranges import Range, without
+from cloud_hub.store.database import Connection, Row, load_queries
 from wire.batch import GapEvent
 
 QUERIES = load_queries("cloud_hub.ingest", "protocol.sql")
+LOST = "lost-at-hub"  # the reason of a gap nobody has explained
 GAP_LOCK = 0x676170  # "gap": rare, so one for all
 
 
@@ -75,16 +76,30 @@ def note_missing(
     times: tuple[datetime | None, datetime | None],
     now: datetime,
 ) -> None:
-    """Write down the sequences a device says will never come, less those that have a word already."""
+    """Write down the sequences a device says will never come, less those that have a word already.
+
+    What the hub gave up before it was told why is taken over: the device knows why, and from when to when.
+    """
     connection.execute(QUERIES["lock_gaps"], {"key": GAP_LOCK})
     of = {"device": stream[0], "epoch": stream[1]}
-    span = {"first": gap.first_sequence, "last": gap.last_sequence}
-    connection.execute(QUERIES["name_gaps"], {**of, **span, "reason": gap.reason})
+    whole = (gap.first_sequence, gap.last_sequence)
+    span = {"first": whole[0], "last": whole[1]}
     rows = connection.execute(QUERIES["gaps_between"], {**of, **span}).fetchall()
-    taken = [(0, mark), *((row["first_sequence"], row["last_sequence"]) for row in rows)]
-    for first, last in without((gap.first_sequence, gap.last_sequence), taken):
+    given_up = [_take_over(connection, row, whole) for row in rows if row["reason"] == LOST]
+    others = [(row["first_sequence"], row["last_sequence"]) for row in rows if row["reason"] != LOST]
+    unsaid = without(whole, [(0, mark), *others, *given_up])
+    for first, last in (*given_up, *unsaid):
         values = {**of, "machine": machine, "first": first, "last": last, "reason": gap.reason, "now": now}
         connection.execute(QUERIES["insert_gap"], {**values, "from_time": times[0], "to_time": times[1]})
+
+
+def _take_over(connection: Connection, row: Row, whole: Range) -> Range:
+    """Cut ``whole`` out of a gap; what they shared."""
+    first, last = row["first_sequence"], row["last_sequence"]
+    for left in without((first, last), [whole]):
+        connection.execute(QUERIES["cut_gap"], {"id": row["id"], "first": left[0], "last": left[1]})
+    connection.execute(QUERIES["drop_gap"], {"id": row["id"]})
+    return max(first, whole[0]), min(last, whole[1])
 
 
 def _insert(connection: Connection, claims: Sequence[Claim], now: datetime) -> set[Key]:

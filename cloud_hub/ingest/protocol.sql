@@ -53,16 +53,10 @@ WITH hit AS (
 SELECT count(*) AS hits FROM hit;
 
 -- gaps_between
-SELECT id, first_sequence, last_sequence
+SELECT id, first_sequence, last_sequence, reason
   FROM gap
  WHERE device = %(device)s AND epoch = %(epoch)s
    AND last_sequence >= %(first)s AND first_sequence <= %(last)s;
-
--- name_gaps
--- The device knows better than the hub why it is missing.
-UPDATE gap SET reason = %(reason)s
- WHERE device = %(device)s AND epoch = %(epoch)s AND reason = 'lost-at-hub'
-   AND first_sequence >= %(first)s AND last_sequence <= %(last)s;
 
 -- insert_gap
 INSERT INTO gap (device, machine, epoch, first_sequence, last_sequence, from_time, to_time, reason, noted)

@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloud_hub.ingest.ledger import QUERIES, Stream
+from cloud_hub.ingest.ledger import LOST, QUERIES, Stream
 from cloud_hub.ingest.ranges import Advance, Range, advance, sparing, without
 from cloud_hub.store.database import Connection, Row
 from cloud_hub.store.epochs import from_store
 from wire.messages import Marks
-
-LOST = "lost-at-hub"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
