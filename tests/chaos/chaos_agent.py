@@ -131,6 +131,13 @@ class Agent:
             time.sleep(0.05)
         raise RuntimeError(f"{self.feed} does not come to its feed: see {self.process.log}")
 
+    def await_feed(self) -> None:
+        """Wait until it reads its feed, and a moment more for what its socket held."""
+        deadline = time.monotonic() + START_S
+        while openings(self._truth, self.feed)[-1].closed_us and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1.0)
+
     def oldest_us(self) -> int:
         """The oldest time its outbox holds; now where it holds none."""
         now_us = time.time_ns() // 1000

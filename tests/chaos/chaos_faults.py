@@ -104,14 +104,18 @@ class Faults:
         link.heal()
 
     def _fill_disk(self, fault: Fault) -> None:
-        """A full disk costs what its agent gives up, which may be the oldest it held."""
+        """A full disk costs what its agent gives up, which may be the oldest it held; and what comes meanwhile."""
         agent = self._world.agents[fault.target]
         with self._world.locks[fault.target]:
+            self._revive(agent)
             oldest_us = min(agent.oldest_us(), now_us())
+            if fault.how == "fresh":
+                agent.process.stop()
+                agent.start()
             agent.fill()
             time.sleep(fault.hold_s)
             agent.empty()
-            time.sleep(1.0)
+            agent.await_feed()
             self._excuse(agent.feed, oldest_us, now_us(), fault)
 
     def _step_clock(self, fault: Fault) -> None:

@@ -50,6 +50,7 @@ HOLDS = {  # seconds: shortest and longest
 }
 CUT_S = (1.0, 9.0)
 STEPS_S = ("-3600", "-90", "-5", "5", "90", "240", "86400")  # of a clock
+FILLS = ("fresh", "fresh", "running")  # a log that has grown once has room of its own on a full disk
 PACE_S = 3.5  # between two faults, on average
 FREQUENT = (*KILLS, *CUTS, *KILLS, *CUTS)  # what chance draws more often
 
@@ -108,6 +109,8 @@ def _fault(
     how = chance.choice(HOWS) if kind in CUTS else ""
     if kind is Kind.STEP_CLOCK:
         how = chance.choice(STEPS_S)
+    if kind is Kind.FILL_DISK:
+        how = chance.choice(FILLS)
     return Fault(
         number=number,
         at_s=round(at, 1),
