@@ -53,7 +53,7 @@ def written(values: Values, counts: Times | int) -> ValueColumns:
     forms, mantissas = _decimals(values, counts, probes)
     if mantissas is not None and SHORT not in forms.tobytes():
         return ValueColumns(forms=forms, mantissas=mantissas, short=NO_SHORT, exact=NO_EXACT)
-    if mantissas is None and not _any(probes.astype(FLOAT32) == probes):
+    if mantissas is None and not _any(probes.astype(FLOAT32).astype(np.float64) == probes):
         forms.fill(EXACT)
         return ValueColumns(forms=forms, mantissas=NO_MANTISSAS, short=NO_SHORT, exact=values)
     short = values.astype(FLOAT32)
@@ -119,7 +119,7 @@ def _probes(values: Values, counts: Times | int) -> Values:
     """Eight values of each series [s, 8], from the first to the last; any value of an empty one."""
     if isinstance(counts, int) and counts >= PROBES:
         step = (counts - 1) // (PROBES - 1)
-        return values.reshape(-1, counts)[:, : step * (PROBES - 1) + 1 : step]
+        return values.reshape(-1, counts)[:, : step * (PROBES - 1) + 1 : step].copy()
     each = np.broadcast_to(counts, len(values) // counts) if isinstance(counts, int) else counts
     places = (each.cumsum() - each)[:, None] + (each - 1)[:, None] * np.arange(PROBES) // (PROBES - 1)
     return values[np.minimum(places, len(values) - 1)] if len(values) else np.zeros(places.shape)
@@ -134,7 +134,7 @@ def _enough(values: Values) -> Forms:
     found /= powers
     fits = found == tried
     if not _any(fits):
-        return np.full(len(values), SHORT, np.uint8)
+        return FORMS[-1:].repeat(len(values))
     enough = np.empty((len(FORMS), len(values)), np.bool_)
     enough[-1] = True
     np.equal(fits.view(np.uint64), ALL, out=enough[:-1])

@@ -26,7 +26,7 @@ def to_message(series: Sequence[Series], message: pb.Samples) -> None:
 
 
 def _write_together(message: pb.Samples, series: Sequence[Series]) -> bool:
-    """What ``_write`` would write, at half its price, if all have the very same even column of times.
+    """What ``_write`` would write, at half its price, if all have the very same column of times.
 
     So have the signals of one machine, which are read together.
     """
@@ -37,29 +37,36 @@ def _write_together(message: pb.Samples, series: Sequence[Series]) -> bool:
     shape, count = axis.shape, axis.size
     if shape != (count,) or not count or [item.shape for item in columns] != [shape] * many:
         return False
-    if len({id(item.times) for item in series}) > 1 or (step := times.step_of(axis)) is None:
+    if len({id(item.times) for item in series}) > 1:
         return False
-    values = np.concatenate(columns, dtype=np.float64)
     message.signals = struct.pack(f"<{many}I", *[item.signal for item in series])
     message.counts = _UINT32.pack(count) * many
-    message.starts = _INT64.pack(axis[0]) * many
-    message.steps = _INT64.pack(step) * many
-    message.time_forms = bytes(many)
+    if (step := times.step_of(axis)) is None:
+        _write_times(message, times.written(axis.astype(np.int64, copy=False), np.array([count])), many)
+    else:
+        message.starts = _INT64.pack(axis[0]) * many
+        message.steps = _INT64.pack(step) * many
+        message.time_forms = bytes(many)
+    values = np.concatenate(columns, dtype=np.float64)
     _write_values(message, decimals.written(values, count))
     return True
 
 
 def _write(message: pb.Samples, columns: SampleColumns) -> None:
     counts = np.diff(columns.offsets)
-    when = times.written(columns.times, counts)
-    message.signals = struct.pack(f"<{len(columns)}I", *columns.signals)
+    message.signals = struct.pack(f"<{len(columns)}I", *columns.signals.tolist())
     message.counts = counts.astype(UINT32).tobytes()
-    message.starts = when.starts.astype(INT64, copy=False).tobytes()
-    message.steps = when.steps.astype(INT64, copy=False).tobytes()
-    message.time_forms = when.forms.tobytes()
-    message.time_deltas = when.differences.astype(INT32, copy=False).tobytes()
-    message.times = when.whole.astype(INT64, copy=False).tobytes()
+    _write_times(message, times.written(columns.times, counts), 1)
     _write_values(message, decimals.written(columns.values, counts))
+
+
+def _write_times(message: pb.Samples, columns: times.TimeColumns, many: int) -> None:
+    """``columns``, so many times over."""
+    message.starts = columns.starts.astype(INT64, copy=False).tobytes() * many
+    message.steps = columns.steps.astype(INT64, copy=False).tobytes() * many
+    message.time_forms = columns.forms.tobytes() * many
+    message.time_deltas = columns.differences.astype(INT32, copy=False).tobytes() * many
+    message.times = columns.whole.astype(INT64, copy=False).tobytes() * many
 
 
 def _write_values(message: pb.Samples, columns: decimals.ValueColumns) -> None:

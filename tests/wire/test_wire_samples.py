@@ -86,13 +86,15 @@ def test_every_bit_of_every_sample_survives(columns: list[tuple[np.ndarray, np.n
     table=hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=value),
     start=moment,
     step=st.integers(0, 2**45),
+    jitter=st.sampled_from([0, 0, 1, 2**33]),
 )
 def test_signals_read_together_are_written_as_if_they_were_not(
-    table: np.ndarray, start: int, step: int
+    table: np.ndarray, start: int, step: int, jitter: int
 ) -> None:
     """The quick way and the long way give the same message, and the same samples back."""
     start = min(start, 2**63 - 1 - step * (table.shape[1] - 1))
     times = start + np.arange(table.shape[1]) * step
+    times[1::2] ^= jitter
     together = tuple(Series(signal=i, times=times, values=row) for i, row in enumerate(table))
     apart = tuple(Series(signal=i, times=times.copy(), values=row) for i, row in enumerate(table))
     assert message_of(together) == message_of(apart)
