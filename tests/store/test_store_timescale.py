@@ -186,7 +186,7 @@ def test_rollups_are_made_on_hypertables_and_outlive_their_samples(
     settings, clock = StoreSettings(), Clock.real()
     values = np.sin(np.arange(20_000) / 500)
     values[777] = -50.0
-    start = now_us() - 5 * DAY_US
+    start = (now_us() - 5 * DAY_US) // partitions.HOUR_US * partitions.HOUR_US  # all in one hour
     process.take(sender.arrival(sender.samples(values, start=start)))
     assert rollups.turn(connection, settings, clock) == 1
     assert count(store, "touched") == 0
