@@ -178,8 +178,8 @@ def main() -> None:
         if draw.random() < 0.3:
             return mutated(draw)[:most]
         try:
-            plain = zstandard.ZstdDecompressor().decompress(data[HEAD:], max_output_size=1 << 16)
-        except zstandard.ZstdError:
+            plain = frame.unpack(data[HEAD:], LIMITS)
+        except MessageError:
             return atheris.Mutate(data, len(data) + 8)[:most]  # type: ignore[no-any-return]
         return (data[:HEAD] + _compressor.compress(atheris.Mutate(plain, len(plain) + 8)))[:most]
 
