@@ -65,6 +65,11 @@ class Flight:
     def out(self) -> int:
         return len(self._out)
 
+    @property
+    def keys(self) -> list[Key]:
+        """What is out."""
+        return list(self._out)
+
     def lag(self, newest: Key) -> int:
         """How many batches were written since the last live one that went out."""
         return self._lanes.lag(newest)

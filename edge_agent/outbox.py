@@ -154,6 +154,22 @@ class Outbox:
         self.tend()
         return gone.batches
 
+    def lose(self, key: Key, reason: str) -> bool:
+        """Drop a batch as a loss to be told; False where it is not held, or a full disk allows nothing."""
+        with self._lock:
+            try:
+                size = outbox_losses.lose(self._db, key, reason)
+            except sqlite3.Error as error:
+                if not is_full(error):
+                    raise self._explain(error) from error
+                return False
+            if size is None:
+                return False
+            self._batches, self._bytes = self._batches - 1, self._bytes - size - ROW_BYTES
+            self._floor, self._has_losses = None, True
+            self.dropped += 1
+        return True
+
     def tend(self) -> None:
         """Move a long log into the file, beside commits; to be called several times a second."""
         try:

@@ -1,18 +1,17 @@
 -- open_epoch
-INSERT INTO epoch (epoch) VALUES (:epoch) RETURNING number;
+INSERT INTO epoch (epoch, mark) VALUES (:epoch, -2) RETURNING number;
 
--- retirable
-SELECT 1 FROM epoch
- WHERE number NOT IN (:current, :unheard) AND (mark >= next - 1 OR number < :oldest_empty)
-   AND NOT EXISTS (
-       SELECT 1 FROM batch WHERE id BETWEEN epoch.number << 40 AND ((epoch.number + 1) << 40) - 1
-   )
- LIMIT 1;
+-- introduce
+UPDATE epoch SET mark = -1 WHERE number = :number AND mark = -2;
 
 -- retire_epochs
--- An epoch goes when nothing of it is held and the hub has settled all of it, or nothing was ever written in it.
+-- Of an empty epoch nobody has to hear again if the hub knows a later one and has settled all of this, or if the hub
+-- was never told of it. A hub that misses the epoch it took for the current one tells of a lost outbox.
 DELETE FROM epoch
- WHERE number NOT IN (:current, :unheard) AND (mark >= next - 1 OR number < :oldest_empty)
+ WHERE number < :current AND number <> :unheard
+   AND (mark = -2
+        OR number < (SELECT max(number) FROM epoch WHERE mark >= 0) AND (mark >= next - 1 OR number < :oldest_empty)
+        OR mark = -1 AND number < :oldest_empty)
    AND NOT EXISTS (
        SELECT 1 FROM batch WHERE id BETWEEN epoch.number << 40 AND ((epoch.number + 1) << 40) - 1
    );
@@ -21,9 +20,10 @@ DELETE FROM epoch
 SELECT number, epoch, next FROM epoch ORDER BY number;
 
 -- floors
+-- Where there are too many, those that the hub never heard of go first: it misses nothing of them.
 SELECT epoch, next,
        (SELECT min(id) FROM batch WHERE id BETWEEN number << 40 AND ((number + 1) << 40) - 1)
-  FROM epoch
+  FROM (SELECT * FROM epoch ORDER BY number < :current, mark = -2, number DESC LIMIT :most)
  ORDER BY number;
 
 -- first_from
@@ -79,20 +79,32 @@ SELECT batch.id, length(payload), from_us, to_us, epoch.epoch
  WHERE class = :class AND batch.id >= :id
  ORDER BY batch.id LIMIT :limit;
 
+-- span
+SELECT length(payload), from_us, to_us, epoch.epoch
+  FROM batch JOIN epoch ON epoch.number = batch.id >> 40
+ WHERE batch.id = :id;
+
 -- extend_loss
 UPDATE loss
    SET last_sequence = :sequence, from_us = min(from_us, :from_us), to_us = max(to_us, :to_us)
- WHERE epoch = :epoch AND last_sequence = :sequence - 1;
+ WHERE epoch = :epoch AND last_sequence = :sequence - 1 AND reason = :reason;
 
 -- insert_loss
-INSERT INTO loss (epoch, first_sequence, last_sequence, from_us, to_us)
-VALUES (:epoch, :sequence, :sequence, :from_us, :to_us);
+INSERT INTO loss (epoch, first_sequence, last_sequence, from_us, to_us, reason)
+VALUES (:epoch, :sequence, :sequence, :from_us, :to_us, :reason);
 
 -- losses
-SELECT epoch, first_sequence, last_sequence, from_us, to_us FROM loss ORDER BY id LIMIT :limit;
+SELECT epoch, first_sequence, last_sequence, from_us, to_us, reason FROM loss ORDER BY id LIMIT :limit;
 
 -- forget_losses
 DELETE FROM loss WHERE id IN (SELECT id FROM loss ORDER BY id LIMIT :limit);
+
+-- reasons_missing
+SELECT count(*) = 0 FROM pragma_table_info('loss') WHERE name = 'reason';
+
+-- add_reasons
+-- Older agents do not look at it: they can still open the file.
+ALTER TABLE loss ADD COLUMN reason TEXT NOT NULL DEFAULT 'disk-full';
 
 -- free_bytes
 SELECT (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size);

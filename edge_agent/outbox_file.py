@@ -74,6 +74,8 @@ def open_file(path: Path) -> Damage | None:
             db.executescript(
                 f"BEGIN; {_moving_aside(layout)} {_schema()} PRAGMA user_version = {LAYOUT}; COMMIT;"
             )
+        if db.execute(SQL["reasons_missing"]).fetchone()[0]:
+            db.execute(SQL["add_reasons"])
         _take_over(db)
     sync_folder(path.parent)
     return damage

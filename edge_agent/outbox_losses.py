@@ -1,18 +1,18 @@
-"""What a full outbox gives up, and how it tells: the least precious class first, the oldest first in it.
+"""What the outbox gives up, and how it tells: a full one the least precious class first, the oldest first.
 
 The loss is noted in the transaction that drops the batch, so a batch is either
 still there or on the way to the hub as a gap. Alarms, gaps and reports are never
-dropped.
+dropped for want of space; any batch is that the hub has and cannot read.
 """
 
 import sqlite3
 from dataclasses import dataclass, field
 
-from edge_agent.outbox_file import load_queries
+from edge_agent.outbox_file import load_queries, transaction
 from edge_agent.outbox_keys import Key
 from wire.batch import BatchClass, GapEvent
 
-REASON = "disk-full"
+DISK_FULL = "disk-full"
 MOST_TOLD = 500  # gaps in one batch
 AT_ONCE = 32
 DROPPABLE = range(len(BatchClass) - 1, 0, -1)  # classes, the least precious first
@@ -44,17 +44,23 @@ class Dropping:
         for identity, size, from_us, to_us, epoch in rows:
             if self.bytes >= excess:
                 break
-            self._drop(identity, {"from_us": from_us, "to_us": to_us, "epoch": epoch})
+            span = {"from_us": from_us, "to_us": to_us, "epoch": epoch}
+            _drop(self.db, Key.of(identity), {**span, "reason": DISK_FULL})
             self.batches += 1
             self.bytes += size + self.row_bytes
             self.oldest[number] = identity + 1
         return bool(rows)
 
-    def _drop(self, identity: int, loss: dict[str, object]) -> None:
-        self.db.execute(SQL["forget_range"], {"first": identity, "last": identity})
-        row = {**loss, "sequence": Key.of(identity).sequence}
-        if not self.db.execute(SQL["extend_loss"], row).rowcount:
-            self.db.execute(SQL["insert_loss"], row)
+
+def lose(db: sqlite3.Connection, key: Key, reason: str) -> int | None:
+    """Drop one batch, in a transaction of its own; the bytes of its payload, None where it is not held."""
+    with transaction(db):
+        found = db.execute(SQL["span"], {"id": key.id}).fetchone()
+        if found is None:
+            return None
+        size, from_us, to_us, epoch = found
+        _drop(db, key, {"from_us": from_us, "to_us": to_us, "epoch": epoch, "reason": reason})
+    return int(size)
 
 
 def untold(db: sqlite3.Connection, now_us: int, *, most: int = MOST_TOLD) -> list[GapEvent]:
@@ -62,17 +68,24 @@ def untold(db: sqlite3.Connection, now_us: int, *, most: int = MOST_TOLD) -> lis
     return [
         GapEvent(
             time_us=now_us,
-            reason=REASON,
+            reason=reason,
             from_us=from_us,
             to_us=to_us,
             epoch=int.from_bytes(epoch),
             first_sequence=first,
             last_sequence=last,
         )
-        for epoch, first, last, from_us, to_us in db.execute(SQL["losses"], {"limit": most})
+        for epoch, first, last, from_us, to_us, reason in db.execute(SQL["losses"], {"limit": most})
     ]
 
 
 def told(db: sqlite3.Connection, *, most: int = MOST_TOLD) -> None:
     """What ``untold`` gave is in a batch now."""
     db.execute(SQL["forget_losses"], {"limit": most})
+
+
+def _drop(db: sqlite3.Connection, key: Key, loss: dict[str, object]) -> None:
+    db.execute(SQL["forget_range"], {"first": key.id, "last": key.id})
+    row = {**loss, "sequence": key.sequence}
+    if not db.execute(SQL["extend_loss"], row).rowcount:
+        db.execute(SQL["insert_loss"], row)

@@ -4,7 +4,8 @@ CREATE TABLE IF NOT EXISTS epoch (
     number  INTEGER PRIMARY KEY,           -- the order in which they were opened
     epoch   BLOB NOT NULL UNIQUE,          -- the random 64 bits, big-endian
     next    INTEGER NOT NULL DEFAULT 1,    -- the sequence that is given out next
-    mark    INTEGER NOT NULL DEFAULT 0     -- the hub's commit mark, as far as it was heard
+    mark    INTEGER NOT NULL DEFAULT 0     -- the hub's commit mark, as far as it was heard;
+                                           -- -1: not heard of yet, -2: no birth has told it of this epoch
 );
 
 -- The table's own order is the order of age, so that a commit appends and keeps nothing else sorted.
@@ -24,7 +25,8 @@ CREATE TABLE IF NOT EXISTS loss (
     first_sequence  INTEGER NOT NULL,
     last_sequence   INTEGER NOT NULL,
     from_us         INTEGER NOT NULL,
-    to_us           INTEGER NOT NULL
+    to_us           INTEGER NOT NULL,
+    reason          TEXT NOT NULL DEFAULT 'disk-full'
 );
 
 -- How far each source was read.

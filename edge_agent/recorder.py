@@ -17,7 +17,7 @@ from edge_agent.draft import Draft
 from edge_agent.errors import OutboxFullError
 from edge_agent.gaps import GapNotes
 from edge_agent.outbox import Outbox
-from edge_agent.outbox_losses import REASON as DISK_FULL
+from edge_agent.outbox_losses import DISK_FULL
 from edge_agent.pipeline import DEVICE, Counters, Pipeline
 from edge_agent.releases import NoReleases, Releases
 from edge_agent.tables import KnownTables

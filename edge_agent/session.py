@@ -4,6 +4,7 @@ It joins three that know nothing of each other: ``flight`` says which batch goes
 when, ``outbox`` has it on disk, ``connection`` carries it.
 """
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from edge_agent.flight import Flight
 from edge_agent.outbox import Key, Outbox, Queued
 from edge_agent.pace import Budget
 from wire.errors import MessageError, TopicError
-from wire.messages import Command, Marks, Status
+from wire.messages import UNREADABLE, Command, Marks, Status
 from wire.topics import Channel, Topic
 
 log = structlog.get_logger()
@@ -207,8 +208,21 @@ class Session:
     def _obey(self, command: Command) -> None:
         if command.kind == "rebirth":
             self._birth_wanted = self._tables_wanted = True
+        elif command.kind == UNREADABLE:
+            self._give_up(str(command.arguments.get("sha256", "")))
         else:
             self._listener.command(command)
+
+    def _give_up(self, sha256: str) -> None:
+        """The hub keeps these bytes and cannot tell which batch they are: it is one that is out, if any."""
+        for key in self._flight.keys:
+            payload = self._outbox.payload(key)
+            if payload is None or hashlib.sha256(payload).hexdigest() != sha256:
+                continue
+            if self._outbox.lose(key, UNREADABLE):
+                log.warning("the hub cannot read a batch", sequence=key.sequence, sha256=sha256)
+                self._flight.gone(key)
+            return
 
     def _refuse(self, reason: str) -> None:
         self._state.refused += 1

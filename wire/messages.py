@@ -13,6 +13,7 @@ from wire.errors import MessageError
 from wire.table import SignalTable
 
 MOST_RANGES = 64
+UNREADABLE = "unreadable"  # a command: the batch of these bytes will never be read; arguments {"sha256": hex}
 MOST_EPOCHS = 256  # a device tells of a few; more would only cost the hub an answer each
 
 
@@ -120,7 +121,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What the hub asks a device to do once: "rebirth", "waveform" or "self-test"."""
+    """What the hub asks a device to do once: "rebirth", "unreadable", "waveform" or "self-test"."""
 
     kind: str
     id: str = ""

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cloud_hub.ingest import quarantining, unreadable, writing
+from cloud_hub.ingest import quarantining, writing
 from cloud_hub.ingest.judge import SUPPORTED, Judged, KnownTable, Rules, judge
 from cloud_hub.ingest.judge_events import EventRules
 from cloud_hub.ingest.ledger import QUERIES, Claim, Claimed, Key, Stream, claim
 from cloud_hub.ingest.quarantining import Kept
-from cloud_hub.ingest.reading import Reading
+from cloud_hub.ingest.reading import Reading, channel_of
 from cloud_hub.ingest.settling import Told
 from cloud_hub.ingest.tables import TableKey, Tables
 from cloud_hub.ingest.writing import Storable
@@ -23,6 +23,7 @@ from cloud_hub.store.database import Connection, Row
 from cloud_hub.store.epochs import to_store
 from cloud_hub.store.reasons import Reason
 from wire.clock import to_datetime
+from wire.topics import Channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Outcome:
 
     told: Mapping[Stream, Told]  # whose marks are to be moved now
     rebirths: frozenset[str] = frozenset()  # devices whose signal table is missing
+    unreadable: frozenset[tuple[str, bytes]] = frozenset()  # devices, and the hashes of what says no sequence
     samples: int = 0
     again: int = 0  # batches that had come before
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)  # by device and reason
@@ -70,23 +72,21 @@ def store_group(connection: Connection, readings: Sequence[Reading], tables: Tab
     devices = _devices(connection, readings)
     strangers = [_stranger(item, devices) for item in readings if _refused(item, devices)]
     ours = [item for item in readings if not _refused(item, devices)]
-    headless = [item for item in ours if item.header is None]
-    found = unreadable.told_by_absence(connection, headless, devices)
-    nameless = [_nameless(item, devices, found) for item in headless]
+    nameless = [_nameless(item, devices) for item in ours if item.header is None]
     known = [item for item in ours if item.header is not None]
     keyed = prepare(connection, [(item, _key(item, devices)) for item in known], tables, times)
     first = {item.key: item for item in reversed(keyed)}
-    given_up = set(found.values())
-    claimed = _claim(connection, first, {(key.device, key.epoch) for key in given_up}, times.now)
+    claimed = _claim(connection, first, times.now)
     new = [item for key, item in first.items() if key in claimed.new]
     kept = [*strangers, *nameless, *_reused(keyed, first, claimed)]
     samples = write(connection, new, claimed.marks, times.now, kept)
-    for key in sorted(given_up):
-        unreadable.give_up(connection, key, claimed.marks[key.device, key.epoch], times.now)
     _finish(connection, keyed, kept, times.now)
     return Outcome(
-        told={(key.device, key.epoch): Told() for key in given_up} | _told(keyed, first, claimed, new),
+        told=_told(keyed, first, claimed, new),
         rebirths=frozenset(item.name for item in kept if item.reason == Reason.UNKNOWN_TABLE),
+        unreadable=frozenset(
+            (item.name, item.sha256) for item in nameless if channel_of(item.topic) is Channel.BATCH
+        ),
         samples=samples,
         again=len(keyed) - len(new),
         rejected=Counter((item.name, item.reason) for item in kept),
@@ -162,15 +162,10 @@ def _stranger(reading: Reading, devices: Mapping[str, Row]) -> Kept:
     return quarantining.whole(reading, device=row["id"] if row else None, reason=reason, detail=detail)
 
 
-def _nameless(reading: Reading, devices: Mapping[str, Row], found: Mapping[int, Key]) -> Kept:
-    """A message that says no sequence; perhaps it is known from what is missing."""
-    return quarantining.whole(
-        reading,
-        device=devices[reading.device]["id"],
-        reason=reading.reason,
-        detail=reading.detail,
-        key=found.get(id(reading)),
-    )
+def _nameless(reading: Reading, devices: Mapping[str, Row]) -> Kept:
+    """A message that says no sequence: nothing settles it, so its device has to be told of it."""
+    device = devices[reading.device]["id"]
+    return quarantining.whole(reading, device=device, reason=reading.reason, detail=reading.detail)
 
 
 def _key(reading: Reading, devices: Mapping[str, Row]) -> Key:
@@ -216,9 +211,7 @@ def _storable(items: Sequence[Keyed]) -> list[Storable]:
     ]
 
 
-def _claim(
-    connection: Connection, first: Mapping[Key, Keyed], streams: set[Stream], now: datetime
-) -> Claimed:
+def _claim(connection: Connection, first: Mapping[Key, Keyed], now: datetime) -> Claimed:
     claims = [
         Claim(
             key=key,
@@ -227,7 +220,7 @@ def _claim(
         )
         for key, item in first.items()
     ]
-    return claim(connection, claims, streams | streams_of_gaps(list(first.values())), now)
+    return claim(connection, claims, streams_of_gaps(list(first.values())), now)
 
 
 def _reused(keyed: Sequence[Keyed], first: Mapping[Key, Keyed], claimed: Claimed) -> list[Kept]:

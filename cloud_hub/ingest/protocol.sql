@@ -118,24 +118,3 @@ UPDATE mark
 DELETE FROM ledger
  USING unnest(%(devices)s::integer[], %(epochs)s::bigint[], %(marks)s::bigint[]) AS told (device, epoch, mark)
  WHERE ledger.device = told.device AND ledger.epoch = told.epoch AND ledger.sequence <= told.mark;
-
--- came_often
--- Of a device, the lowest sequence beyond a mark that is neither in the ledger nor in a gap, while later ones came;
--- in the epoch that is open longest.
-SELECT quarantine.id, quarantine.device, quarantine.sha256, missing.epoch, missing.sequence
-  FROM quarantine,
-       LATERAL (SELECT mark.epoch, mark.mark + 1 AS sequence
-                  FROM mark
-                 WHERE mark.device = quarantine.device AND mark.highest > mark.mark
-                   AND NOT EXISTS (SELECT FROM ledger
-                                    WHERE ledger.device = mark.device AND ledger.epoch = mark.epoch
-                                      AND ledger.sequence = mark.mark + 1)
-                 ORDER BY mark.opened, mark.epoch LIMIT 1) AS missing
- WHERE quarantine.device = ANY (%(devices)s::integer[]) AND quarantine.sha256 = ANY (%(hashes)s::bytea[])
-   AND quarantine.sequence IS NULL AND quarantine.settled IS NULL AND quarantine.times >= %(often)s
-   AND quarantine.reason <> 'SequenceReused'
- ORDER BY quarantine.id
-   FOR UPDATE OF quarantine SKIP LOCKED;
-
--- forget_nameless
-DELETE FROM quarantine WHERE id = %(id)s;

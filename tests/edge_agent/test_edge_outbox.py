@@ -192,6 +192,41 @@ def test_losses_not_told_yet_survive_a_restart(path: Path) -> None:
     again.close()
 
 
+def test_a_batch_that_the_hub_cannot_read_goes_as_a_loss_of_its_own_reason(path: Path) -> None:
+    outbox = Outbox.open(path, max_bytes=ROOMY)
+    outbox.commit([samples(100), report(200), samples(300)], now_us=0)
+    first, second, third = (key for key, _ in everything(outbox))
+    assert outbox.lose(first, "unreadable")
+    assert outbox.lose(second, "unreadable"), "also an alarm: the hub has it and cannot read it"
+    assert not outbox.lose(second, "unreadable")
+    assert outbox.floors()[-1].floor == 3
+    outbox.close()
+    again = Outbox.open(path, max_bytes=ROOMY)
+    assert again.has_losses
+    again.commit([report()], now_us=9, tell_losses=True)
+    (gap,) = (event for event in events(again) if isinstance(event, GapEvent))
+    assert (gap.reason, gap.epoch, gap.first_sequence, gap.last_sequence) == (
+        "unreadable",
+        outbox.epoch,
+        1,
+        2,
+    )
+    assert (gap.from_us, gap.to_us) == (100, 200)
+    assert again.payload(third) is not None
+    again.close()
+
+
+def test_neighbours_lost_for_other_reasons_are_two_gaps(path: Path) -> None:
+    outbox = Outbox.open(path, max_bytes=ROOMY)
+    outbox.commit([samples(100), samples(200)], now_us=0)
+    for (key, _), reason in zip(everything(outbox), ("unreadable", "disk-full"), strict=True):
+        assert outbox.lose(key, reason)
+    outbox.commit([report()], now_us=9, tell_losses=True)
+    told = [(gap.reason, gap.first_sequence) for gap in events(outbox) if isinstance(gap, GapEvent)]
+    assert told == [("unreadable", 1), ("disk-full", 2)]
+    outbox.close()
+
+
 def test_a_full_outbox_may_refuse_instead_but_never_an_alarm(path: Path) -> None:
     outbox = Outbox.open(path, max_bytes=700, refuses=True)
     outbox.commit([samples(1)], now_us=0, positions={"a": 1})

@@ -12,7 +12,7 @@ from edge_agent.draft import Draft
 from edge_agent.outbox import Key, Outbox
 from edge_agent.outbox_losses import untold
 from wire.batch import Batch, BatchClass, Series
-from wire.codec import encode
+from wire.codec import decode, encode
 from wire.messages import EpochFloor, Marks
 
 TABLE = b"t" * 32
@@ -98,6 +98,23 @@ def test_a_queue_of_the_first_layout_is_taken_over_byte_for_byte(path: Path) -> 
     outbox.close()
     again = Outbox.open(path, max_bytes=ROOMY)
     assert again.backlog.batches == len(waiting) - 47 + 1
+    again.close()
+
+
+def test_losses_written_before_they_had_a_reason_were_of_a_full_disk(path: Path) -> None:
+    outbox = Outbox.open(path, max_bytes=ROOMY)
+    outbox.close()
+    db = sqlite3.connect(path)
+    db.execute("ALTER TABLE loss DROP COLUMN reason")
+    db.execute("INSERT INTO loss VALUES (1, ?, 1, 2, 10, 20)", (OLD_EPOCH.to_bytes(8),))
+    db.commit()
+    db.close()
+    again = Outbox.open(path, max_bytes=ROOMY)
+    again.commit([samples(1)], now_us=0, tell_losses=True)
+    (told,) = (decode(payload) for key, payload in held(again).items() if key.sequence == 1)
+    assert [(gap.reason, gap.first_sequence, gap.last_sequence) for gap in told.events] == [
+        ("disk-full", 1, 2)
+    ]
     again.close()
 
 

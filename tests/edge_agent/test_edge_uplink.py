@@ -137,6 +137,26 @@ def test_directives_and_commands_reach_who_answers_for_the_device(hub: Hub, upli
     assert listener.commands == [Command(kind="self-test", id="7")]
 
 
+def test_a_batch_that_the_hub_cannot_read_is_let_go_and_no_other(hub: Hub, outbox: Outbox, uplink) -> None:
+    hub.mute = True
+    outbox.commit([samples(n) for n in range(3)], now_us=0)
+    link = uplink(Plain())
+    until(lambda: set(sequences(hub)) == {1, 2, 3})
+    (second,) = (sha for key, sha in hub.settled.hashes.items() if key[1] == 2)
+    for told in ("00" * 32, second.hex(), second.hex(), None):
+        hub.say(
+            Topic(DEVICE, Channel.COMMAND), Command(kind="unreadable", arguments={"sha256": told}).to_json()
+        )
+    until(lambda: outbox.backlog.batches == 2)
+    assert (outbox.has_losses, outbox.floors()[-1].floor) == (True, 1)
+    outbox.commit([alarm()], now_us=5, tell_losses=True)
+    hub.mute = False
+    link.nudge()
+    until(lambda: outbox.backlog.batches == 0)
+    (gap,) = (gap for gap in hub.settled.events(GapEvent) if gap.first_sequence)
+    assert (gap.reason, gap.first_sequence, gap.last_sequence) == ("unreadable", 2, 2)
+
+
 def test_what_makes_no_sense_is_refused_by_name_and_the_link_stays(hub: Hub, outbox: Outbox, uplink) -> None:
     link = uplink(Plain())
     until(lambda: hub.births)

@@ -160,3 +160,10 @@ def reasons(database: Database) -> dict[str, int]:
 
 def mark_of(database: Database) -> int:
     return database.row("SELECT mark FROM mark")["mark"]
+
+
+def wait_for(condition, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.05)

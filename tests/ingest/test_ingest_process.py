@@ -2,18 +2,15 @@
 
 import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from queue import Empty, Queue
 
 import numpy as np
 import pytest
-from ingest_world import Sender, add_device, count, now_us, reasons, table_of
+from ingest_process import Ingest
+from ingest_world import Sender, add_device, count, now_us, reasons, table_of, wait_for
 from paho.mqtt.client import Client
 
 from cloud_hub.store import facts, fleet, quarantine
@@ -23,8 +20,6 @@ from wire.clock import Clock
 from wire.codec import encode
 from wire.messages import Command, Marks, Status, UseCaseState
 from wire.topics import Channel, Topic, device_filters
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 class Device:
@@ -87,75 +82,12 @@ class Device:
         self.client.loop_stop()
 
 
-class Ingest:
-    """``andon hub ingest`` as processes of their own."""
-
-    def __init__(self, state_dir: Path, config: Path) -> None:
-        self.log = state_dir / "ingest.log"
-        self.config = config
-        self.processes: list[subprocess.Popen[bytes]] = []
-
-    def start(self) -> subprocess.Popen[bytes]:
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, str(REPOSITORY / "andon.py"), "hub", "ingest", "--config", str(self.config)],
-                stdout=log,
-                stderr=log,
-            )
-        self.processes.append(process)
-        return process
-
-    def said(self, text: str, *, times: int = 1, seconds: float = 15.0) -> None:
-        deadline = time.monotonic() + seconds
-        while self.log.read_text().count(text) < times:
-            assert time.monotonic() < deadline, f"{text!r} was not said: {self.log.read_text()[-2000:]}"
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
-
-
-@pytest.fixture
-def store(database: str) -> Iterator[Database]:
-    with Database(database, most=3) as opened:
-        yield opened
-
-
-@pytest.fixture
-def ingest(broker, authority, database: str, state_root: Path) -> Iterator[Ingest]:
-    files = authority.issue("hub")
-    for source, target in (
-        (files.ca, "ca/ca.crt"),
-        (files.certificate, "hub/client.crt"),
-        (files.key, "hub/client.key"),
-    ):
-        place = state_root / "identity" / target
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, place)
-    config = state_root / "hub.toml"
-    config.write_text(
-        f'database_url = "{database}"\n[broker]\nhost = "localhost"\nport = {broker.hub_port}\n'
-    )
-    running = Ingest(state_root, config)
-    yield running
-    running.stop()
-
-
 @pytest.fixture
 def device(broker, store: Database) -> Iterator[Device]:
     add_device(store, "press-01")
     made = Device(broker, "press-01", "pump-1")
     yield made
     made.close()
-
-
-def wait_for(condition, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.05)
 
 
 def test_killed_in_mid_stream_and_two_at_once_the_count_stays_exact(

@@ -1,5 +1,6 @@
 """Each thing that can be wrong with what a device sends has its own name, and costs nothing but itself."""
 
+import hashlib
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,17 +13,20 @@ from ingest_world import Process, Sender, add_device, count, mark_of, now_us, re
 
 from cloud_hub.config import StoreSettings
 from cloud_hub.errors import ConflictError, NotFoundError
+from cloud_hub.ingest.group import Outcome
+from cloud_hub.ingest.news import MOST_HASHES, News
 from cloud_hub.ingest.reading import Arrival, read
 from cloud_hub.ingest.replays import replay_next
-from cloud_hub.ingest.unreadable import OFTEN
 from cloud_hub.store import facts, fleet, quarantine
 from cloud_hub.store import reasons as names
 from cloud_hub.store.database import Database
 from wire import errors
-from wire.batch import Batch, Series
+from wire.batch import Batch, BatchClass, GapEvent, Series
 from wire.clock import Clock
 from wire.codec import Limits, decode, encode
 from wire.errors import MessageError
+from wire.messages import Command
+from wire.topics import Channel, Topic
 
 DAY_US = 86_400_000_000
 
@@ -185,51 +189,65 @@ def unreadable(sender: Sender, **how) -> Arrival:
     return sender.arrival(b"x" + encode(sender.samples([1.0] * 9, **how))[1:])
 
 
-def test_what_nobody_can_read_does_not_stall_its_device_for_ever(
+def test_what_nobody_can_read_is_kept_once_and_named_to_its_device_by_its_hash(
     store: Database, process: Process, sender: Sender
 ) -> None:
-    process.take(sender.arrival(sender.samples([1.0])))
-    poison = unreadable(sender)  # this is 2, and its device sends it again and again
-    for _ in range(3):
-        process.take(sender.arrival(sender.samples([1.0])))
-    for _ in range(OFTEN - 1):
-        process.take(poison)
-        assert mark_of(store) == 1
-    settled = process.settle(dict(process.store(poison).told))
-    assert [(each.marks.mark, each.marks.beyond) for each in settled] == [(5, ())]
+    poison = unreadable(sender)
+    for _ in range(2):
+        outcome = process.store(poison, poison)
+        assert outcome.unreadable == {("press-01", hashlib.sha256(poison.payload).digest())}
     (kept,) = quarantine.quarantined(store)
-    assert (kept.reason, kept.sequence, quarantine.payload(store, kept.id)) == (
-        "NotABatch",
-        2,
-        poison.payload,
-    )
-    assert (count(store, "sample"), facts.facts(store).missing) == (4, {"unreadable": 1})
+    assert (kept.reason, kept.times, quarantine.payload(store, kept.id)) == ("NotABatch", 4, poison.payload)
 
 
-def test_a_wrong_guess_costs_nothing_once_the_batch_comes(
-    store: Database, process: Process, sender: Sender
-) -> None:
+def test_nothing_is_guessed_however_often_it_comes(store: Database, process: Process, sender: Sender) -> None:
+    """The batch that is missing may be another one, and good."""
     held_up = sender.arrival(sender.samples([7.0, 8.0]))  # 1, under way for very long
     process.take(sender.arrival(sender.samples([1.0])))
-    stray = sender.arrival(b"none of its batches")
-    for _ in range(OFTEN):
-        process.take(stray)
-    assert mark_of(store) == 2
-    assert facts.facts(store).missing == {"unreadable": 1}
+    for _ in range(20):
+        process.take(sender.arrival(b"none of its batches"))
+    assert (mark_of(store), facts.facts(store).missing) == (0, {})
     process.take(held_up)
-    process.take(held_up)
-    assert (count(store, "sample"), facts.facts(store).missing) == (3, {})
-    assert reasons(store) == {"NotABatch": 1}
+    assert (mark_of(store), count(store, "sample")) == (2, 3)
 
 
-def test_nothing_is_guessed_where_nothing_is_missing(
+def test_the_gap_its_device_tells_settles_what_nobody_can_read(
     store: Database, process: Process, sender: Sender
 ) -> None:
-    process.take(sender.arrival(sender.samples([1.0])))
-    for _ in range(OFTEN + 3):
-        process.take(sender.arrival(b"noise"))
-    process.take(sender.arrival(sender.samples([1.0])))
-    assert (count(store, "sample"), mark_of(store), reasons(store)) == (2, 2, {"NotABatch": 1})
+    process.take(unreadable(sender))  # this is 1
+    gap = GapEvent(time_us=1, reason="unreadable", epoch=sender.epoch, first_sequence=1, last_sequence=1)
+    sender.floor = 2
+    process.take(sender.arrival(sender.samples([1.0])))  # 2; its floor already says that 1 is gone
+    process.take(sender.arrival(sender.batch(BatchClass.ALARM, events=(gap,))))
+    assert (mark_of(store), facts.facts(store).missing) == (3, {"unreadable": 1})
+
+
+def test_only_batches_and_only_devices_in_service_are_told(
+    store: Database, process: Process, sender: Sender
+) -> None:
+    stranger = Sender(name="press-99")
+    birth = sender.arrival(b"no birth", Channel.BIRTH)
+    outcome = process.store(unreadable(stranger), birth)
+    assert outcome.unreadable == frozenset()
+    assert reasons(store) == {"UnknownDevice": 1, "NotABatch": 1}
+
+
+def test_a_device_is_told_of_many_at_once_and_not_all_the_time(sender: Sender) -> None:
+    said: list[tuple[Topic, Command]] = []
+
+    class Notes:
+        def publish(self, topic: Topic, payload: bytes, *, qos: int) -> None:
+            said.append((topic, Command.from_json(payload)))
+
+    news = News(Notes())
+    hashes = {("press-01", bytes([number]) * 32) for number in range(40)}
+    for _ in range(3):
+        news.note(Outcome(told={}, unreadable=frozenset(hashes), rebirths=frozenset({"press-01"})))
+    kinds = [command.kind for _, command in said]
+    assert (kinds.count("rebirth"), kinds.count("unreadable")) == (1, MOST_HASHES)
+    told = {command.arguments["sha256"] for _, command in said if command.kind == "unreadable"}
+    assert told < {sha256.hex() for _, sha256 in hashes}
+    assert {str(topic) for topic, _ in said} == {"andon/v1/press-01/command"}
 
 
 # ---------------------------------------------------------------- looking, trying again, forgetting
