@@ -182,6 +182,12 @@ class Outbox:
         with self._lock:
             return self._epochs.floors()
 
+    def introduce(self) -> tuple[EpochFloor, ...]:
+        """The floors for a birth: from here on the hub may know of this epoch."""
+        with self._lock:
+            self._epochs.introduce()
+            return self._epochs.floors()
+
     @property
     def has_losses(self) -> bool:
         """Whether something was dropped that no gap has told of."""

@@ -73,7 +73,7 @@ class Voice:
             agent_version=agent_version(),
             time_us=self._clock.now_us(),
             table=table,
-            epochs=self._outbox.floors(),
+            epochs=self._outbox.introduce(),
             use_cases=self._updates.use_case_states(),
         )
 

@@ -117,7 +117,7 @@ def test_an_old_epoch_is_told_of_until_the_hub_has_settled_all_of_it(path: Path)
     outbox = Outbox.open(path, max_bytes=ROOMY)
     outbox.forget([Marks(epoch=first.epoch, mark=0, beyond=((1, 2),))])
     assert outbox.floors()[0] == EpochFloor(epoch=first.epoch, floor=3, next=3)
-    outbox.forget([Marks(epoch=first.epoch, mark=2)])
+    outbox.forget([Marks(epoch=first.epoch, mark=2), Marks(epoch=outbox.epoch, mark=0)])
     assert [item.epoch for item in outbox.floors()] == [outbox.epoch]
     outbox.close()
 

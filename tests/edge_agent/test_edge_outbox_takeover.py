@@ -160,6 +160,7 @@ def test_an_outbox_out_of_an_older_image_knows_itself_by_the_hubs_marks(path: Pa
     assert not restored.outdated
     restored.forget([Marks(epoch=life.epoch, mark=3, beyond=((8, 9),))])
     assert restored.outdated
+    restored.forget([Marks(epoch=restored.epoch, mark=0)])
     assert life.epoch not in [item.epoch for item in restored.floors()], "asked once"
     restored.close()
 
