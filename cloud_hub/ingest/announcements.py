@@ -9,7 +9,7 @@ from dataclasses import replace
 import structlog
 
 from cloud_hub.ingest import directives, replays
-from cloud_hub.ingest.attempts import AWAY, StoppedError
+from cloud_hub.ingest.attempts import StoppedError
 from cloud_hub.ingest.births import Born, keep_birth, keep_status, parse_birth
 from cloud_hub.ingest.consumer import Consumer
 from cloud_hub.ingest.desk import Desk
@@ -42,7 +42,7 @@ class Announcements:
                 known = self._take_status(topic.device, Status.from_json(arrival.payload))
             if not known:
                 self._refuse(arrival, Reason.UNKNOWN_DEVICE, "not from a device in service")
-        except (StoppedError, *AWAY):
+        except StoppedError:
             raise
         except MessageError as error:
             self._refuse(arrival, reason_of(error), str(error))

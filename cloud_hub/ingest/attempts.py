@@ -19,7 +19,18 @@ Result = TypeVar("Result")
 
 SHORTEST_S, LONGEST_S = 0.1, 5.0
 AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.UndefinedTable, UnreachableError)
+# Classes of SQLSTATE that tell of the server and not of the values: no connection, read-only, no right, no
+# such table yet, no resources, not ready, shutting down, a broken disk. All others refuse what is stored.
+AWAY = frozenset({"08", "25", "28", "3D", "42", "53", "55", "57", "58", "F0"})
+
+
+def passes(error: Exception) -> bool:
+    """Whether the same work may succeed later; if not, it is the values that the database refuses."""
+    if not isinstance(error, psycopg.Error):
+        return isinstance(error, UnreachableError)
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return isinstance(error, AGAIN) or error.sqlstate[:2] in AWAY
 
 
 class StoppedError(Exception):
@@ -42,12 +53,11 @@ class Attempts:
                     result = work(connection)
             except AGAIN:
                 self._undone()
-            except AWAY as error:
+            except BaseException as error:
                 self._undone()
+                if not (isinstance(error, Exception) and passes(error)):
+                    raise
                 wait = self._wait(wait, error)
-            except BaseException:
-                self._undone()
-                raise
             else:
                 if wait:
                     log.info("the database is back")

@@ -1,8 +1,8 @@
 """Batches into the store, a group a transaction, acknowledged once they are committed.
 
-A batch that the database itself refuses is
-found by halving the group, and goes to quarantine alone: whatever one batch does
-to us, the others and the next ones go on.
+A batch that the database itself refuses is found by halving the group, tried once
+more, and goes to quarantine alone: whatever one batch does to us, the others and
+the next ones go on.
 """
 
 import time
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import structlog
 
-from cloud_hub.ingest.attempts import AWAY, StoppedError
+from cloud_hub.ingest.attempts import StoppedError
 from cloud_hub.ingest.consumer import Consumer
 from cloud_hub.ingest.desk import Desk
 from cloud_hub.ingest.group import Outcome, store_group
@@ -28,12 +28,20 @@ class Batches:
 
     def store(self, readings: Sequence[Reading]) -> None:
         """Settle and acknowledge ``readings``; their marks are owed then."""
+        self._store(readings, again=len(readings) == 1)
+
+    def _store(self, readings: Sequence[Reading], *, again: bool = False) -> None:
+        """``again``: before what is alone counts as refused, it is tried once more."""
         try:
             outcome = self._stored(readings)
-        except (StoppedError, *AWAY):
+        except StoppedError:
             raise
         except Exception as error:  # see the module: one batch must not end the service
-            self._halve(readings, error)
+            self._desk.ensure_partitions(at_once=True)  # a clock that jumped may have left a time without one
+            if again:
+                self._store(readings)
+            else:
+                self._halve(readings, error)
         else:
             self._settled(readings, outcome)
 
@@ -51,7 +59,6 @@ class Batches:
         self._desk.owe_marks(outcome.told)
 
     def _halve(self, readings: Sequence[Reading], error: Exception) -> None:
-        self._desk.ensure_partitions(at_once=True)  # a clock that jumped may have left a time without one
         if len(readings) > 1:
             middle = len(readings) // 2
             self.store(readings[:middle])
@@ -63,4 +70,4 @@ class Batches:
             self._consumer.acknowledge([readings[0].arrival])
             return
         log.warning("a batch cannot be stored", device=readings[0].device, reason=detail)
-        self.store([replace(readings[0], batch=None, reason=Reason.UNSTORABLE, detail=detail)])
+        self._store([replace(readings[0], batch=None, reason=Reason.UNSTORABLE, detail=detail)])

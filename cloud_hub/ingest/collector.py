@@ -17,8 +17,8 @@ from cloud_hub.ingest.reading import Arrival, Reading, is_announcement, read
 RIPE_ROWS = 10_000
 RIPE_S = 0.05
 MOST_ROWS = 100_000  # beyond that, a larger transaction is no quicker
-MOST_BYTES = 8 << 20  # of payloads: what is refused has few rows and goes to quarantine whole
-AHEAD = 2  # groups and announcements that wait decoded
+MOST_BYTES = 16 << 20  # of memory, and one batch more: few rows may be wide, few bytes much
+AHEAD = 2  # groups and announcements that wait decoded, beside the one that is being stored
 IDLE_S = 0.2
 
 
@@ -44,7 +44,7 @@ class Group:
         before = self.rows
         self.readings.append(reading)
         self.rows += reading.rows
-        self.bytes += len(reading.arrival.payload)
+        self.bytes += reading.bytes
         return before < RIPE_ROWS <= self.rows
 
 

@@ -2,9 +2,11 @@
 
 The broker sends at most ``RECEIVE_MAXIMUM`` messages ahead of the acknowledgements,
 and above ``HELD_BYTES`` nothing more is read from it: both bound what waits here in
-memory, however slow the database is. The connection comes back for ever; what it
-carried before is sent again by its devices, so an acknowledgement never reaches a
-later connection.
+memory, however slow the database is. Where that lasts so long that the connection
+would end for want of pings, batches are let go unread instead, and acknowledged when
+there is room again: an acknowledgement promises a device nothing, it sends them again.
+The connection comes back for ever; what it carried before is sent again as well, so an
+acknowledgement never reaches a later connection.
 """
 
 import os
@@ -24,7 +26,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from cloud_hub.broker_access import USER, BrokerAccess
-from cloud_hub.ingest.reading import Arrival
+from cloud_hub.ingest.reading import Arrival, is_announcement
 from wire.clock import Clock
 from wire.topics import INGEST_FILTERS, Channel, Topic, ingest_filters
 
@@ -33,6 +35,7 @@ log = structlog.get_logger()
 RECEIVE_MAXIMUM = 1000  # several large transactions of batches
 HELD_BYTES = 64 << 20  # of payloads received and not yet acknowledged
 KEEPALIVE_S = 20
+PATIENT = 0.25  # of the keepalive, that nothing is read for want of room
 CONNECT_S = 10.0
 FAREWELL_S = 2.0
 
@@ -57,12 +60,23 @@ class Token:
 class Consumer:
     """``take`` is for one thread; ``publish`` and ``acknowledge`` for any."""
 
-    def __init__(self, address: BrokerAddress, clock: Clock) -> None:
+    def __init__(
+        self,
+        address: BrokerAddress,
+        clock: Clock,
+        *,
+        held_bytes: int = HELD_BYTES,
+        keepalive_s: int = KEEPALIVE_S,
+    ) -> None:
         self._address = address
+        self._most_held = held_bytes
+        self._keepalive_s = keepalive_s
         self._clock = clock
         self._queue: SimpleQueue[Arrival] = SimpleQueue()
         self._connection = 0
         self._held = 0
+        self._let_go: list[Token] = []  # unread, and not acknowledged yet
+        self._failure: Exception | None = None
         self._room = threading.Condition()
         self._leaving = False
         self._told = ""  # the last trouble that was logged
@@ -89,7 +103,7 @@ class Consumer:
         self._client.connect_async(
             self._address.host,
             self._address.port,
-            keepalive=KEEPALIVE_S,
+            keepalive=self._keepalive_s,
             clean_start=True,
             properties=properties,
         )
@@ -105,6 +119,8 @@ class Consumer:
 
     def take(self, timeout_s: float) -> Arrival | None:
         """The next message, or None where none comes in time."""
+        if self._failure is not None:
+            raise self._failure
         try:
             return self._queue.get(timeout=timeout_s) if timeout_s > 0 else self._queue.get_nowait()
         except Empty:
@@ -112,13 +128,13 @@ class Consumer:
 
     def acknowledge(self, arrivals: list[Arrival]) -> None:
         """Tell the broker that these are settled. Every message that was taken comes here in the end."""
-        for arrival in arrivals:
-            token = arrival.token
-            if isinstance(token, Token) and token.connection == self._connection and token.qos:
-                self._client.ack(token.message, token.qos)
         with self._room:
             self._held -= sum(len(arrival.payload) for arrival in arrivals)
+            let_go, self._let_go = self._let_go, []
             self._room.notify_all()
+        for token in (*(arrival.token for arrival in arrivals), *let_go):
+            if isinstance(token, Token) and token.connection == self._connection and token.qos:
+                self._client.ack(token.message, token.qos)
 
     @property
     def held_bytes(self) -> int:
@@ -164,19 +180,25 @@ class Consumer:
             self._tell("the connection to the broker was lost", reason=str(reason))
 
     def _on_message(self, client: mqtt.Client, data: Any, message: mqtt.MQTTMessage) -> None:
-        token = Token(self._connection, message.mid, message.qos)
-        payload = bytes(message.payload)
-        self._make_room(len(payload))
-        self._queue.put(
-            Arrival(topic=message.topic, payload=payload, received_us=self._clock.now_us(), token=token)
-        )
+        try:
+            token = Token(self._connection, message.mid, message.qos)
+            now_us, payload = self._clock.now_us(), bytes(message.payload)
+            self._receive(Arrival(topic=message.topic, payload=payload, received_us=now_us, token=token))
+        except Exception as error:  # else the network's thread would end, and nobody would know
+            self._failure = error
 
-    def _make_room(self, size: int) -> None:
-        """Wait, and with it the network, while too much is held; a broker that gives up is met again."""
+    def _receive(self, arrival: Arrival) -> None:
+        """Queue it as soon as there is room, and let the network wait meanwhile; or let it go."""
+        # Announcements are few and are not sent again by themselves.
+        most = 2 * self._most_held if is_announcement(arrival) else self._most_held
         with self._room:
-            while self._held >= HELD_BYTES and not self._leaving:
-                self._room.wait()
-            self._held += size
+            patience = 0.0 if self._let_go else PATIENT * self._keepalive_s
+            if self._room.wait_for(lambda: self._held < most or self._leaving, patience):
+                self._held += len(arrival.payload)
+                self._queue.put(arrival)
+                return
+            self._let_go.append(arrival.token)
+        self._tell("the database is too slow; what comes is let go, and sent again by its devices")
 
     def _tell(self, event: str, **details: Any) -> None:
         """Log a trouble once, however often it is met before it ends."""

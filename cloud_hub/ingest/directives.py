@@ -63,7 +63,7 @@ class Listener:
             try:
                 with self._database.connect() as connection:
                     self._listen(connection)
-            except (psycopg.OperationalError, UnreachableError):
+            except (psycopg.Error, UnreachableError):
                 self._stopping.wait(_RETRY_S)  # the storing thread tells about it
 
     def _listen(self, connection: Connection) -> None:

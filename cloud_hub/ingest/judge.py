@@ -1,8 +1,8 @@
 """What of a batch is stored, and what is not, series by series. Pure: no bad series costs its neighbours.
 
 A series is stored whole or not at all; of rows, those that are bad are left out.
-What is refused comes back as a batch of its own with a reason, so that it can be
-kept in quarantine and tried again as it is.
+What is refused comes back as one batch for each reason, so that it can be kept in
+quarantine and tried again as it is.
 """
 
 from collections.abc import Callable, Container
@@ -78,19 +78,13 @@ def judge(batch: Batch, table: KnownTable, rules: Rules, judge_event: Callable[[
     refusals: list[Refusal] = []
     samples = _accepted_samples(batch, table, rules, refusals)
     rows = [kept for item in batch.rows for kept in _accepted_rows(batch, item, table, rules, refusals)]
-    events: list[Event] = []
-    for event in batch.events:
-        if problem := judge_event(event):
-            part = replace(batch, series=(), rows=(), events=(event,))
-            refusals.append(Refusal(reason=Reason.BAD_EVENT, detail=problem, part=part))
-        else:
-            events.append(event)
+    events = _accepted_events(batch, judge_event, refusals)
     return Judged(
         times=samples.times,
         signals=np.repeat(table.signals[samples.signals], np.diff(samples.offsets)),
         values=samples.values,
         rows=tuple(rows),
-        events=tuple(events),
+        events=events,
         refusals=tuple(refusals),
     )
 
@@ -103,13 +97,34 @@ def _accepted_samples(
     if _all_good(columns, table, rules):
         return columns
     accepted: list[Series] = []
+    refused: dict[Reason, list[Series]] = {}
+    details: dict[Reason, str] = {}
     for series in columns:
-        if (wrong := _wrong_series(series, table, rules)) is not None:
-            part = replace(batch, series=(series,), rows=(), events=())
-            refusals.append(Refusal(reason=wrong[0], detail=wrong[1], part=part))
-        else:
+        if (wrong := _wrong_series(series, table, rules)) is None:
             accepted.append(series)
+            continue
+        refused.setdefault(wrong[0], []).append(series)
+        details.setdefault(*wrong)
+    for reason, found in refused.items():
+        part = replace(batch, series=tuple(found), rows=(), events=())
+        refusals.append(Refusal(reason=reason, detail=_of_many(details[reason], len(found)), part=part))
     return SampleColumns.of(accepted)
+
+
+def _accepted_events(
+    batch: Batch, judge_event: Callable[[Event], str], refusals: list[Refusal]
+) -> tuple[Event, ...]:
+    problems = [judge_event(event) for event in batch.events]
+    bad = tuple(event for event, problem in zip(batch.events, problems, strict=True) if problem)
+    if bad:
+        detail = _of_many(next(filter(None, problems)), len(bad))
+        part = replace(batch, series=(), rows=(), events=bad)
+        refusals.append(Refusal(reason=Reason.BAD_EVENT, detail=detail, part=part))
+    return tuple(event for event, problem in zip(batch.events, problems, strict=True) if not problem)
+
+
+def _of_many(detail: str, count: int) -> str:
+    return detail if count == 1 else f"{detail}, and {count - 1} more"
 
 
 def _all_good(columns: SampleColumns, table: KnownTable, rules: Rules) -> bool:

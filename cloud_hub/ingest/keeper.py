@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 EVERY_S = 2.0  # what came since is read in full by charts, for BRIN has no summary of it
 RESTS = 2.0  # times as long as it worked
+EXPIRE_S = 60.0  # between two looks at quarantine
 
 
 class Keeper:
@@ -27,6 +28,7 @@ class Keeper:
         self._database = database
         self._store = store
         self._clock = clock
+        self._expired = float("-inf")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
@@ -57,5 +59,8 @@ class Keeper:
 
     def _expire(self, connection: Connection) -> None:
         """Quarantine is kept for people, and not for ever."""
+        if time.monotonic() - self._expired < EXPIRE_S:
+            return
+        self._expired = time.monotonic()
         if deleted := quarantine.expire(connection, self._store, self._clock.now()):
             log.info("dropped from quarantine what is past its retention", messages=deleted)

@@ -60,7 +60,7 @@ def whole(
 
 
 def part(reading: Reading, refusal: Refusal, key: Key) -> Kept:
-    """One series, block of rows or event of a batch, as a batch of its own."""
+    """What of a batch was refused for one reason, as a batch of its own."""
     payload = encode(refusal.part)
     return Kept(
         topic=reading.arrival.topic,
@@ -79,11 +79,11 @@ def keep(connection: Connection, items: Sequence[Kept], now: datetime) -> None:
     rows = [
         {
             "device": item.device,
-            "topic": _text(item.topic),
+            "topic": plain(item.topic),
             "epoch": item.key.epoch if item.key else None,
             "sequence": item.key.sequence if item.key else None,
             "reason": item.reason,
-            "detail": _text(item.detail),
+            "detail": plain(item.detail),
             "table_hash": item.table_hash,
             "payload": item.payload if len(item.payload) <= WHOLE_BYTES else item.payload[:HEAD_BYTES],
             "sha256": item.sha256,
@@ -96,5 +96,6 @@ def keep(connection: Connection, items: Sequence[Kept], now: datetime) -> None:
         cursor.executemany(QUERIES["quarantine"], rows)
 
 
-def _text(text: str) -> str:
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST_DETAIL]
+def plain(text: str) -> str:
+    """``text`` as the database can keep it."""
+    return text.replace("\0", "?").encode(errors="replace").decode()[:LONGEST_DETAIL]

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from wire.batch import Batch, Header
+from cloud_hub.store.reasons import Reason
+from wire.batch import Batch, Header, ReportEvent
 from wire.codec import Limits, decode, header
 from wire.errors import MessageError, TooLargeError, TopicError, WireError
 from wire.topics import Channel, Topic
 
 # A batch too large to decode still says which sequence it is, so that it can be settled.
+LETTER_BYTES = 16  # of memory that a letter of evidence takes, about
+PART_BYTES = 512  # of memory that a series, a block of rows or an event takes beside its values
 _HEADER_LIMITS = Limits(payload_bytes=16 << 20, plain_bytes=96 << 20)
 
 
@@ -43,6 +46,18 @@ class Reading:
             return 1
         return self.batch.samples + sum(len(rows.times) for rows in self.batch.rows) + len(self.batch.events)
 
+    @property
+    def bytes(self) -> int:
+        """Roughly how much memory it takes: what was sent and what it was unpacked to."""
+        size = len(self.arrival.payload)
+        if self.batch is not None:
+            arrays = [array for rows in self.batch.rows for array in (rows.times, rows.values)]
+            parts = len(self.batch.series) + len(self.batch.rows) + len(self.batch.events)
+            evidence = [item.evidence for item in self.batch.events if isinstance(item, ReportEvent)]
+            size += LETTER_BYTES * sum(len(str(item)) for item in evidence if item)
+            size += 16 * self.batch.samples + sum(array.nbytes for array in arrays) + PART_BYTES * parts
+        return size
+
 
 @lru_cache(maxsize=1 << 16)
 def channel_of(topic: str) -> Channel | None:
@@ -65,7 +80,7 @@ def _sender(topic: str) -> str:
 
 
 def read(arrival: Arrival) -> Reading:
-    """Decode ``arrival``; never raises."""
+    """Decode ``arrival``; raises for want of memory alone."""
     digest = hashlib.sha256(arrival.payload).digest()
     try:
         device = _sender(arrival.topic)
@@ -73,16 +88,18 @@ def read(arrival: Arrival) -> Reading:
         return Reading(arrival=arrival, sha256=digest, reason=reason_of(error), detail=str(error))
     try:
         batch = decode(arrival.payload)
-    except MessageError as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a decoder that knows not what it met must not end the service either
         return Reading(
             arrival=arrival,
             sha256=digest,
             device=device,
             header=_header(arrival.payload, error),
-            reason=reason_of(error),
+            reason=reason_of(error) if isinstance(error, WireError) else Reason.UNSTORABLE,
             detail=str(error),
         )
-    return Reading(arrival=arrival, sha256=digest, device=device, header=_header_of(batch), batch=batch)
+    return Reading(arrival=arrival, sha256=digest, device=device, header=batch.header, batch=batch)
 
 
 def reason_of(error: WireError) -> str:
@@ -90,20 +107,9 @@ def reason_of(error: WireError) -> str:
     return type(error).__name__.removesuffix("Error")
 
 
-def _header(payload: bytes, error: MessageError) -> Header | None:
+def _header(payload: bytes, error: Exception) -> Header | None:
     limits = _HEADER_LIMITS if isinstance(error, TooLargeError) else Limits()
     try:
         return header(payload, limits=limits)
     except MessageError:
         return None
-
-
-def _header_of(batch: Batch) -> Header:
-    return Header(
-        batch_class=batch.batch_class,
-        epoch=batch.epoch,
-        sequence=batch.sequence,
-        floor=batch.floor,
-        table_hash=batch.table_hash,
-        backlog=batch.backlog,
-    )

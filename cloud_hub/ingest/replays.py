@@ -2,14 +2,16 @@
 
 What has a row in the ledger is stored beside the protocol, for its sequence is
 settled already; the lock on its quarantine row is what makes it count once. What
-never had one goes through the protocol as if it had just arrived.
+never had one goes through the protocol as if it had just arrived. What the database
+refuses stays, with that as its reason, and holds up nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from cloud_hub.ingest import group, quarantining
+from cloud_hub.ingest.attempts import passes
 from cloud_hub.ingest.group import Keyed, Times
 from cloud_hub.ingest.ledger import Key, Stream, claim
 from cloud_hub.ingest.quarantining import Kept
@@ -22,7 +24,11 @@ from cloud_hub.store.reasons import Reason
 from wire.topics import Channel
 
 QUERIES = load_queries("cloud_hub.ingest", "replays.sql")
-AT_ONCE = 50
+AT_ONCE = 10  # unpacked, each may have as much as the largest batch
+
+
+class _NamelessError(Exception):
+    """It still has no place in the protocol: its sender is unknown, or nobody can read which batch it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +45,7 @@ def decode_waiting(
     """Store some of what waited for this signal table; call again while it finds ``AT_ONCE`` rows."""
     values = {"device": device, "hash": table_hash, "most": AT_ONCE}
     rows = connection.execute(QUERIES["waiting_for_table"], values).fetchall()
-    return _store_aside(connection, [(row, _reading(row)) for row in rows], tables, times)
+    return _aside(connection, [(row, _reading(row)) for row in rows], tables, times)
 
 
 def replay_next(connection: Connection, tables: Tables, times: Times) -> Replayed:
@@ -47,7 +53,6 @@ def replay_next(connection: Connection, tables: Tables, times: Times) -> Replaye
     row = connection.execute(QUERIES["asked_for"]).fetchone()
     if row is None:
         return Replayed(rows=0)
-    reading = _reading(row)
     if channel_of(row["topic"]) is not Channel.BATCH:
         return _still_refused(connection, row, row["reason"], "only batches can be replayed")
     if row["bytes"] > len(row["payload"]):
@@ -55,13 +60,55 @@ def replay_next(connection: Connection, tables: Tables, times: Times) -> Replaye
     if row["reason"] == Reason.SEQUENCE_REUSED:
         return _still_refused(connection, row, row["reason"], "its sequence is another batch's")
     if row["sequence"] is not None:
-        return _store_aside(connection, [(row, reading)], tables, times)
-    outcome = group.store_group(connection, [reading], tables, times)
-    if any(reason == row["reason"] for _, reason in outcome.rejected):
-        _still_refused(connection, row, row["reason"], reading.detail or "refused again")
-    else:
+        return _aside(connection, [(row, _reading(row))], tables, times)
+    return _as_if_new(connection, row, tables, times)
+
+
+def _as_if_new(connection: Connection, row: Row, tables: Tables, times: Times) -> Replayed:
+    """Through the protocol; what still has no place in it stays as it is."""
+    reading = _reading(row)
+
+    def store() -> Replayed:
+        outcome = group.store_group(connection, [reading], tables, times)
+        if not outcome.told:
+            raise _NamelessError(reading.detail)
         _settle(connection, [row], times.now)
-    return Replayed(rows=1, told=dict(outcome.told))
+        return Replayed(rows=1, told=dict(outcome.told))
+
+    tried = _tried(connection, tables, store)
+    if isinstance(tried, Replayed):
+        return tried
+    return _still_refused(connection, row, row["reason"], tried or "refused again")
+
+
+def _aside(
+    connection: Connection, items: Sequence[tuple[Row, Reading]], tables: Tables, times: Times
+) -> Replayed:
+    """Beside the protocol; what the database refuses is found by halves."""
+    tried = _tried(connection, tables, lambda: _store_aside(connection, items, tables, times))
+    if isinstance(tried, Replayed):
+        return tried
+    if len(items) == 1:
+        return _still_refused(connection, items[0][0], Reason.UNSTORABLE, tried)
+    middle = len(items) // 2
+    first = _aside(connection, items[:middle], tables, times)
+    second = _aside(connection, items[middle:], tables, times)
+    return Replayed(rows=len(items), told=first.told | second.told)
+
+
+def _tried(connection: Connection, tables: Tables, work: Callable[[], Replayed]) -> Replayed | str:
+    """What ``work`` comes to; or nothing of it was done, and why the database refuses it."""
+    try:
+        with connection.transaction():
+            return work()
+    except _NamelessError as error:
+        why = str(error)
+    except Exception as error:
+        if passes(error):
+            raise
+        why = f"{type(error).__name__}: {error}"
+    tables.forget()
+    return why
 
 
 def _store_aside(
@@ -117,5 +164,7 @@ def _settle(connection: Connection, rows: Sequence[Row], now: datetime) -> None:
 
 
 def _still_refused(connection: Connection, row: Row, reason: str, detail: str) -> Replayed:
-    connection.execute(QUERIES["still_refused"], {"id": row["id"], "reason": reason, "detail": detail[:1000]})
+    connection.execute(
+        QUERIES["still_refused"], {"id": row["id"], "reason": reason, "detail": quarantining.plain(detail)}
+    )
     return Replayed(rows=1)

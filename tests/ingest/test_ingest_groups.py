@@ -10,7 +10,6 @@ from ingest_world import Sender
 from paho.mqtt.client import MQTTMessage
 
 from cloud_hub.ingest import arrays
-from cloud_hub.ingest import consumer as consuming
 from cloud_hub.ingest.collector import MOST_BYTES, MOST_ROWS, Collector, Group
 from cloud_hub.ingest.consumer import BrokerAddress, Consumer
 from cloud_hub.ingest.copying import samples
@@ -108,9 +107,9 @@ def test_what_breaks_the_collector_ends_the_service() -> None:
     collector.stop()
 
 
-def test_above_its_bytes_the_consumer_reads_no_more_until_something_is_settled(monkeypatch) -> None:
-    monkeypatch.setattr(consuming, "HELD_BYTES", 1000)
-    consumer = Consumer(BrokerAddress(host="localhost", port=1, tls=None), Clock.real())
+def test_above_its_bytes_the_consumer_reads_no_more_until_something_is_settled() -> None:
+    address = BrokerAddress(host="localhost", port=1, tls=None)
+    consumer = Consumer(address, Clock.real(), held_bytes=1000)
     message = MQTTMessage(1, b"andon/v1/press-01/batch")
     message.payload = bytes(600)
 
