@@ -10,10 +10,12 @@ full outbox: it does not end the agent.
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import count, groupby
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
+
+import structlog
 
 from edge_agent import outbox_losses
 from edge_agent.draft import Draft, Packed, loss_draft
@@ -23,18 +25,17 @@ from edge_agent.outbox_file import Damage, connect, load_queries, open_file
 from edge_agent.outbox_forgetting import Forgetting, move_log
 from edge_agent.outbox_keys import Backlog, Key, Queued
 from edge_agent.outbox_losses import Dropping
-from edge_agent.outbox_room import Room, is_full
-from edge_agent.outbox_writing import ROW_BYTES, Row, Work, write
-from wire.batch import BatchClass
-from wire.codec import seal_all
+from edge_agent.outbox_room import Room, explained, is_full
+from edge_agent.outbox_writing import ROW_BYTES, Row, Work, sealed, write
 from wire.messages import EpochFloor, Marks
 
 __all__ = ["Backlog", "Key", "Outbox", "Queued"]
 
-CLASSES = {item: number for number, item in enumerate(BatchClass)}
 ALARM_SHARE = 8  # of the budget, which what comes with an alarm may exceed
 COMMIT_BYTES = 24 << 10  # what a commit adds to the log beside payloads, about
 SQL = load_queries("outbox.sql")
+
+log = structlog.get_logger()
 
 
 class Outbox:
@@ -57,7 +58,7 @@ class Outbox:
         self._oldest: dict[int, int] = {}  # no batch of that class has a lower id
         self._batches, payloads = self._db.execute(SQL["held"]).fetchone()
         self._bytes: int = payloads + ROW_BYTES * self._batches
-        self._has_losses = bool(outbox_losses.untold(self._db, 0, most=1))
+        self._has_losses = outbox_losses.exist(self._db)
         room.begin()
 
     @classmethod
@@ -93,7 +94,7 @@ class Outbox:
         Drafts are packed before anybody has to wait for it.
         """
         packed = [draft.packed() for draft in drafts]
-        with self._lock:
+        with self._held():
             self._room.relax(self._owned)
             gaps = outbox_losses.untold(self._db, now_us) if tell_losses and self._has_losses else []
             telling = [draft.packed() for draft in loss_draft(gaps, drafts)]
@@ -109,13 +110,12 @@ class Outbox:
             except sqlite3.Error as error:
                 dropping = self._write_on_full_disk(work, error)
             self._note_written(work, dropping)
-            if self._room.disk_full:  # a long log would take the room that moving it needs
-                move_log(self._db)
+            self._shorten_log()
 
     def after(self, key: Key, *, limit: int, alarms: bool) -> list[Queued]:
         """The oldest batches behind ``key``: alarms only, or all others only."""
         query = SQL["alarms_after" if alarms else "others_after"]
-        with self._lock:
+        with self._held():
             rows = self._db.execute(query, {"id": key.id, "limit": limit})
             return [
                 Queued(key=Key.of(identity), alarm=worth == 0, payload=payload)
@@ -124,7 +124,7 @@ class Outbox:
 
     def payload(self, key: Key) -> bytes | None:
         """The bytes first written under ``key``; None where it is settled or dropped."""
-        with self._lock:
+        with self._held():
             row = self._db.execute(SQL["payload"], {"id": key.id}).fetchone()
         return None if row is None else bytes(row[0])
 
@@ -136,32 +136,28 @@ class Outbox:
     def forget(self, marks: Iterable[Marks]) -> int:
         """Let go of what the hub has settled, as a union; returns how many batches that were."""
         marks = list(marks)
-        with self._lock:
+        with self._held():
             self.outdated |= self._epochs.hear(marks)
-            try:
-                gone = self._forgetting.forget(marks, self._epochs.numbers)
-                if gone is None and self._room.release():
-                    gone = self._forgetting.forget((), self._epochs.numbers)
-                if not self._epochs.alone:
-                    self._epochs.retire()
-            except sqlite3.Error as error:
-                raise self._explain(error) from error
-            if gone is None:
-                return 0
-            self._batches -= gone.batches
-            self._bytes -= gone.payloads + ROW_BYTES * gone.batches
-            self._floor = None
+            gone = self._forgetting.forget(marks, self._epochs.numbers)
+            if gone is None and self._room.release():
+                gone = self._forgetting.forget((), self._epochs.numbers)
+            if gone is not None:
+                self._batches -= gone.batches
+                self._bytes -= gone.payloads + ROW_BYTES * gone.batches
+                self._floor = None
+            if not self._epochs.alone:
+                self._epochs.retire()
         self.tend()
-        return gone.batches
+        return 0 if gone is None else gone.batches
 
     def lose(self, key: Key, reason: str) -> bool:
         """Drop a batch as a loss to be told; False where it is not held, or a full disk allows nothing."""
-        with self._lock:
+        with self._held():
             try:
                 size = outbox_losses.lose(self._db, key, reason)
             except sqlite3.Error as error:
                 if not is_full(error):
-                    raise self._explain(error) from error
+                    raise
                 return False
             if size is None:
                 return False
@@ -175,16 +171,16 @@ class Outbox:
         try:
             self._forgetting.tend()
         except sqlite3.Error as error:
-            raise self._explain(error) from error
+            raise explained(error, self._path) from error
 
     def floors(self) -> tuple[EpochFloor, ...]:
         """Per epoch, the oldest opened first: the lowest sequence held, else the next to be given."""
-        with self._lock:
+        with self._held():
             return self._epochs.floors()
 
     def introduce(self) -> tuple[EpochFloor, ...]:
         """The floors for a birth: from here on the hub may know of this epoch."""
-        with self._lock:
+        with self._held():
             self._epochs.introduce()
             return self._epochs.floors()
 
@@ -200,7 +196,7 @@ class Outbox:
 
     def oldest_us(self) -> int:
         """From when on the hub may lack something; 0 where nothing waits."""
-        with self._lock:
+        with self._held():
             row = self._db.execute(SQL["oldest"]).fetchone()
         return int(row[0]) if row else 0
 
@@ -214,16 +210,16 @@ class Outbox:
         return Backlog(batches=self._batches, bytes=self._bytes)
 
     def positions(self) -> dict[str, int]:
-        with self._lock:
+        with self._held():
             return dict(self._db.execute(SQL["positions"]))
 
     def states(self) -> dict[str, bytes]:
-        with self._lock:
+        with self._held():
             return dict(self._db.execute(SQL["states"]))
 
     def synchronous(self) -> int:
         """SQLite's setting on the connection that commits; 2 is FULL."""
-        with self._lock:
+        with self._held():
             return int(self._db.execute("PRAGMA synchronous").fetchone()[0])
 
     def close(self) -> None:
@@ -231,21 +227,20 @@ class Outbox:
             self._forgetting.close()
             self._db.close()
 
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """With the lock; what SQLite says meanwhile is an ``OutboxError``."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise explained(error, self._path) from error
+
     def _seal(self, packed: Sequence[Packed]) -> list[Row]:
         if self._floor is None:
             (lowest,) = self._db.execute(SQL["first_from"], {"id": Key(self._number, 1).id}).fetchone()
             self._floor = self._next if lowest is None else Key.of(lowest).sequence
-        rows: list[Row] = []
-        for _, alike in groupby(packed, Packed.kind):
-            items, sequence = list(alike), self._next + len(rows)
-            header = items[0].header(epoch=self.epoch, sequence=sequence, floor=self._floor)
-            payloads = seal_all(header, [item.body for item in items])
-            worth, first = CLASSES[header.batch_class], Key(self._number, sequence).id
-            rows += [
-                (identity, worth, item.from_us, item.to_us, payload)
-                for identity, item, payload in zip(count(first), items, payloads, strict=False)
-            ]
-        return rows
+        return sealed(packed, epoch=self.epoch, first=Key(self._number, self._next), floor=self._floor)
 
     def _check_room(self, work: Work) -> None:
         """An alarm may bring along what was read with it, as long as that is little."""
@@ -265,7 +260,7 @@ class Outbox:
     def _write_on_full_disk(self, work: Work, error: sqlite3.Error) -> Dropping:
         """Try again with ever less held, on the room that the reserve and a shorter log leave."""
         if not is_full(error):
-            raise self._explain(error) from error
+            raise error
         for limit in self._room.tighten(self._bytes, self._free()):
             move_log(self._db)
             if self.refuses and not work.has_alarm and self._bytes + work.cost > limit:
@@ -274,7 +269,7 @@ class Outbox:
                 return self._write(work, limit)
             except sqlite3.Error as again:
                 if not is_full(again):
-                    raise self._explain(again) from again
+                    raise
         raise OutboxFullError(f"the disk under {self._path} is full") from error
 
     def _note_written(self, work: Work, dropping: Dropping) -> None:
@@ -286,8 +281,16 @@ class Outbox:
         if dropping.batches:
             self.dropped += dropping.batches
             self._floor = None
-        if dropping.batches or work.tells:
-            self._has_losses = bool(outbox_losses.untold(self._db, 0, most=1))
+        if dropping.untold is not None:
+            self._has_losses = dropping.untold
+
+    def _shorten_log(self) -> None:
+        """On a full disk a long log takes the room that moving it needs; the commit stands all the same."""
+        try:
+            if self._room.disk_full:
+                move_log(self._db)
+        except sqlite3.Error as error:
+            log.warning("log not moved into the file", reason=str(error))
 
     def _owned(self) -> int:
         """Bytes of budget that need no further room on the disk."""
@@ -295,8 +298,3 @@ class Outbox:
 
     def _free(self) -> int:
         return int(self._db.execute(SQL["free_bytes"]).fetchone()[0])
-
-    def _explain(self, error: sqlite3.Error) -> OutboxError:
-        if is_full(error):
-            return OutboxFullError(f"the disk under {self._path} is full")
-        return OutboxError(f"{self._path} cannot be written: {error}")

@@ -96,6 +96,9 @@ VALUES (:epoch, :sequence, :sequence, :from_us, :to_us, :reason);
 -- losses
 SELECT epoch, first_sequence, last_sequence, from_us, to_us, reason FROM loss ORDER BY id LIMIT :limit;
 
+-- losses_exist
+SELECT EXISTS (SELECT 1 FROM loss);
+
 -- forget_losses
 DELETE FROM loss WHERE id IN (SELECT id FROM loss ORDER BY id LIMIT :limit);
 

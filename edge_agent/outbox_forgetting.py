@@ -70,15 +70,16 @@ class Forgetting:
             self._db.close()
 
     def _settle(self, number: int, marks: Marks) -> Forgotten:
+        """Whatever numbers a mark claims, it speaks of its own epoch."""
         batches = payloads = 0
         epoch = Key(number, 0).id
         for first, last in ((1, marks.mark), *marks.beyond):
-            place = {"first": epoch + first, "last": epoch + min(last, LAST)}
+            place = {"first": epoch + max(1, min(first, LAST)), "last": epoch + max(0, min(last, LAST))}
             count, size = self._db.execute(SQL["range_held"], place).fetchone()
             if count:
                 self._db.execute(SQL["forget_range"], place)
                 batches, payloads = batches + count, payloads + size
-        self._db.execute(SQL["set_mark"], {"number": number, "mark": marks.mark})
+        self._db.execute(SQL["set_mark"], {"number": number, "mark": min(marks.mark, LAST)})
         return Forgotten(batches=batches, payloads=payloads)
 
 

@@ -28,6 +28,7 @@ class Dropping:
     oldest: dict[int, int]
     batches: int = field(default=0, init=False)
     bytes: int = field(default=0, init=False)  # of budget that came free
+    untold: bool | None = field(default=None, init=False)  # whether losses are to be told; None: as before
 
     def shrink(self, excess: int, *, least: int = 1, end: int) -> None:
         """Drop until ``excess`` bytes are free, or classes from ``least`` up hold none below ``end``."""
@@ -63,7 +64,7 @@ def lose(db: sqlite3.Connection, key: Key, reason: str) -> int | None:
     return int(size)
 
 
-def untold(db: sqlite3.Connection, now_us: int, *, most: int = MOST_TOLD) -> list[GapEvent]:
+def untold(db: sqlite3.Connection, now_us: int) -> list[GapEvent]:
     """The oldest losses that no gap has told of."""
     return [
         GapEvent(
@@ -75,13 +76,18 @@ def untold(db: sqlite3.Connection, now_us: int, *, most: int = MOST_TOLD) -> lis
             first_sequence=first,
             last_sequence=last,
         )
-        for epoch, first, last, from_us, to_us, reason in db.execute(SQL["losses"], {"limit": most})
+        for epoch, first, last, from_us, to_us, reason in db.execute(SQL["losses"], {"limit": MOST_TOLD})
     ]
 
 
-def told(db: sqlite3.Connection, *, most: int = MOST_TOLD) -> None:
+def exist(db: sqlite3.Connection) -> bool:
+    """Whether there is any loss that no gap has told of."""
+    return bool(db.execute(SQL["losses_exist"]).fetchone()[0])
+
+
+def told(db: sqlite3.Connection) -> None:
     """What ``untold`` gave is in a batch now."""
-    db.execute(SQL["forget_losses"], {"limit": most})
+    db.execute(SQL["forget_losses"], {"limit": MOST_TOLD})
 
 
 def _drop(db: sqlite3.Connection, key: Key, loss: dict[str, object]) -> None:

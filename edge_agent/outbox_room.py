@@ -14,6 +14,8 @@ from pathlib import Path
 
 import structlog
 
+from edge_agent.errors import OutboxError, OutboxFullError
+
 RESERVE_BYTES = 8 << 20  # what the log may hold, and a quarter for what comes then
 RETRY_S = 1.0  # between two attempts to put the reserve by again
 TAIL = "-reserve"
@@ -29,6 +31,13 @@ log = structlog.get_logger()
 def is_full(error: sqlite3.Error) -> bool:
     """Whether it was for want of space; a disk that fails to write looks the same."""
     return getattr(error, "sqlite_errorcode", None) in NO_SPACE
+
+
+def explained(error: sqlite3.Error, path: Path) -> OutboxError:
+    """What to tell of an error that the file at ``path`` gave."""
+    if is_full(error):
+        return OutboxFullError(f"the disk under {path} is full")
+    return OutboxError(f"{path} cannot be written: {error}")
 
 
 class Room:

@@ -1,17 +1,21 @@
 """One commit: rows, the losses that make room for them, positions and states, all of it or nothing."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, count, groupby
 
 from edge_agent import outbox_losses
+from edge_agent.draft import Packed
 from edge_agent.outbox_file import load_queries, transaction
 from edge_agent.outbox_keys import Key
 from edge_agent.outbox_losses import Dropping
+from wire.batch import BatchClass
+from wire.codec import seal_all
 
-ALARM = 0  # the class of alarms, gaps and reports
+CLASSES = {item: number for number, item in enumerate(BatchClass)}
+ALARM = CLASSES[BatchClass.ALARM]  # alarms, gaps and reports
 ROW_BYTES = 120  # what a batch costs beside its payload
 AT_ONCE = 25  # rows a statement
 SQL = load_queries("outbox.sql")
@@ -47,6 +51,21 @@ class Work:
         return self.classes <= {ALARM}
 
 
+def sealed(packed: Sequence[Packed], *, epoch: int, first: Key, floor: int) -> list[Row]:
+    """The rows of ``packed``, under sequences from that of ``first`` on."""
+    rows: list[Row] = []
+    for (batch_class, _, _), alike in groupby(packed, Packed.kind):
+        items, place = list(alike), Key(first.number, first.sequence + len(rows))
+        header = items[0].header(epoch=epoch, sequence=place.sequence, floor=floor)
+        payloads = seal_all(header, [item.body for item in items])
+        worth = CLASSES[batch_class]
+        rows += [
+            (identity, worth, item.from_us, item.to_us, payload)
+            for identity, item, payload in zip(count(place.id), items, payloads, strict=False)
+        ]
+    return rows
+
+
 def write(db: sqlite3.Connection, work: Work, *, excess: int, oldest: Mapping[int, int]) -> Dropping:
     """Commit ``work``, and drop until ``excess`` bytes are free, with what is new among what may go.
 
@@ -65,6 +84,8 @@ def write(db: sqlite3.Connection, work: Work, *, excess: int, oldest: Mapping[in
             dropping.shrink(excess, end=last + 1)
         db.executemany(SQL["set_position"], work.positions.items())
         db.executemany(SQL["set_state"], work.states.items())
+        if work.tells or dropping.batches:
+            dropping.untold = outbox_losses.exist(db)
     return dropping
 
 
