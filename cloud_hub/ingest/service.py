@@ -55,7 +55,7 @@ class Service:
             self._listener.start()
             while not self._desk.stopping.is_set():
                 self._turn()
-            self._desk.pay_marks(at_once=True)
+            self._desk.pay_marks(at_once=True, patient=True)
         except StoppedError:
             log.warning("ended while the database was away; what waited will be sent again")
         finally:

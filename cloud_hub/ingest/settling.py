@@ -16,6 +16,8 @@ from cloud_hub.store.database import Connection, Row
 from cloud_hub.store.epochs import from_store
 from wire.messages import Marks
 
+LOCK_FREE = QUERIES["lock_marks"].removesuffix(";") + " SKIP LOCKED"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
@@ -45,15 +47,22 @@ class Settled:
 
     device: str
     marks: Marks
+    stream: Stream
 
 
-def settle(connection: Connection, told: Mapping[Stream, Told], now: datetime) -> list[Settled]:
-    """Move the marks of these epochs as far as they go; returns what to tell the devices once committed."""
+def settle(
+    connection: Connection, told: Mapping[Stream, Told], now: datetime, *, patient: bool = True
+) -> list[Settled]:
+    """Move the marks of these epochs as far as they go; returns what to tell the devices once committed.
+
+    Unless ``patient``, marks that a process holds which stores just now are left as they are.
+    """
     streams = sorted(told)
     if not streams:
         return []
     columns = {"devices": [device for device, _ in streams], "epochs": [epoch for _, epoch in streams]}
-    standing = connection.execute(QUERIES["lock_marks"], columns).fetchall()
+    lock = QUERIES["lock_marks"] if patient else LOCK_FREE
+    standing = connection.execute(lock, columns).fetchall()
     before = _columns(standing, [row["mark"] for row in standing])
     stored = _ranges(connection, "ledger_ranges", before)
     gaps = _gaps(connection, before, stored)
@@ -83,7 +92,7 @@ def _messages(
     for row, stream, step in zip(standing, streams, moved, strict=True):
         safe = sparing(step, doubtful[stream])
         marks = Marks(epoch=from_store(row["epoch"]), mark=safe.mark, beyond=safe.beyond)
-        messages.append(Settled(device=row["name"], marks=marks))
+        messages.append(Settled(device=row["name"], marks=marks, stream=stream))
     return messages
 
 

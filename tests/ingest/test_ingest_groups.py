@@ -6,17 +6,22 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 import pytest
-from ingest_world import Sender
+from ingest_world import STORE, Process, Sender, add_device, table_of
 from paho.mqtt.client import MQTTMessage
 
 from cloud_hub.ingest import arrays
 from cloud_hub.ingest.collector import MOST_BYTES, MOST_ROWS, Collector, Group
 from cloud_hub.ingest.consumer import BrokerAddress, Consumer
 from cloud_hub.ingest.copying import samples
-from cloud_hub.ingest.reading import Arrival
+from cloud_hub.ingest.desk import TRIES, Desk
+from cloud_hub.ingest.group import store_group
+from cloud_hub.ingest.reading import Arrival, read
+from cloud_hub.ingest.tables import Tables
 from cloud_hub.ingest.writing import newest
+from cloud_hub.store.database import Database
 from wire.clock import Clock
-from wire.topics import Channel
+from wire.messages import Marks
+from wire.topics import Channel, Topic
 
 
 class Inbox:
@@ -159,3 +164,44 @@ def test_array_literals_keep_every_digit_and_byte() -> None:
         arrays.numbers([-(1 << 63), 0.1 + 0.2, 1e-320]) == "{-9223372036854775808,0.30000000000000004,1e-320}"
     )
     assert arrays.octets([b"\x00\xff", b""]) == '{"\\\\x00ff","\\\\x"}'
+
+
+# ---------------------------------------------------------------- marks that are owed
+
+
+class Notes:
+    """What a desk asks of a publisher."""
+
+    def __init__(self) -> None:
+        self.marks: list[Marks] = []
+
+    def publish(self, topic: Topic, payload: bytes, *, qos: int) -> None:
+        self.marks.append(Marks.from_json(payload))
+
+
+def test_marks_that_another_process_holds_are_left_for_later_and_not_for_ever(database: str) -> None:
+    with Database(database, most=3) as store:
+        first, second = Sender(name="press-01"), Sender(name="press-02", epoch=2, table=table_of("pump-2"))
+        process, notes = Process(store), Notes()
+        for sender in (first, second):
+            add_device(store, sender.name)
+            process.born(sender)
+        desk = Desk(store, notes, STORE, Clock.real())
+        outcome = process.store(*(sender.arrival(sender.samples([1.0])) for sender in (first, second)))
+        held = read(first.arrival(first.samples([2.0])))
+        with store.transaction() as other:
+            store_group(other, [held], Tables(), process.times())
+            desk.owe_marks(outcome.told)
+            desk.pay_marks(at_once=True)
+            assert [marks.epoch for marks in notes.marks] == [second.epoch], "the free one"
+            for _ in range(TRIES - 1):
+                desk.pay_marks(at_once=True)
+            assert len(notes.marks) == 1
+            waiting = threading.Thread(target=desk.pay_marks, kwargs={"at_once": True})
+            waiting.start()
+            waiting.join(0.3)
+            assert waiting.is_alive(), "long enough: now it is waited for"
+        waiting.join(10.0)
+        assert [(marks.epoch, marks.mark) for marks in notes.marks[1:]] == [(first.epoch, 2)]
+        desk.pay_marks(at_once=True)
+        assert len(notes.marks) == 2, "nothing is owed any more"
