@@ -7,6 +7,8 @@ While the database is away everything waits and nothing is acknowledged; the
 broker then holds back what comes after.
 """
 
+import time
+
 import structlog
 
 from cloud_hub.config import StoreSettings
@@ -24,6 +26,7 @@ from wire.clock import Clock
 log = structlog.get_logger()
 
 IDLE_S = 0.2
+REPLAY_S = 0.2  # at once, out of quarantine
 
 
 class Service:
@@ -78,12 +81,14 @@ class Service:
             self._announcements.take(work)
 
     def _replay(self) -> None:
-        """Try again what someone asked to try again."""
-        self._listener.replay_wanted.clear()
-        desk, rows = self._desk, 1
-        while rows and not desk.stopping.is_set():
+        """Try again some of what someone asked to try again, and go on with what comes meanwhile."""
+        desk, ends = self._desk, time.monotonic() + REPLAY_S
+        while time.monotonic() < ends and not desk.stopping.is_set():
+            self._listener.replay_wanted.clear()
             replayed = desk.attempts.run(
                 lambda connection: replays.replay_next(connection, desk.tables, desk.times())
             )
-            rows = replayed.rows
             desk.move_marks(replayed.told)
+            if not replayed.rows:
+                return
+            self._listener.replay_wanted.set()

@@ -118,9 +118,40 @@ def ask_replay(database: Database, number: int, *, now: datetime) -> None:
         raise ConflictError(f"{number} is not replayed: {found.explanation}")
     with database.transaction() as connection:
         touched = connection.execute(QUERIES["ask_replay"], {"id": number, "now": now}).rowcount
-        connection.execute(QUERIES["wake"], {"id": number})
+        connection.execute(QUERIES["wake"])
     if not touched:
         raise ConflictError(f"{number} was stored at {found.settled}: there is nothing to replay")
+
+
+def ask_replay_of(database: Database, reason: str, *, device: str | None = None, now: datetime) -> list[int]:
+    """Ask ingest to try all again that wait for ``reason``, of one device or of every; their numbers.
+
+    ``ConflictError`` for those whose sequence is another batch's, as in ``ask_replay``.
+    """
+    if reason == Reason.SEQUENCE_REUSED:
+        raise ConflictError(f"these are not replayed: {explain(reason)}")
+    with database.transaction() as connection:
+        values = {"reason": reason, "device": device, "now": now}
+        asked = [row["id"] for row in connection.execute(QUERIES["ask_replay_of"], values)]
+        connection.execute(QUERIES["wake"])
+    return asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What became of a replay, in messages."""
+
+    asked: int
+    stored: int
+    refused: int
+    waiting: int  # not tried yet
+
+
+def answered(database: Database, asked: list[int]) -> Answered:
+    row = database.row(QUERIES["answered"], {"ids": asked})
+    assert row is not None
+    refused = len(asked) - row["stored"] - row["waiting"]
+    return Answered(asked=len(asked), refused=refused, **row)
 
 
 def _quarantined(row: Row) -> Quarantined:

@@ -23,8 +23,18 @@ SELECT payload FROM quarantine WHERE id = %(id)s;
 -- ask_replay
 UPDATE quarantine SET replay = %(now)s WHERE id = %(id)s AND settled IS NULL;
 
+-- ask_replay_of
+UPDATE quarantine SET replay = %(now)s
+ WHERE settled IS NULL AND reason = %(reason)s AND topic LIKE 'andon/v1/%%/batch'
+   AND (%(device)s::text IS NULL OR topic = 'andon/v1/' || %(device)s || '/batch')
+RETURNING id;
+
+-- answered
+SELECT count(*) FILTER (WHERE replay IS NOT NULL) AS waiting, count(*) FILTER (WHERE settled IS NOT NULL) AS stored
+  FROM quarantine WHERE id = ANY (%(ids)s);
+
 -- wake
-SELECT pg_notify('andon_replay', %(id)s::text);
+SELECT pg_notify('andon_replay', '');
 
 -- expire
 -- What waits longer than anyone will ask for it, and what was stored after all.

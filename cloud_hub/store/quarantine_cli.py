@@ -12,10 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from cloud_hub.config import HubConfig
+from cloud_hub.store.database import Database
 from cloud_hub.store.quarantine import (
+    Answered,
     Contents,
     Quarantined,
+    answered,
     ask_replay,
+    ask_replay_of,
     by_reason,
     payload,
     quarantined,
@@ -29,7 +33,7 @@ quarantine = typer.Typer(help="What could not be stored, with its reason.", invo
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Config = Annotated[Path | None, typer.Option(help="The hub's configuration file.")]
 Number = Annotated[int, typer.Argument(help="Its number, as listed.", min=1)]
-PATIENCE_S = 10.0
+PATIENCE_S = 10.0  # without any progress
 
 
 @quarantine.callback()
@@ -55,6 +59,9 @@ def list_(
     if as_json:
         typer.echo(json.dumps([asdict(item) for item in found], default=_text))
         return
+    if not found:
+        typer.echo("nothing waits in quarantine")
+        return
     table = Table("id", "received", "device", "reason", "detail", "bytes", "times")
     for item in found:
         received = f"{item.received:%Y-%m-%d %H:%M}"
@@ -63,6 +70,8 @@ def list_(
             str(item.id), received, who, item.reason, printable(item.detail), str(item.bytes), str(item.times)
         )
     Console(markup=False).print(table)
+    if len(found) == most:
+        typer.echo(f"the newest {most}; --most shows more, `andon data quarantine explain` counts them")
 
 
 @quarantine.command("explain")
@@ -103,20 +112,51 @@ def show_(
 
 
 @quarantine.command("replay")
-def replay(number: Number, as_json: AsJson = False, config: Config = None) -> None:
-    """Try to store one again; exit 1 if it is refused again or no ingest takes it up."""
+def replay(
+    number: Annotated[int | None, typer.Argument(help="Its number, as listed.", min=1)] = None,
+    reason: Annotated[str | None, typer.Option(help="Instead: all that wait for this reason.")] = None,
+    device: Annotated[str | None, typer.Option(help="Of these, this device's alone.")] = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Try to store again; exit 1 if something is refused again or no ingest takes it up."""
+    if (number is None) == (reason is None):
+        raise typer.BadParameter("expected the number of a message, or --reason")
     settings = HubConfig.load(config)
     with settings.database(most=2) as database:
+        if number is None:
+            asked = ask_replay_of(database, str(reason), device=device, now=settings.time().now())
+            _tell(_await(database, asked), as_json=as_json)
+            return
         ask_replay(database, number, now=settings.time().now())
-        deadline = time.monotonic() + PATIENCE_S
+        _await(database, [number])
         item, contents = show(database, number)
-        while item.replay is not None and time.monotonic() < deadline:
-            time.sleep(0.1)
-            item, contents = show(database, number)
     _print(item, contents, as_json=as_json)
     if item.settled is None:
         waits = "it is tried as soon as an ingest process runs" if item.replay else "it was refused again"
         typer.echo(f"error: {number} was not stored: {waits}", err=True)
+        raise typer.Exit(1)
+
+
+def _await(database: Database, asked: list[int]) -> Answered:
+    """What ingest made of it, as long as it makes something of it."""
+    found, deadline = answered(database, asked), time.monotonic() + PATIENCE_S
+    while found.waiting and time.monotonic() < deadline:
+        time.sleep(0.1)
+        before, found = found, answered(database, asked)
+        if found.waiting < before.waiting:
+            deadline = time.monotonic() + PATIENCE_S
+    return found
+
+
+def _tell(found: Answered, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(asdict(found)))
+    else:
+        typer.echo(f"{found.stored} of {found.asked} stored, {found.refused} refused again")
+    if found.waiting:
+        typer.echo(f"error: {found.waiting} wait until an ingest process runs", err=True)
+    if found.stored < found.asked:
         raise typer.Exit(1)
 
 
@@ -127,7 +167,10 @@ def _print(item: Quarantined, contents: Contents | None, *, as_json: bool) -> No
         return
     state = f"stored {item.settled}" if item.settled else "asked to replay" if item.replay else "waiting"
     typer.echo(f"{item.id}: {item.reason} ({state})\n  {item.explanation}\n  {printable(item.detail)}")
-    typer.echo(f"  from {item.device or 'nobody known'} on {item.topic}, {item.bytes} bytes, {item.times}x")
+    typer.echo(f"  from {item.device or 'nobody known'} on {printable(item.topic)}")
+    typer.echo(f"  received {item.received:%Y-%m-%d %H:%M:%S}, {item.bytes} bytes, {item.times}x")
+    if item.sequence is not None:
+        typer.echo(f"  epoch {item.epoch}, sequence {item.sequence}")
     if contents:
         held = f"{contents.samples} samples in {contents.series} series, {contents.rows} rows"
         typer.echo(f"  a batch of class {contents.batch_class}: {held}, {contents.events} events")

@@ -12,8 +12,9 @@ import pytest
 from ingest_process import Ingest
 from ingest_world import Sender, add_device, count, now_us, reasons, table_of, wait_for
 from paho.mqtt.client import Client
+from typer.testing import CliRunner
 
-from cloud_hub.store import facts, fleet, quarantine
+from cloud_hub.store import facts, fleet, quarantine, quarantine_cli
 from cloud_hub.store.database import Database
 from wire.batch import BatchClass, Rows
 from wire.clock import Clock
@@ -238,3 +239,26 @@ def test_a_database_or_broker_that_is_away_is_told_in_a_line_and_waited_for(
     assert count(store, "sample") == 40
     assert process.poll() is None
     assert "Traceback" not in ingest.log.read_text()
+
+
+def test_all_that_wait_for_a_reason_are_replayed_by_one_command(
+    store: Database, ingest: Ingest, device: Device
+) -> None:
+    ask = ["replay", "--reason", "RetiredDevice", "--config", str(ingest.config), "--json"]
+    store.execute("UPDATE device SET retired = added")
+    ingest.start()
+    ingest.said("connected to the broker")
+    for value in range(20):
+        device.say(Channel.BATCH, encode(device.sender.samples([float(value)])))
+    wait_for(lambda: reasons(store) == {"RetiredDevice": 20})
+    refused = CliRunner().invoke(quarantine_cli.quarantine, ask)
+    assert json.loads(refused.output) == {"asked": 20, "stored": 0, "refused": 20, "waiting": 0}
+    assert refused.exit_code == 1
+    store.execute("UPDATE device SET retired = NULL")
+    device.birth()
+    wait_for(lambda: count(store, "signal_table") == 1)
+    stored = CliRunner().invoke(quarantine_cli.quarantine, ask)
+    assert json.loads(stored.output) == {"asked": 20, "stored": 20, "refused": 0, "waiting": 0}
+    assert (stored.exit_code, count(store, "sample"), reasons(store)) == (0, 20, {})
+    again = CliRunner().invoke(quarantine_cli.quarantine, ["replay", "--config", str(ingest.config)])
+    assert again.exit_code == 2
