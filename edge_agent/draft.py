@@ -22,10 +22,6 @@ class Packed:
     def packed(self) -> Self:
         return self
 
-    def kind(self) -> tuple[BatchClass, bytes, bool]:
-        """What its header says beside its place."""
-        return self.batch_class, self.table_hash, self.backlog
-
     def header(self, *, epoch: int, sequence: int, floor: int) -> Header:
         return Header(
             batch_class=self.batch_class,

@@ -51,7 +51,7 @@ class Outbox:
         self._room = room
         self._lock = threading.RLock()
         self._db = connect(path, synchronous="FULL")
-        self._forgetting = Forgetting(path)
+        self._forgetting = Forgetting(path, self._db)
         self._epochs = Epochs(self._db, epoch)
         self._number, self._next = self._epochs.number, 1
         self._floor: int | None = None  # of this epoch; None: to be looked up

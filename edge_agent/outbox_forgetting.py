@@ -6,7 +6,8 @@ keeps from being forgotten waits in memory and is forgotten with the next marks.
 
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +29,16 @@ class Forgotten:
 
 
 class Forgetting:
-    """``forget`` is for one thread at a time, ``tend`` for any."""
+    """``forget`` is for the thread that has ``db``, ``tend`` for any.
 
-    def __init__(self, path: Path) -> None:
+    It forgets on the connection that commits, which still has in memory what it wrote a moment ago.
+    """
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
         self.logged = 0  # bytes in the log that the file lacks, about
-        self._db = connect(path, synchronous="NORMAL")
-        self._tending = threading.Lock()
+        self._db = db
+        self._mover = connect(path, synchronous="NORMAL")
+        self._moving = threading.Lock()
         self._waiting: list[Marks] = []
 
     def forget(self, marks: Sequence[Marks], numbers: Mapping[int, int]) -> Forgotten | None:
@@ -43,7 +48,7 @@ class Forgetting:
         """
         known = [item for item in (*self._waiting, *marks) if item.epoch in numbers][-MOST_WAITING:]
         try:
-            with self._tending, transaction(self._db):
+            with _unsynced(self._db), transaction(self._db):
                 found = [self._settle(numbers[item.epoch], item) for item in known]
         except sqlite3.Error as error:
             if not is_full(error):
@@ -57,17 +62,17 @@ class Forgetting:
 
     def tend(self) -> None:
         """Move a long log into the file, beside commits: they go on meanwhile."""
-        if self.logged < LOG_BYTES or not self._tending.acquire(blocking=False):
+        if self.logged < LOG_BYTES or not self._moving.acquire(blocking=False):
             return
         try:
-            move_log(self._db)
+            move_log(self._mover)
             self.logged = 0
         finally:
-            self._tending.release()
+            self._moving.release()
 
     def close(self) -> None:
-        with self._tending:
-            self._db.close()
+        with self._moving:
+            self._mover.close()
 
     def _settle(self, number: int, marks: Marks) -> Forgotten:
         """Whatever numbers a mark claims, it speaks of its own epoch."""
@@ -81,6 +86,20 @@ class Forgetting:
                 batches, payloads = batches + count, payloads + size
         self._db.execute(SQL["set_mark"], {"number": number, "mark": min(marks.mark, LAST)})
         return Forgotten(batches=batches, payloads=payloads)
+
+
+@contextmanager
+def _unsynced(db: sqlite3.Connection) -> Iterator[None]:
+    """Commits in here reach the disk with the next one outside, or there is no next one."""
+    db.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        try:
+            db.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            db.close()
+            raise
 
 
 def move_log(db: sqlite3.Connection) -> bool:

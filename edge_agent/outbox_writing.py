@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, count, groupby
+from operator import attrgetter
 
 from edge_agent import outbox_losses
 from edge_agent.draft import Packed
@@ -20,6 +21,8 @@ ROW_BYTES = 120  # what a batch costs beside its payload
 AT_ONCE = 25  # rows a statement
 SQL = load_queries("outbox.sql")
 INSERT_AT_ONCE = SQL["insert_batch"].removesuffix(";") + ", (?, ?, ?, ?, ?)" * (AT_ONCE - 1)
+
+KIND = attrgetter("batch_class", "table_hash", "backlog")  # what a header says beside its place
 
 Row = tuple[int, int, int, int, bytes]  # of table batch: id, class, from_us, to_us, payload
 
@@ -54,7 +57,7 @@ class Work:
 def sealed(packed: Sequence[Packed], *, epoch: int, first: Key, floor: int) -> list[Row]:
     """The rows of ``packed``, under sequences from that of ``first`` on."""
     rows: list[Row] = []
-    for (batch_class, _, _), alike in groupby(packed, Packed.kind):
+    for (batch_class, _, _), alike in groupby(packed, KIND):
         items, place = list(alike), Key(first.number, first.sequence + len(rows))
         header = items[0].header(epoch=epoch, sequence=place.sequence, floor=floor)
         payloads = seal_all(header, [item.body for item in items])

@@ -36,6 +36,8 @@ SCHEMA = 2
 _LIMITS = Limits()
 MAGIC = b"andb"
 _HEAD = struct.Struct("<4sBH")  # magic, schema, length of the header
+_SEQUENCE = bytes([pb.Header.SEQUENCE_FIELD_NUMBER << 3])  # its key: a varint follows
+_LOW = [bytes([number]) for number in range(128)], [bytes([number | 128]) for number in range(128)]
 _NUMBERS = {item: pb.BatchClass.Value(f"BATCH_CLASS_{item.name}") for item in BatchClass}
 _CLASSES = {number: item for item, number in _NUMBERS.items()}
 
@@ -74,23 +76,38 @@ def seal(header: Header | Batch, body: bytes) -> bytes:
 
 
 def seal_all(header: Header | Batch, bodies: Sequence[bytes]) -> list[bytes]:
-    """The payloads of batches that follow one another, all but their sequences as in ``header``."""
-    message = pb.Header(
-        epoch=header.epoch,
-        floor=header.floor,
-        table_hash=header.table_hash,
-        backlog=header.backlog,
-    )
-    message.batch_class = _NUMBERS[header.batch_class]  # type: ignore[assignment]  # an enum is a number
-    payloads, start, length = [], b"", -1
+    """The payloads of batches that follow one another, all but their sequences as in ``header``.
+
+    Only a sequence's own bytes are made for each: seven bits and a mark that more follow, then what
+    128 neighbours share.
+    """
+    before, behind = _around(header, header.sequence + len(bodies) - 1)
+    payloads, shared, start, rest = [], -1, b"", b""
     for sequence, body in enumerate(bodies, header.sequence):
-        message.sequence = sequence
-        head = message.SerializeToString()
-        if len(head) != length:
-            length = len(head)
-            start = _HEAD.pack(MAGIC, SCHEMA, length)
-        payloads.append(start + head + body)
+        if sequence >> 7 != shared:
+            shared = sequence >> 7
+            rest = (_varint(shared) if shared else b"") + behind
+            start = _HEAD.pack(MAGIC, SCHEMA, len(before) + 1 + len(rest)) + before
+        payloads.append(b"".join((start, _LOW[bool(shared)][sequence & 127], rest, body)))
     return payloads
+
+
+def _around(header: Header | Batch, last: int) -> tuple[bytes, bytes]:
+    """What is before a sequence in the bytes of a header, up to its key, and what is behind it."""
+    before = pb.Header(epoch=header.epoch, sequence=last)  # refuses what is no sequence
+    before.batch_class = _NUMBERS[header.batch_class]  # type: ignore[assignment]  # an enum is a number
+    behind = pb.Header(floor=header.floor, table_hash=header.table_hash, backlog=header.backlog)
+    before.ClearField("sequence")
+    return before.SerializeToString() + _SEQUENCE, behind.SerializeToString()
+
+
+def _varint(number: int) -> bytes:
+    digits = bytearray()
+    while number > 127:
+        digits.append(number & 127 | 128)
+        number >>= 7
+    digits.append(number)
+    return bytes(digits)
 
 
 def decode(payload: bytes, *, limits: Limits = _LIMITS) -> Batch:

@@ -60,6 +60,9 @@ def path(tmp_path: Path) -> Path:
 def test_every_commit_reaches_the_disk_before_it_returns(path: Path) -> None:
     outbox = Outbox.open(path, max_bytes=ROOMY)
     assert outbox.synchronous() == 2  # FULL
+    outbox.commit([samples()], now_us=0)
+    outbox.forget([Marks(epoch=outbox.epoch, mark=1)])
+    assert outbox.synchronous() == 2, "also after what needs no sync"
     with sqlite3.connect(path) as other:
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     other.close()

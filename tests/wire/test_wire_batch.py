@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from wire import batch_pb2 as pb
-from wire.batch import AlarmEvent, Batch, BatchClass, GapEvent, ReportEvent, Rows, Series
-from wire.codec import Limits, decode, encode, encode_body, header
+from wire.batch import AlarmEvent, Batch, BatchClass, GapEvent, Header, ReportEvent, Rows, Series
+from wire.codec import Limits, decode, encode, encode_body, header, seal_all
 from wire.errors import (
     ColumnMismatchError,
     MessageError,
@@ -115,6 +115,20 @@ def test_the_same_batch_is_always_the_same_bytes() -> None:
         time_us=1, use_case="u", directive_sequence=1, state="s", event="e", evidence={"a": 2, "b": 1}
     )
     assert encode(batch(events=(report,))) == encode(batch(events=(turned,)))
+
+
+@given(st.integers(1, (1 << 62)), st.sampled_from(BatchClass), st.booleans(), st.integers(1, 300))
+def test_batches_that_follow_one_another_are_sealed_as_protobuf_would(
+    first: int, batch_class: BatchClass, backlog: bool, count: int
+) -> None:
+    start = Header(
+        batch_class=batch_class, epoch=7, sequence=first, floor=1, table_hash=TABLE, backlog=backlog
+    )
+    for sequence, payload in enumerate(seal_all(start, [b"body"] * count), first):
+        meant = pb.Header(epoch=7, sequence=sequence, floor=1, table_hash=TABLE, backlog=backlog)
+        meant.batch_class = pb.BatchClass.Value(f"BATCH_CLASS_{batch_class.name}")
+        written = meant.SerializeToString()
+        assert payload == b"andb\2" + len(written).to_bytes(2, "little") + written + b"body"
 
 
 def test_header_is_read_without_the_columns() -> None:
