@@ -16,6 +16,7 @@ import typer
 from cloud_hub.errors import BackupError, ConfigError
 
 if TYPE_CHECKING:
+    from cloud_hub.backup.folder import Found
     from cloud_hub.config import HubConfig
     from cloud_hub.flows.restored import Restored
 
@@ -60,7 +61,11 @@ def backup(
         fields = making.back_up(conninfo, destination, wish, settings.time())
     if as_json:
         typer.echo(json.dumps({"destination": str(destination.absolute()), **fields}))
-        return
+    else:
+        _tell_backup(destination, fields)
+
+
+def _tell_backup(destination: Path, fields: Mapping[str, Any]) -> None:
     typer.echo(f"backed up to {destination}: {_described(fields)}")
     for sentence in (*fields["missing"], *fields["warnings"]):
         typer.echo(f"warning: {sentence}", err=True)
@@ -82,9 +87,7 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Restore a backup into an empty state directory and an empty database, then do `restored`."""
-    from cloud_hub.backup import folder, marker, restoring, sealing  # noqa: PLC0415 - brings the database driver
-    from cloud_hub.parts.lock import locked  # noqa: PLC0415 - as above
-    from cloud_hub.parts.reach import served  # noqa: PLC0415 - as above
+    from cloud_hub.backup import folder, restoring, sealing  # noqa: PLC0415 - brings the database driver
 
     found = folder.opened(source)
     passphrase = sealing.passphrase_of(passphrase_file) if passphrase_file else None
@@ -95,6 +98,22 @@ def restore(
         _show(found.fields, f"{source} is whole: {_described(_summed(found))}", as_json=as_json)
         return
     settings, _ = _settings(config, clock)
+    done = _restore(settings, found, passphrase)
+    if as_json:
+        typer.echo(json.dumps({"source": str(source), **_plain(done)}))
+        return
+    typer.echo(f"restored the hub of {found.fields['made']}: {_described(_summed(found))}")
+    _tell(done)
+    if not {sealing.PLAIN, sealing.SEALED} & found.files.keys():
+        place = settings.state_dir
+        typer.echo(f"bring identity/ca and keys/online into {place} before `andon hub run`", err=True)
+
+
+def _restore(settings: "HubConfig", found: "Found", passphrase: bytes | None) -> "Restored":
+    from cloud_hub.backup import marker, restoring  # noqa: PLC0415 - brings the database driver
+    from cloud_hub.parts.lock import locked  # noqa: PLC0415 - as above
+    from cloud_hub.parts.reach import served  # noqa: PLC0415 - as above
+
     state_dir = settings.state_dir
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _orderly_end(), locked(state_dir):
@@ -106,13 +125,7 @@ def restore(
             restoring.restore(found, keys, state_dir, conninfo, _programs())
             done = _restored(settings, conninfo, since=None)
             marker.forget(state_dir)
-    if as_json:
-        typer.echo(json.dumps({"source": str(source), **_plain(done)}))
-        return
-    typer.echo(f"restored the hub of {found.fields['made']}: {_described(_summed(found))}")
-    _tell(done)
-    if not keys:
-        typer.echo(f"bring identity/ca and keys/online into {state_dir} before `andon hub run`", err=True)
+    return done
 
 
 def restored(
