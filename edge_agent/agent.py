@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import structlog
@@ -80,16 +80,23 @@ class Agent:
                 raise EdgeError(f"the {type(part).__name__.lower()} thread ended; its log says why")
 
     def _stop(self, *, crashed: bool) -> None:
-        """Store what was taken, say goodbye; each step has its own limit, so that all take under 3 s."""
+        """Store what was taken, say goodbye; each step has its own limit, so that all take under 3 s.
+
+        Where one fails the others follow all the same, from the bottom up.
+        """
         log.info("stopping", crashed=crashed)
-        self._parts.recorder.stop()
-        self._parts.feed.stop(timeout_s=0.5)
+        with ExitStack() as steps:
+            steps.callback(self._parts.outbox.close)
+            steps.callback(self._write_status, "crashed" if crashed else "stopped")
+            steps.callback(self._parts.uplink.stop)
+            steps.callback(self._stop_updates, crashed=crashed)
+            steps.callback(self._parts.feed.stop, timeout_s=0.5)
+            self._parts.recorder.stop()
+
+    def _stop_updates(self, *, crashed: bool) -> None:
         ending = threading.Thread(target=self._parts.updates.stop, kwargs={"crashed": crashed}, daemon=True)
         ending.start()
         ending.join(UPDATES_STOP_S)
-        self._parts.uplink.stop()
-        self._write_status("crashed" if crashed else "stopped")
-        self._parts.outbox.close()
 
     def _write_status(self, state: str) -> None:
         now_us = self._clock.now_us()

@@ -67,7 +67,8 @@ class Feed:
         sock = self._socket
         if sock is not None:
             _hang_up(sock)
-        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
 
     def _run(self) -> None:
         attempt = 0

@@ -89,7 +89,8 @@ class Uplink:
         """Say goodbye and end; within a few seconds, connected or not."""
         self._stopping.set()
         self.nudge()
-        self._thread.join(FAREWELL_S + 1.0)
+        if self._thread.is_alive():
+            self._thread.join(FAREWELL_S + 1.0)
 
     def nudge(self) -> None:
         """There is something new in the outbox."""

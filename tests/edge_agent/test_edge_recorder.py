@@ -14,6 +14,7 @@ from edge_world import START_US, positions, trend_reading, trend_table
 
 from edge_agent import recorder as recording
 from edge_agent.config import UplinkSettings
+from edge_agent.feed import Feed
 from edge_agent.outbox import Key, Outbox
 from edge_agent.recorder import Recorder
 from kernels import sets
@@ -518,3 +519,10 @@ def test_a_table_that_changes_while_the_outbox_refuses_waits_and_ends_no_thread(
     changing.join(10)
     assert not changing.is_alive()
     assert recorder.tables.current == other.table
+
+
+def test_a_feed_that_never_began_is_stopped_all_the_same(opened) -> None:
+    recorder, _ = opened()
+    feed = Feed(source="press-04", address="unix:/nobody", sink=recorder, random=random.Random(1))
+    feed.stop()
+    assert not feed.alive()

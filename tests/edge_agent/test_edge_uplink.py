@@ -186,3 +186,9 @@ def test_a_broker_of_another_authority_is_not_spoken_to(outbox: Outbox, uplink) 
     link = uplink(Plain(), tls=ssl.create_default_context())
     until(lambda: "CERTIFICATE_VERIFY_FAILED" in link.state.reason or "certificate" in link.state.reason)
     assert link.state.connections == 0
+
+
+def test_an_uplink_that_never_began_is_stopped_all_the_same(uplink: Callable[..., Uplink]) -> None:
+    link = uplink(Plain())
+    link.stop()
+    assert not link.alive()
