@@ -76,6 +76,7 @@ class Consumer:
         self._connection = 0
         self._held = 0
         self._let_go: list[Token] = []  # unread, and not acknowledged yet
+        self.let_go = 0  # messages, since it was made
         self._failure: Exception | None = None
         self._room = threading.Condition()
         self._leaving = False
@@ -198,6 +199,7 @@ class Consumer:
                 self._queue.put(arrival)
                 return
             self._let_go.append(arrival.token)
+            self.let_go += 1
         self._tell("the database is too slow; what comes is let go, and sent again by its devices")
 
     def _tell(self, event: str, **details: Any) -> None:

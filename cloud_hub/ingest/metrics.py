@@ -39,6 +39,7 @@ class Metrics:
             buckets=SECONDS, registry=of,
         )  # fmt: skip
         self._held = Gauge("andon_ingest_held_bytes", "Payloads received and not acknowledged.", registry=of)
+        self._let_go = Gauge("andon_ingest_let_go", "Messages left to be sent again.", registry=of)
 
     def note(self, outcome: Outcome, *, batches: int, seconds: float) -> None:
         """One transaction that was committed."""
@@ -49,9 +50,10 @@ class Metrics:
             self._rejected.labels(reason).inc(count)
         self._seconds.observe(seconds)
 
-    def watch(self, held_bytes: Callable[[], int]) -> None:
-        """Ask for the bytes that are held whenever someone looks."""
+    def watch(self, held_bytes: Callable[[], int], let_go: Callable[[], int]) -> None:
+        """Ask for the bytes that are held, and how many messages were let go, whenever someone looks."""
         self._held.set_function(held_bytes)
+        self._let_go.set_function(let_go)
 
     def serve(self, port: int) -> HTTPServer:
         """Answer on loopback, from ``port`` on; ``ConfigError`` where none is free."""

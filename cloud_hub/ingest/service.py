@@ -35,7 +35,7 @@ class Service:
     def __init__(self, database: Database, consumer: Consumer, store: StoreSettings, clock: Clock) -> None:
         self._desk = Desk(database, consumer, store, clock)
         self._consumer = consumer
-        self._desk.metrics.watch(lambda: consumer.held_bytes)
+        self._desk.metrics.watch(lambda: consumer.held_bytes, lambda: consumer.let_go)
         self._collector = Collector(consumer.take)
         self._batches = Batches(self._desk, consumer)
         self._announcements = Announcements(self._desk, consumer)

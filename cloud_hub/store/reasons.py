@@ -54,7 +54,7 @@ _EXPLANATIONS: Mapping[str, str] = MappingProxyType(
         Reason.TOO_LATE: "Older than the late horizon when it came: store.late_horizon_days.",
         Reason.FROM_THE_FUTURE: "Later than the hub's clock: set the device's clock right.",
         Reason.BAD_EVENT: "An alarm, gap or report whose fields cannot be kept.",
-        "NotABatch": "The bytes are no batch at all.",
+        "NotABatch": "The bytes are no batch: damaged on the device's disk, if its gap `unreadable` follows.",
         "Truncated": "The batch is cut short.",
         "Damaged": "The batch is whole and not as it was written: look at the device's disk.",
         "TooLarge": "The batch is larger than one may be, or claims to be when unpacked.",

@@ -69,6 +69,7 @@ def test_a_database_that_is_blocked_for_many_keepalives_costs_no_connection(
     first = taken(consumer)
     assert {arrival.token.connection for arrival in first} == {first[0].token.connection}
     assert numbers(first) < set(range(MESSAGES)), "some were let go"
+    assert consumer.let_go == MESSAGES - len(first)
     for number in range(MESSAGES):  # as devices do: no mark came for them
         say(device, number)
     again = []

@@ -12,7 +12,7 @@ from cloud_hub.ingest.metrics import LOOPBACK, Metrics
 @pytest.fixture
 def metrics():
     made = Metrics()
-    made.watch(lambda: 4096)
+    made.watch(lambda: 4096, lambda: 3)
     return made
 
 
@@ -37,7 +37,7 @@ def test_what_was_stored_and_refused_is_counted(metrics: Metrics) -> None:
     assert found['andon_ingest_batches_total{came="again"}'] == 1
     assert found['andon_ingest_rejected_total{reason="NotFinite"}'] == 3
     assert found['andon_ingest_transaction_seconds_bucket{le="0.05"}'] == 1
-    assert found["andon_ingest_held_bytes"] == 4096
+    assert (found["andon_ingest_held_bytes"], found["andon_ingest_let_go"]) == (4096, 3)
 
 
 def test_a_second_process_takes_the_next_port(metrics: Metrics) -> None:

@@ -125,6 +125,17 @@ def test_told_to_stop_it_finishes_and_leaves(store: Database, ingest: Ingest, de
     assert (count(store, "sample"), "Traceback" in ingest.log.read_text()) == (100, False)
 
 
+def test_told_to_stop_before_the_database_was_ever_there_it_leaves_quietly(
+    ingest: Ingest, database: str, empty_database: str
+) -> None:
+    ingest.config.write_text(ingest.config.read_text().replace(database, empty_database))
+    process = ingest.start()
+    ingest.said("the database does not take anything")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+    assert "Traceback" not in ingest.log.read_text()
+
+
 def test_what_was_said_before_it_came_is_heard(store: Database, ingest: Ingest, device: Device) -> None:
     device.birth()
     device.say(Channel.STATUS, Status(online=True, since_us=now_us()).to_json(), retain=True)

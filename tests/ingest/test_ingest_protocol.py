@@ -214,7 +214,9 @@ class Telemetry(RuleBasedStateMachine):
 
     @rule(box=st.integers(0, 3))
     def save_an_image(self, box: int) -> None:
-        self.images.append(copy.deepcopy(self._box(box)))
+        """Of a device that has read something: of one that has not, nobody could say from when on it is missed."""
+        if self._box(box).newest_us:
+            self.images.append(copy.deepcopy(self._box(box)))
 
     @precondition(lambda self: self.images)
     @rule(box=st.integers(0, 3), image=st.integers(0, 9))
@@ -289,6 +291,7 @@ class Telemetry(RuleBasedStateMachine):
         """Everything since is forgotten, which `andon hub restored` says; every device is asked for its birth."""
         self._end_all()
         assert self.backup is not None
+        self.marks.clear()  # those messages wait nowhere
         held = set().union(*(box.queue for box in self.boxes))
         self.excused |= set(self.produced.values()) - held
         with self.store.transaction() as connection:
