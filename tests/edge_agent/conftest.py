@@ -5,7 +5,32 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from edge_recorders import USUAL, Bystander
 from edge_world import Device, Hub
+
+from edge_agent.config import UplinkSettings
+from edge_agent.outbox import Outbox
+from edge_agent.recorder import Recorder
+from wire.clock import Clock
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[..., tuple[Recorder, Outbox]]]:
+    """Opens the device's outbox, again and again if asked, with a recorder on it."""
+    outboxes: list[Outbox] = []
+
+    def open_again(settings: UplinkSettings = USUAL, **options) -> tuple[Recorder, Outbox]:
+        if outboxes:
+            outboxes[-1].close()
+        outbox = Outbox.open(tmp_path / "outbox.db", **({"max_bytes": 1 << 30} | options))
+        outboxes.append(outbox)
+        recorder = Recorder(
+            source="press-04", outbox=outbox, settings=settings, clock=Clock.real(), watcher=Bystander()
+        )
+        return recorder, outbox
+
+    yield open_again
+    outboxes[-1].close()
 
 
 @pytest.fixture

@@ -176,7 +176,7 @@ def test_a_copy_of_the_device_is_outlived_and_both_get_their_word_in(
 
 def test_within_a_budget_alarms_still_go_first(hub: Hub, outbox: Outbox, link) -> None:
     outbox.commit([samples(number, values=50) for number in range(60)], now_us=0)
-    agent = link(settings=QUICK.model_copy(update={"max_bytes_per_s": 4000}))
+    agent = link(settings=QUICK.model_copy(update={"max_bytes_per_s": 6000}))
     until(lambda: hub.settled.arrivals)
     outbox.commit([alarm()], now_us=0)
     agent.nudge()

@@ -90,7 +90,7 @@ def test_an_agent_starts_without_a_broker_and_delivers_when_there_is_one(
 def test_a_hub_that_does_not_answer_holds_the_window_and_gets_only_the_oldest_again(
     hub: Hub, device: Callable[..., Device], state_root: Path
 ) -> None:
-    feed = trend_source(state_root, 4000, pace=0.002)
+    feed = trend_source(state_root, 2500, pace=0.002)
     hub.deaf = True
     agent = device(feed.address, uplink=FAST | {"window": 4, "max_rows": 50})
     agent.start()
@@ -100,7 +100,7 @@ def test_a_hub_that_does_not_answer_holds_the_window_and_gets_only_the_oldest_ag
     assert status["outbox"]["batches"] > 8
     assert status["uplink"]["sent"] == status["uplink"]["out"] + status["uplink"]["resent"]
     hub.deaf = False
-    until(lambda: hub.settled.count > 6000)
+    until(lambda: hub.settled.count > 4500)
     assert hub.settled.reused == []
     feed.stop()
 
