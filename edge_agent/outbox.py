@@ -31,6 +31,7 @@ from wire.messages import EpochFloor, Marks
 
 __all__ = ["Backlog", "Key", "Outbox", "Queued"]
 
+MOST_DROPPED = 4 << 20  # bytes beyond what a commit brings: the log holds the pages of all that it drops
 ALARM_SHARE = 8  # of the budget, which what comes with an alarm may exceed
 COMMIT_BYTES = 24 << 10  # what a commit adds to the log beside payloads, about
 SQL = load_queries("outbox.sql")
@@ -139,16 +140,15 @@ class Outbox:
         with self._held():
             self.outdated |= self._epochs.hear(marks)
             gone = self._forgetting.forget(marks, self._epochs.numbers)
-            if gone is None and self._room.release():
-                gone = self._forgetting.forget((), self._epochs.numbers)
-            if gone is not None:
-                self._batches -= gone.batches
-                self._bytes -= gone.payloads + ROW_BYTES * gone.batches
-                self._floor = None
+            if gone.full and self._room.release():
+                gone += self._forgetting.forget((), self._epochs.numbers)
+            self._batches -= gone.batches
+            self._bytes -= gone.payloads + ROW_BYTES * gone.batches
+            self._floor = None
             if not self._epochs.alone:
                 self._epochs.retire()
         self.tend()
-        return 0 if gone is None else gone.batches
+        return gone.batches
 
     def lose(self, key: Key, reason: str) -> bool:
         """Drop a batch as a loss to be told; False where it is not held, or a full disk allows nothing."""
@@ -254,7 +254,7 @@ class Outbox:
             )
 
     def _write(self, work: Work, limit: int) -> Dropping:
-        excess = 0 if self.refuses else self._bytes + work.cost - limit
+        excess = 0 if self.refuses else min(self._bytes + work.cost - limit, work.cost + MOST_DROPPED)
         return write(self._db, work, excess=excess, oldest=self._oldest)
 
     def _write_on_full_disk(self, work: Work, error: sqlite3.Error) -> Dropping:

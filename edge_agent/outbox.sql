@@ -65,7 +65,8 @@ SELECT id, class, payload FROM batch WHERE class > 0 AND id > :id ORDER BY id LI
 SELECT payload FROM batch WHERE id = :id;
 
 -- range_held
-SELECT count(*), coalesce(sum(length(payload)), 0) FROM batch WHERE id BETWEEN :first AND :last;
+SELECT count(*), coalesce(sum(length(payload)), 0), max(id)
+  FROM (SELECT id, payload FROM batch WHERE id BETWEEN :first AND :last ORDER BY id LIMIT :most);
 
 -- forget_range
 DELETE FROM batch WHERE id BETWEEN :first AND :last;

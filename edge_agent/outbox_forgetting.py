@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_agent.outbox_file import connect, load_queries, transaction
@@ -17,6 +17,7 @@ from edge_agent.outbox_room import is_full
 from wire.messages import Marks
 
 LOG_BYTES = 4 << 20  # of the log, before it is moved into the file
+AT_ONCE = 2000  # batches that one transaction forgets: more would make the log as long as they are many
 MOST_WAITING = 4096  # marks; an epoch's newest one says nearly all of the older ones
 LAST = (1 << SEQUENCE_BITS) - 1  # sequence
 SQL = load_queries("outbox.sql")
@@ -26,6 +27,10 @@ SQL = load_queries("outbox.sql")
 class Forgotten:
     batches: int = 0
     payloads: int = 0  # bytes
+    full: bool = False  # a full disk kept the rest
+
+    def __add__(self, other: "Forgotten") -> "Forgotten":
+        return Forgotten(batches=self.batches + other.batches, payloads=self.payloads + other.payloads)
 
 
 class Forgetting:
@@ -41,24 +46,26 @@ class Forgetting:
         self._moving = threading.Lock()
         self._waiting: list[Marks] = []
 
-    def forget(self, marks: Sequence[Marks], numbers: Mapping[int, int]) -> Forgotten | None:
-        """Delete what ``marks`` cover, as a union; None where a full disk allowed nothing.
+    def forget(self, marks: Sequence[Marks], numbers: Mapping[int, int]) -> Forgotten:
+        """Delete what ``marks`` cover, as a union.
 
         ``numbers``: of the epochs that are known here.
         """
         known = [item for item in (*self._waiting, *marks) if item.epoch in numbers][-MOST_WAITING:]
+        gone, some = Forgotten(), AT_ONCE
         try:
-            with _unsynced(self._db), transaction(self._db):
-                found = [self._settle(numbers[item.epoch], item) for item in known]
+            with _unsynced(self._db):
+                while some == AT_ONCE:
+                    with transaction(self._db):
+                        settled = self._settle([(Key(numbers[item.epoch], 0), item) for item in known])
+                    gone, some = gone + settled, settled.batches
         except sqlite3.Error as error:
             if not is_full(error):
                 raise
             self._waiting = known
-            return None
+            return replace(gone, full=True)
         self._waiting = []
-        return Forgotten(
-            batches=sum(item.batches for item in found), payloads=sum(item.payloads for item in found)
-        )
+        return gone
 
     def tend(self) -> None:
         """Move a long log into the file, beside commits: they go on meanwhile."""
@@ -74,18 +81,22 @@ class Forgetting:
         with self._moving:
             self._mover.close()
 
-    def _settle(self, number: int, marks: Marks) -> Forgotten:
-        """Whatever numbers a mark claims, it speaks of its own epoch."""
-        batches = payloads = 0
-        epoch = Key(number, 0).id
-        for first, last in ((1, marks.mark), *marks.beyond):
-            place = {"first": epoch + max(1, min(first, LAST)), "last": epoch + max(0, min(last, LAST))}
-            count, size = self._db.execute(SQL["range_held"], place).fetchone()
-            if count:
-                self._db.execute(SQL["forget_range"], place)
-                batches, payloads = batches + count, payloads + size
-        self._db.execute(SQL["set_mark"], {"number": number, "mark": min(marks.mark, LAST)})
-        return Forgotten(batches=batches, payloads=payloads)
+    def _settle(self, marks: Sequence[tuple[Key, Marks]]) -> Forgotten:
+        """Forget some. Whatever numbers a mark claims, it speaks of its own epoch."""
+        gone = Forgotten()
+        for epoch, item in marks:
+            for first, last in ((1, item.mark), *item.beyond):
+                start, end = epoch.id + max(1, min(first, LAST)), epoch.id + max(0, min(last, LAST))
+                gone += self._forget_range(start, end, AT_ONCE - gone.batches)
+            self._db.execute(SQL["set_mark"], {"number": epoch.number, "mark": min(item.mark, LAST)})
+        return gone
+
+    def _forget_range(self, first: int, last: int, most: int) -> Forgotten:
+        place = {"first": first, "last": last, "most": most}
+        count, size, last_found = self._db.execute(SQL["range_held"], place).fetchone()
+        if count:
+            self._db.execute(SQL["forget_range"], {"first": first, "last": last_found})
+        return Forgotten(batches=count, payloads=size)
 
 
 @contextmanager
