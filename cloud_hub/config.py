@@ -68,7 +68,7 @@ class DeviceListenerSettings(_Settings):
 class StoreSettings(_Settings):
     """How long and how finely the store keeps things; all in clock time."""
 
-    partition_hours: float = Field(default=24.0, gt=0)
+    partition_hours: float = Field(default=4.0, gt=0)  # wider where samples are kept for over 30 days
     late_horizon_days: float = Field(default=7.0, gt=0)
     raw_retention_days: float = Field(default=30.0, gt=0)
     ahead_partitions: int = Field(default=3, ge=1)

@@ -72,6 +72,7 @@ def _upkeep(app: procrastinate.App, hub: Hub) -> None:
     def maintain_store(timestamp: int) -> None:
         with hub.database.connect() as connection:
             partitions.ensure(connection, hub.config.store, hub.clock)
+            partitions.summarise(connection)
             rollups.turn(connection, hub.config.store, hub.clock)
             dropped = partitions.tidy(connection, hub.config.store, hub.clock)
         if dropped:

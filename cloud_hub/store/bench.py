@@ -18,8 +18,9 @@ from datetime import timedelta
 from math import ceil
 from typing import Any
 
+from cloud_hub.ingest.keeper import Keeper
 from cloud_hub.store import charts, fleet, partitions, rollups
-from cloud_hub.store.bench_data import SETTINGS, BenchStore, Scale
+from cloud_hub.store.bench_data import SETTINGS, BenchStore, Scale, still
 from cloud_hub.store.bench_load import Orders
 from cloud_hub.store.database import Database
 from wire.clock import Clock, to_datetime
@@ -29,7 +30,7 @@ QUICK = Scale(slow=50, fast_hz=8)
 SPANS = {"10 min": timedelta(minutes=10), "24 h": timedelta(hours=24), "7 d": timedelta(days=7)}
 CHART_BAR, LATEST_BAR = "<= 200", "<= 20"  # ms, of the slowest but a twentieth
 BUSY = "while ingest writes at half its maximum"
-TEND_S = 2.0  # as the keeper of ingest
+ENSURE_S = 2.0
 
 Rows = Iterator[dict[str, Any]]
 
@@ -86,6 +87,7 @@ def _busy(database: Database, filled: BenchStore, rounds: int, *, seconds: float
     scale = filled.scale
     most = _written(_orders(filled, filled.end_us, seconds=seconds))
     rate = most["rows"] / most["seconds"]
+    _settle(database, still(most["end_us"]))
     clock = Clock(most["end_us"], max(2.0, rate / 2 / scale.rows_per_second), time.time())
     with _tended(database, clock), _writing(_orders(filled, most["end_us"], clock=str(clock))) as done:
         time.sleep(seconds)
@@ -153,24 +155,33 @@ def _writing(orders: Orders) -> Iterator[dict[str, Any]]:
         done.update(json.loads(out))
 
 
+def _settle(database: Database, clock: Clock) -> None:
+    """What was written at the maximum came without a keeper: the work it left is not that of the half."""
+    with database.connect() as connection:
+        partitions.summarise(connection)
+        rollups.turn(connection, SETTINGS, clock)
+        partitions.tidy(connection, SETTINGS, clock)
+
+
 @contextmanager
 def _tended(database: Database, clock: Clock) -> Iterator[None]:
-    """What the keeper of ingest does meanwhile."""
+    """What ingest does beside writing: its keeper, and partitions made before they are needed."""
     ended = threading.Event()
 
-    def tend() -> None:
+    def ensure() -> None:
         with database.connect() as connection:
-            while not ended.wait(TEND_S):
+            while not ended.wait(ENSURE_S):
                 partitions.ensure(connection, SETTINGS, clock)
-                rollups.turn(connection, SETTINGS, clock)
-                partitions.tidy(connection, SETTINGS, clock)
 
     with database.connect() as connection:
         partitions.ensure(connection, SETTINGS, clock)
+    keeper = Keeper(database, SETTINGS, clock)
+    keeper.start()
     with ThreadPoolExecutor(1) as pool:
-        tending = pool.submit(tend)
+        ensuring = pool.submit(ensure)
         try:
             yield
         finally:
             ended.set()
-        tending.result()
+            keeper.stop()
+        ensuring.result()

@@ -107,6 +107,7 @@ class BenchStore:
             connection.execute(QUERIES["hour_touched"], {"hour": hour})
         connection.execute(QUERIES["latest"], values)
         began = time.monotonic()
+        partitions.summarise(connection)
         rollups.turn(connection, SETTINGS, clock)
         self.rolled_up_per_s = self.scale.rows / (time.monotonic() - began)
         self._fill_rollups(connection)

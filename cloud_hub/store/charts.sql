@@ -2,6 +2,12 @@
 -- What a chart is put together from belongs to one moment.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 
+-- by_index
+-- Of a partition that is being written the planner knows nothing yet and would read all of it, with every core,
+-- and sort what it read. BRIN leads past most of it, and where no index leads to anything it costs next to nothing.
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true),
+       set_config('max_parallel_workers_per_gather', '0', true);
+
 -- signal
 SELECT signal.id, latest.time AS newest
   FROM signal
@@ -24,7 +30,8 @@ WITH part AS MATERIALIZED (
       FROM part
      WHERE lower < %(end)s AND upper > %(start)s
        AND NOT EXISTS (SELECT FROM pg_class AS index JOIN pg_index ON index.oid = pg_index.indexrelid
-                        WHERE pg_index.indrelid = part.oid AND index.relname = part.name || '_signal')
+                        WHERE pg_index.indrelid = part.oid AND index.relname = part.name || '_signal'
+                                                        AND indisvalid)
 )
 SELECT count(*) AS parts, min(lower) AS since,
        (SELECT sum(pg_relation_size(oid) * greatest(0, extract(epoch FROM least(upper, %(end)s)

@@ -49,6 +49,7 @@ def points(connection: Connection, signal: Row, start: datetime, end: datetime, 
     grid = _grid(span, wanted, level)
     stale = [_stale(row) for row in connection.execute(QUERIES["stale"], values, prepare=False)]
     found = pieces(span, level, stale, kept)
+    connection.execute(QUERIES["by_index"])
     values |= {"from": start, "most": most, "origin": to_datetime(grid.origin)}
     values["width"] = timedelta(microseconds=grid.width)
     if [piece.level for piece in found] == [Level.SAMPLE]:

@@ -8,6 +8,7 @@ time. Partitions are attached under a lock that lets rows go on arriving.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 
 import psycopg
 from psycopg import sql
@@ -21,18 +22,24 @@ QUERIES = load_queries("cloud_hub.store", "partitions.sql")
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 AHEAD_REAL_SECONDS = 60.0
+LATE_REAL_SECONDS = 10.0  # what is later than that finds the index of its partition built, or being built
 ROLLUPS = ("rollup_minute", "rollup_hour")
 TABLES = ("sample", "feature", "prediction", *ROLLUPS)
 MOST = 200  # planning a query over more costs more than reading it
+SAMPLE_PARTITIONS = 180  # at most, which leaves some for what is ahead
 ROLLUP_PARTITIONS = 60  # so many make up the time that rollups are kept
 
 Range = tuple[int, int]  # [from, to) in microseconds since 1970
 
-# Rows are only added, and what autovacuum has not visited yet costs a reader: BRIN ranges without a summary,
-# index entries whose row must be looked at. It visits new pages alone, so often is cheap.
+# Rows are only added, and what autovacuum has not visited yet costs a reader: index entries whose row must be
+# looked at. It visits new pages alone, so often is cheap.
 VACUUMED_OFTEN = sql.SQL(
     "autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000"
 )
+# While samples come, a vacuum would keep BRIN from being told of them: one is done when a partition closes.
+VACUUMED_ONCE_CLOSED = VACUUMED_OFTEN + sql.SQL(", autovacuum_enabled = off")
+RANGE_PAGES = 4  # of the BRIN index of samples, or a part of its range
+SMALL_BYTES = 16 * 2**20  # indexed in a moment, so that writers may wait for it
 
 _LOCK = 0x70617274  # "part"
 _TIDY_LOCK = 0x74696479  # "tidy"
@@ -52,13 +59,19 @@ def span_of(table: str, store: StoreSettings) -> Span:
     Rollups outlive what they are made of: hours the minutes, minutes the samples.
     """
     if table == "sample":
-        return Span(hours=store.partition_hours, days=store.raw_retention_days)
+        return Span(hours=_sample_hours(store), days=store.raw_retention_days)
     minutes = max(store.rollup_minute_days, store.raw_retention_days)
     if table == "rollup_minute":
         return _rollup_span(minutes)
     if table == "rollup_hour":
         return _rollup_span(max(store.rollup_hour_days, minutes))
     return Span(hours=store.row_partition_hours, days=store.row_retention_days)
+
+
+def _sample_hours(store: StoreSettings) -> float:
+    """As set, or as wide as it takes for what is kept to be in few partitions."""
+    needed = store.raw_retention_days * 24.0 / SAMPLE_PARTITIONS
+    return store.partition_hours if needed <= store.partition_hours else float(ceil(needed))
 
 
 def _rollup_span(days: float) -> Span:
@@ -119,14 +132,29 @@ def cover(connection: Connection, table: str, wanted: Range, span: Span) -> None
         _attach(connection, table, to_datetime(lower), to_datetime(upper))
 
 
-def summarise(connection: Connection) -> None:
-    """Let BRIN lead to the newest samples; it gives way to a vacuum, which does the same."""
+def summarise(connection: Connection, told: dict[int, int] | None = None) -> int:
+    """Let BRIN lead to the newest samples; returns how many ranges of pages were new to it.
+
+    ``told`` remembers from call to call which pages each index was told of: without it, all are looked
+    through. It gives way to a vacuum, which does the same.
+    """
+    told = {} if told is None else told
+    rows = connection.execute(QUERIES["bare_indexes"]).fetchall()
+    return sum(_summarise(connection, row, told) for row in rows if told.get(row["oid"]) != row["pages"])
+
+
+def _summarise(connection: Connection, index: Row, told: dict[int, int]) -> int:
+    known = told.get(index["oid"], index["pages"] + 1)
+    query = "summarise" if known > index["pages"] else "summarise_from"
+    values = {"index": index["oid"], "first": known // RANGE_PAGES * RANGE_PAGES, "step": RANGE_PAGES}
     try:
         with connection.transaction():
             connection.execute(QUERIES["yield_to_vacuum"])
-            connection.execute(QUERIES["summarise"])
-    except psycopg.errors.LockNotAvailable:
-        return  # someone works on a partition; the next turn comes soon
+            row = connection.execute(QUERIES[query], values | {"last": index["pages"] - 1}).fetchone()
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedObject):
+        return 0  # someone works on the partition, or it is gone; the next turn comes soon
+    told[index["oid"]] = index["pages"]
+    return row["ranges"] if row else 0
 
 
 def _with_samples(connection: Connection, wanted: Range, clock: Clock, span: Span) -> Range:
@@ -142,18 +170,21 @@ def tidy(connection: Connection, store: StoreSettings, clock: Clock) -> list[str
     """Index the partitions of samples that have closed, drop those past their retention; returns the dropped.
 
     Samples that are in no rollup yet are not dropped.
-    ``connection`` is in autocommit mode: a partition is detached without stopping writers.
+    ``connection`` is in autocommit mode: a partition is indexed and detached without stopping writers.
     """
     row = connection.execute(QUERIES["try_lock"], {"key": _TIDY_LOCK}).fetchone()
     if row is None or not row["mine"]:
         return []  # another process is at it
     try:
-        return _tidy(connection, store, clock.now_us())
+        connection.execute(QUERIES["one_core"])
+        return _tidy(connection, store, clock)
     finally:
         connection.execute(QUERIES["unlock"], {"key": _TIDY_LOCK})
 
 
-def _tidy(connection: Connection, store: StoreSettings, now: int) -> list[str]:
+def _tidy(connection: Connection, store: StoreSettings, clock: Clock) -> list[str]:
+    now = clock.now_us()
+    closed = to_datetime(now - round(LATE_REAL_SECONDS * clock.rate() * 1_000_000))
     dropped: list[str] = []
     for table in TABLES:
         oldest = to_datetime(now - round(span_of(table, store).days * DAY_US))
@@ -167,8 +198,8 @@ def _tidy(connection: Connection, store: StoreSettings, now: int) -> list[str]:
             if row["leaving"] or row["upper"] <= oldest:
                 _drop(connection, table, row["name"], leaving=row["leaving"])
                 dropped.append(row["name"])
-            elif table == "sample" and not row["indexed"] and row["upper"] <= to_datetime(now):
-                _index(connection, sql.Identifier(row["name"]), row["name"])
+            elif table == "sample" and not row["indexed"] and row["upper"] <= closed:
+                _close(connection, row["name"], row["bytes"])
     return dropped
 
 
@@ -211,15 +242,33 @@ def _attach(connection: Connection, table: str, lower: datetime, upper: datetime
     """Make a partition beside its table and attach it: that lock lets rows go on arriving."""
     name = sql.Identifier(f"{table}_p{lower:%Y%m%d_%H%M%S}")
     create = sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) WITH ({})")
-    connection.execute(create.format(name, sql.Identifier(table), VACUUMED_OFTEN))
+    vacuumed = VACUUMED_ONCE_CLOSED if table == "sample" else VACUUMED_OFTEN
+    connection.execute(create.format(name, sql.Identifier(table), vacuumed))
     attach = sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})")
     bounds = (sql.Literal(lower.isoformat()), sql.Literal(upper.isoformat()))
     connection.execute(attach.format(sql.Identifier(table), name, *bounds))
 
 
-def _index(connection: Connection, partition: sql.Identifier, name: str) -> None:
-    statement = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (signal, time) INCLUDE (value)")
-    connection.execute(statement.format(sql.Identifier(f"{name}_signal"), partition))
+def _close(connection: Connection, name: str, bytes_: int) -> None:
+    """Few rows come into it from now on: vacuum it, then index it, which tells that all this was done."""
+    partition = sql.Identifier(name)
+    if bytes_:
+        connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(partition))
+    connection.execute(sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = on)").format(partition))
+    # what is left of an index that was being built when its process ended
+    connection.execute(
+        sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(f"{name}_signal"))
+    )
+    _index(connection, partition, name, concurrently=bytes_ > SMALL_BYTES)
+
+
+def _index(
+    connection: Connection, partition: sql.Identifier, name: str, *, concurrently: bool = False
+) -> None:
+    """Concurrently: the last samples of its time are still to come, and no writer waits while it is built."""
+    statement = sql.SQL("CREATE INDEX {} IF NOT EXISTS {} ON {} (signal, time) INCLUDE (value)")
+    how = sql.SQL("CONCURRENTLY" if concurrently else "")
+    connection.execute(statement.format(how, sql.Identifier(f"{name}_signal"), partition))
 
 
 def _drop(connection: Connection, table: str, partition: str, *, leaving: bool) -> None:

@@ -35,7 +35,6 @@ def turn(
     """
     if _made_elsewhere(connection):
         return timescale.refresh(connection, clock)
-    partitions.summarise(connection)
     now = clock.now_us()
     _forget(connection, store, now)
     ended = to_datetime(now // MINUTE_US * MINUTE_US)
@@ -59,6 +58,7 @@ def _roll_up(connection: Connection, hour: datetime, ended: datetime, most: int)
         values = {"hour": hour, "open": ended, "most": most}
         claimed = connection.execute(QUERIES["claim"], values, prepare=False).fetchall()
         if claimed:
+            connection.execute(QUERIES["by_index"])
             values |= {
                 "signals": [each["signal"] for each in claimed],
                 "since": [each["since"] for each in claimed],

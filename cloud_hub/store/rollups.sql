@@ -2,6 +2,11 @@
 -- Until the end of the transaction: one process at a time makes rollups.
 SELECT pg_try_advisory_xact_lock(%(key)s) AS mine;
 
+-- by_index
+-- What came since is a part of its hour, and many samples make few rows: the planner, who has not heard yet of
+-- the partition that is being written, would read all of it and sort what it read.
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true);
+
 -- made_elsewhere
 -- Where the database itself keeps rollups (continuous aggregates), nothing is to be done here.
 SELECT EXISTS (SELECT FROM capability WHERE name = 'rollups' AND value = 'continuous') AS yes;

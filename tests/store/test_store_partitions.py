@@ -53,7 +53,9 @@ def test_missing_slots_cover_what_is_wanted_and_never_overlap(existing, start, l
 
 
 def test_a_minute_of_real_time_is_ready_at_half_a_day_a_second(connection: Connection) -> None:
-    store = StoreSettings(late_horizon_days=20, raw_retention_days=400, ahead_partitions=2)
+    store = StoreSettings(
+        late_horizon_days=20, raw_retention_days=400, ahead_partitions=2, partition_hours=24
+    )
     clock = scaled("2026-03-01T00:00:00Z", 43_200, after_real_s=100)
     partitions.ensure(connection, store, clock)
     now = clock.now_us()

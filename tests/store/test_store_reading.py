@@ -131,7 +131,7 @@ def test_what_was_stored_cannot_be_replayed(store: Database) -> None:
     )
     number = store.row("SELECT id FROM quarantine")["id"]
     assert quarantine.quarantined(store) == []
-    assert quarantine.quarantined(store, every=True)[0].explanation == "The bytes are no batch at all."
+    assert quarantine.quarantined(store, every=True)[0].explanation.startswith("The bytes are no batch")
     with pytest.raises(ConflictError, match="nothing to replay"):
         quarantine.ask_replay(store, number, now=NOW)
     with pytest.raises(NotFoundError):

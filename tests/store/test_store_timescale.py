@@ -76,7 +76,7 @@ def test_the_big_tables_become_hypertables_once(timescale_bare: str, config: Hub
 def test_another_width_in_the_configuration_is_the_width_of_the_next_chunks(
     url: str, store: Database, state_root: Path
 ) -> None:
-    assert store.row(WIDTH, {"table": "sample"})["width"] == timedelta(hours=24)
+    assert store.row(WIDTH, {"table": "sample"})["width"] == timedelta(hours=4)
     changed = HubConfig(state_dir=state_root, store=StoreSettings(partition_hours=6))
     migrate(url, changed)
     assert store.row(WIDTH, {"table": "sample"})["width"] == timedelta(hours=6)
