@@ -6,7 +6,7 @@ quarantine and tried again as it is.
 """
 
 from collections.abc import Callable, Container
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -75,56 +75,70 @@ SUPPORTED = frozenset({BatchClass.ALARM, BatchClass.PREDICTION, BatchClass.FEATU
 
 def judge(batch: Batch, table: KnownTable, rules: Rules, judge_event: Callable[[Event], str]) -> Judged:
     """Judge every part of ``batch``; ``judge_event`` gives what is wrong with an event, or nothing."""
-    refusals: list[Refusal] = []
-    samples = _accepted_samples(batch, table, rules, refusals)
-    rows = [kept for item in batch.rows for kept in _accepted_rows(batch, item, table, rules, refusals)]
-    events = _accepted_events(batch, judge_event, refusals)
+    refused = _Refused(batch)
+    samples = _accepted_samples(batch.columns, table, rules, refused)
+    rows = [kept for item in batch.rows for kept in _accepted_rows(batch, item, table, rules, refused)]
+    events: list[Event] = []
+    for event in batch.events:
+        if problem := judge_event(event):
+            refused.of(Reason.BAD_EVENT, problem).events.append(event)
+        else:
+            events.append(event)
     return Judged(
         times=samples.times,
         signals=np.repeat(table.signals[samples.signals], np.diff(samples.offsets)),
         values=samples.values,
         rows=tuple(rows),
-        events=events,
-        refusals=tuple(refusals),
+        events=tuple(events),
+        refusals=refused.refusals(),
     )
 
 
+@dataclass(slots=True, kw_only=True)
+class _Parts:
+    detail: str  # of the first
+    series: list[Series] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+class _Refused:
+    """What of one batch is refused, by reason: one thing in quarantine each, however many parts it has."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._parts: dict[Reason, _Parts] = {}
+
+    def of(self, reason: Reason, detail: str) -> _Parts:
+        """What is refused for ``reason``; the caller adds to it what ``detail`` tells of."""
+        return self._parts.setdefault(reason, _Parts(detail=detail))
+
+    def refusals(self) -> tuple[Refusal, ...]:
+        return tuple(self._refusal(reason, parts) for reason, parts in self._parts.items())
+
+    def _refusal(self, reason: Reason, parts: _Parts) -> Refusal:
+        series, rows, events = tuple(parts.series), tuple(parts.rows), tuple(parts.events)
+        more = len(series) + len(rows) + len(events) - 1
+        return Refusal(
+            reason=reason,
+            detail=f"{parts.detail}; and {more} more like it" if more else parts.detail,
+            part=replace(self._batch, series=series, rows=rows, events=events),
+        )
+
+
 def _accepted_samples(
-    batch: Batch, table: KnownTable, rules: Rules, refusals: list[Refusal]
+    columns: SampleColumns, table: KnownTable, rules: Rules, refused: _Refused
 ) -> SampleColumns:
     """All of them at one look where all are good, else one series by one."""
-    columns = batch.columns
     if _all_good(columns, table, rules):
         return columns
     accepted: list[Series] = []
-    refused: dict[Reason, list[Series]] = {}
-    details: dict[Reason, str] = {}
     for series in columns:
-        if (wrong := _wrong_series(series, table, rules)) is None:
+        if (wrong := _wrong_series(series, table, rules)) is not None:
+            refused.of(*wrong).series.append(series)
+        else:
             accepted.append(series)
-            continue
-        refused.setdefault(wrong[0], []).append(series)
-        details.setdefault(*wrong)
-    for reason, found in refused.items():
-        part = replace(batch, series=tuple(found), rows=(), events=())
-        refusals.append(Refusal(reason=reason, detail=_of_many(details[reason], len(found)), part=part))
     return SampleColumns.of(accepted)
-
-
-def _accepted_events(
-    batch: Batch, judge_event: Callable[[Event], str], refusals: list[Refusal]
-) -> tuple[Event, ...]:
-    problems = [judge_event(event) for event in batch.events]
-    bad = tuple(event for event, problem in zip(batch.events, problems, strict=True) if problem)
-    if bad:
-        detail = _of_many(next(filter(None, problems)), len(bad))
-        part = replace(batch, series=(), rows=(), events=bad)
-        refusals.append(Refusal(reason=Reason.BAD_EVENT, detail=detail, part=part))
-    return tuple(event for event, problem in zip(batch.events, problems, strict=True) if not problem)
-
-
-def _of_many(detail: str, count: int) -> str:
-    return detail if count == 1 else f"{detail}, and {count - 1} more"
 
 
 def _all_good(columns: SampleColumns, table: KnownTable, rules: Rules) -> bool:
@@ -172,14 +186,13 @@ def _wrong_times(times: Times, rules: Rules) -> tuple[Reason, str] | None:
 
 
 def _accepted_rows(
-    batch: Batch, rows: Rows, table: KnownTable, rules: Rules, refusals: list[Refusal]
+    batch: Batch, rows: Rows, table: KnownTable, rules: Rules, refused: _Refused
 ) -> list[HubRows]:
-    """The good rows of a block; the others are refused, together by reason."""
+    """The good rows of a block."""
 
     def refuse(reason: Reason, detail: str, which: npt.NDArray[np.bool_] | slice) -> None:
         bad = replace(rows, times=rows.times[which], values=rows.values[which])
-        part = replace(batch, series=(), rows=(bad,), events=())
-        refusals.append(Refusal(reason=reason, detail=f"{rows.source}: {detail}", part=part))
+        refused.of(reason, f"{rows.source}: {detail}").rows.append(bad)
 
     if (wrong := _wrong_block(batch.batch_class, rows, table, rules)) is not None:
         refuse(*wrong, slice(None))

@@ -4,6 +4,7 @@ import random
 import string
 import threading
 
+import numpy as np
 import psycopg
 import pytest
 from ingest_world import STORE, Process, Sender, add_device, count, mark_of, now_us, reasons
@@ -17,7 +18,7 @@ from cloud_hub.ingest.desk import Desk
 from cloud_hub.ingest.reading import Arrival, Reading, read
 from cloud_hub.store import quarantine
 from cloud_hub.store.database import Database
-from wire.batch import AlarmEvent, BatchClass, ReportEvent
+from wire.batch import AlarmEvent, BatchClass, ReportEvent, Rows
 from wire.clock import Clock
 
 # PostgreSQL keeps no index entry of this length; nothing before the database looks at it.
@@ -226,3 +227,21 @@ def test_a_decoder_that_fails_in_an_unknown_way_costs_one_message(
     monkeypatch.setattr("cloud_hub.ingest.reading.decode", broken)
     found: Reading = read(message)
     assert (found.reason, found.header is not None, found.batch) == ("Unstorable", True, None)
+
+
+def test_a_message_of_tens_of_thousands_of_bad_parts_is_kept_as_few_and_costs_no_other_its_turn(
+    store: Database, process: Process, sender: Sender
+) -> None:
+    nothing, none = np.empty(0, np.int64), np.empty((0, 1), np.float32)
+    blocks = (Rows(machine=0, source="other/1", times=nothing, values=none),) * 40_000
+    series = sender.samples([np.nan], sequence=1).series * 20_000
+    process.take(
+        sender.arrival(sender.batch(BatchClass.FEATURE, rows=blocks)),
+        sender.arrival(sender.batch(series=series)),
+        sender.arrival(sender.samples([1.0])),
+    )
+    assert reasons(store) == {"WrongFeatureSet": 1, "NotFinite": 1}
+    assert (count(store, "sample"), mark_of(store)) == (1, 3)
+    told = {item.reason: item.detail for item in quarantine.quarantined(store)}
+    assert "and 39999 more" in told["WrongFeatureSet"]
+    assert "and 19999 more" in told["NotFinite"]

@@ -222,12 +222,12 @@ class Telemetry(RuleBasedStateMachine):
     @rule(box=st.integers(0, 3), image=st.integers(0, 9))
     def restore_the_image(self, box: int, image: int) -> None:
         self.excused |= self._box(box).queue.keys()
-        self.boxes[box % len(self.boxes)] = self._wake(image)
+        self.boxes[box % len(self.boxes)] = self._wake(self.images[image % len(self.images)])
 
-    @precondition(lambda self: self.images and len(self.boxes) < 3)
-    @rule(image=st.integers(0, 9))
-    def start_a_clone(self, image: int) -> None:
-        self.boxes.append(self._wake(image))
+    @precondition(lambda self: len(self.boxes) < 3)
+    @rule(box=st.integers(0, 3))
+    def start_a_clone(self, box: int) -> None:
+        self.boxes.append(self._wake(self._box(box)))
 
     @rule(box=st.integers(0, 3))
     def wipe_the_disk(self, box: int) -> None:
@@ -246,10 +246,13 @@ class Telemetry(RuleBasedStateMachine):
         process=st.integers(0, PROCESSES - 1),
         order=st.permutations(range(WINDOW)),
         most=st.integers(1, WINDOW),
+        at_once=st.booleans(),
     )
-    def deliver(self, box: int, process: int, order: list[int], most: int) -> None:
+    def deliver(self, box: int, process: int, order: list[int], most: int, at_once: bool) -> None:
         ready = list(self._box(box).queue.values())[:WINDOW]
         self._store([ready[place] for place in order if place < len(ready)][:most], process)
+        if at_once:
+            self._end_all()
 
     @precondition(lambda self: self.sent)
     @rule(which=st.integers(0, 60), process=st.integers(0, PROCESSES - 1))
@@ -264,12 +267,12 @@ class Telemetry(RuleBasedStateMachine):
             ready[which % len(ready)].end(crash=crash)
             self._reap()
 
-    @rule(which=st.integers(0, 9), box=st.integers(0, 3), lost=st.booleans())
-    def hear_a_mark(self, which: int, box: int, lost: bool) -> None:
-        if self.marks:
-            marks = self.marks.pop(which % len(self.marks))
-            if not lost:
-                self._box(box).apply(marks)
+    @rule(box=st.integers(0, 3), lost=st.booleans())
+    def hear_the_marks(self, box: int, lost: bool) -> None:
+        """Whoever is connected under the name hears them."""
+        for marks in [] if lost else self.marks:
+            self._box(box).apply(marks)
+        self.marks.clear()
 
     @rule(box=st.integers(0, 3))
     def say_a_birth(self, box: int) -> None:
@@ -357,9 +360,9 @@ class Telemetry(RuleBasedStateMachine):
     def _box(self, number: int) -> Box:
         return self.boxes[number % len(self.boxes)]
 
-    def _wake(self, image: int) -> Box:
+    def _wake(self, image: Box) -> Box:
         """A copy of an image opens its outbox; what its source said meanwhile is a gap, for it is a live one."""
-        box = copy.deepcopy(self.images[image % len(self.images)])
+        box = copy.deepcopy(image)
         box.open_again()
         if box.newest_us:
             box.tell_gap(reason="agent-down", from_us=box.newest_us, to_us=self.clock_us)
