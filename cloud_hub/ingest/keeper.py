@@ -56,8 +56,8 @@ class Keeper:
         self._expired = float("-inf")
         self._stopping = threading.Event()
         chores = (
-            Chore(name="summaries", turn=self._summarise, rests=0.5),
-            Chore(name="rollups", turn=self._roll_up, rests=0.5),
+            Chore(name="summaries", turn=self._summarise, rests=1.0),
+            Chore(name="rollups", turn=self._roll_up, rests=1.25),
             Chore(name="tidying", turn=self._tidy, rests=3.0),
         )
         self._threads = [
