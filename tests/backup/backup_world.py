@@ -229,8 +229,11 @@ class Hub:
         """Send ``release`` to the devices and wait until they run it."""
         chosen = [word for device in devices for word in ("--device", device)]
         started = self.json("start", release, "--wave", "100%", *chosen, name="rollout")["rollout"]["id"]
-        state = "SELECT state FROM rollout WHERE id = %(id)s"
-        until(lambda: self.rows(state, id=started)[0]["state"] == "done", what=f"{started} ends well")
+        state = "SELECT state, reason FROM rollout WHERE id = %(id)s"
+        until(lambda: self.rows(state, id=started)[0]["state"] != "running", what=f"{started} ends")
+        (ended,) = self.rows(state, id=started)
+        of_devices = self.rows("SELECT * FROM rollout_device WHERE rollout = %(id)s", id=started)
+        assert ended["state"] == "done", (ended, of_devices)
 
 
 class Device:
