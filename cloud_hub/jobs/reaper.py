@@ -6,6 +6,7 @@ processes, not about machines or models.
 """
 
 from procrastinate import jobs, utils
+from procrastinate.exceptions import UniqueViolation
 from procrastinate.manager import JobManager
 
 HEARTBEAT_S = 3.0
@@ -21,8 +22,17 @@ async def reap(manager: JobManager, *, silence_s: float = SILENCE_S) -> tuple[li
         if job.attempts + 1 >= MOST_ATTEMPTS:
             await manager.finish_job(job, jobs.Status.FAILED, delete_job=False)
             given_up.append(job)
-        else:
-            await manager.retry_job_by_id_async(job.id, retry_at=utils.utcnow())
+        elif await _queue_again(manager, job, job.id):
             again.append(job)
     await manager.prune_stalled_workers(silence_s)
     return again, given_up
+
+
+async def _queue_again(manager: JobManager, job: jobs.Job, number: int) -> bool:
+    """Whether it was queued; where its like was queued meanwhile, that one does its work."""
+    try:
+        await manager.retry_job_by_id_async(number, retry_at=utils.utcnow())
+    except UniqueViolation:
+        await manager.finish_job(job, jobs.Status.FAILED, delete_job=True)
+        return False
+    return True

@@ -60,6 +60,20 @@ def test_a_dead_workers_job_runs_again(store):
     assert store.rows("SELECT id FROM procrastinate_workers") == []
 
 
+def test_a_dead_workers_job_whose_like_was_queued_meanwhile_is_left_to_that_one(store):
+    """A backup may hold a job in the middle; the hub that is restored from it queues another."""
+    defer(store, queueing_lock="drive")
+
+    async def play(manager):
+        await begin(manager)
+        die(store)
+        defer(store, queueing_lock="drive")
+        return await reap(manager)
+
+    assert with_manager(store, play) == ([], [])
+    assert state_of(store) == [("todo", 0)]
+
+
 def test_a_job_of_a_worker_that_was_forgotten_runs_again(store):
     defer(store)
 
