@@ -27,15 +27,15 @@ function axes() {
 
 const holeAt = (gaps, time) => gaps.find((gap) => gap.start <= time && time < gap.end);
 
-// The values under the pointer, else the last ones, told beside the title; of a hole, why there are none.
+// The values under the pointer, else the last ones, told beside the title; of a hole, why there are none. Some gaps
+// say only from when to when something may be missing: what is stored in them is told with its gap.
 function tell(u, output, name, gaps) {
-  const hole = u.cursor.left >= 0 && holeAt(gaps, u.posToVal(u.cursor.left, "x"));
-  if (hole) {
-    output.textContent = `missing: ${hole.reason}  ·  ${minute(hole.start)} to ${minute(hole.end)}`;
-    return;
-  }
   const at = u.cursor.idx ?? u.data[1].findLastIndex((value) => value != null);
-  output.textContent = u.data[1][at] == null ? "" : `${name(at)}  ·  ${minute(u.data[0][at])}`;
+  const value = u.data[1][at] == null ? "" : `${name(at)}  ·  ${minute(u.data[0][at])}`;
+  const hole = u.cursor.left >= 0 && holeAt(gaps, u.posToVal(u.cursor.left, "x"));
+  if (!hole) output.textContent = value;
+  else if (value && holeAt([hole], u.data[0][at])) output.textContent = `${value}  ·  in a gap: ${hole.reason}`;
+  else output.textContent = `missing: ${hole.reason}  ·  ${minute(hole.start)} to ${minute(hole.end)}`;
 }
 
 function vertical(u, time, colour, dash) {
