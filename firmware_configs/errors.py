@@ -11,3 +11,7 @@ class ProfileError(HostError):
 
 class TemplateError(HostError):
     """A template and its values do not fit together."""
+
+
+class WindowError(HostError):
+    """A maintenance window cannot be read, or never opens."""
