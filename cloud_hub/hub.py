@@ -53,7 +53,7 @@ def engine(hub: Hub) -> Engine:
     return Engine(
         hub.database,
         hub.clock,
-        sign=Director.of(hub.config.state_dir).sign,
+        sign=Director.of(hub.config).sign,
         record=hub.record,
         crown=set_champion,
         directive_days=hub.config.directive_days,

@@ -98,7 +98,7 @@ def _worker(app: procrastinate.App, name: str, count: int) -> Coroutine[None, No
 
 async def _tend(app: procrastinate.App, hub: Hub, stopping: asyncio.Event, silence_s: float) -> None:
     """Every few seconds: take over from dead workers, see to what rollouts and a restore still need."""
-    aftermath = Aftermath(hub, Director.of(hub.config.state_dir).sign)
+    aftermath = Aftermath(hub, Director.of(hub.config).sign)
     while not stopping.is_set():
         again, given_up = await reap(app.job_manager, silence_s=silence_s)
         for job in again:

@@ -1,21 +1,26 @@
-"""The director: signs which device runs what. It reads its key at each signature and keeps none in memory."""
+"""The director: signs which device runs what. It reads its key at each call and keeps none in memory."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
+from cloud_hub.config import HubConfig
 from cloud_hub.signing.keyring import DIRECTOR, load_key, online_folder
 from wire.directive import Directive, SignedDirective, sign
 
 
 class Director:
-    """Signs with the online key in ``keys``: see :meth:`of`."""
+    """Signs with the online key of the hub that ``config`` describes."""
 
-    def __init__(self, keys: Path) -> None:
-        self._keys = keys
+    def __init__(self, config: HubConfig) -> None:
+        self._keys = online_folder(config.state_dir)
 
     @classmethod
-    def of(cls, state_dir: Path) -> "Director":
-        """The director of the hub in ``state_dir``."""
-        return cls(online_folder(state_dir))
+    def of(cls, config: HubConfig) -> "Director":
+        return cls(config)
 
     def sign(self, directive: Directive) -> SignedDirective:
-        return sign(directive, load_key(self._keys, DIRECTOR))
+        return self.sign_all([directive])[0]
+
+    def sign_all(self, directives: Sequence[Directive]) -> list[SignedDirective]:
+        """Each directive signed, in this order, by a key that is read once for all of them."""
+        key = load_key(self._keys, DIRECTOR)
+        return [sign(directive, key) for directive in directives]

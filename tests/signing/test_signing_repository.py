@@ -12,6 +12,7 @@ from tuf.api.metadata import Metadata
 from tuf.ngclient import FetcherInterface, Updater
 from typer.testing import CliRunner
 
+from cloud_hub.config import HubConfig
 from cloud_hub.errors import ConflictError, TrustError
 from cloud_hub.signing import keys
 from cloud_hub.signing.cli import keys_app
@@ -79,7 +80,8 @@ def test_the_directors_are_signed_offline_and_name_the_directors_key(hub, tmp_pa
         device="d", key_fingerprint="f", use_case="u", release="u/1", bundle_path="bundles/u/1.zip",
         bundle_sha256="0" * 64, sequence=1, issued_us=1, expires_us=2, rollout="r",
     )  # fmt: skip
-    signed = Director.of(hub).sign(directive)
+    signed, again = Director.of(HubConfig(state_dir=hub)).sign_all([directive, directive])
+    assert signed == again
     (director,) = directors.directors
     assert signed.key_id == director.key_id
     key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(director.public_key))

@@ -32,7 +32,7 @@ def hub(tmp_path):
         state_dir=state_dir,
         url=f"https://127.0.0.1:{server.server_port}",
         repository=Repository(state_dir),
-        director=Director.of(state_dir),
+        director=Director.of(config),
         fingerprint="",
         server=server,
     )
