@@ -1,11 +1,13 @@
-"""Adding a device: its site, its name, and the token it enrols with; and the enrolment itself."""
+"""Adding devices: their sites, their names, and the tokens they enrol with; and the enrolment itself."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
-from cloud_hub.errors import ConfigError, ConflictError, NotFoundError
+from psycopg.types.json import Jsonb
+
+from cloud_hub.errors import ConfigError, ConflictError, HubError, NotFoundError
 from cloud_hub.identity import tokens
 from cloud_hub.identity.ca import Authority, check_device_name, key_fingerprint, requested_key
 from cloud_hub.identity.tokens import QUERIES, Redeemed, Token
@@ -15,10 +17,34 @@ from firmware_configs.profiles import profile as find_profile
 from wire.topics import NAME
 
 Note = Callable[[Connection], None]
+Keep = Callable[[Sequence[Token]], None]
+
+PROFILE = "generic"  # of a device nobody said more about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDevice:
+    """A device's place in the fleet, as somebody asks for it."""
+
+    name: str
+    site: str
+    profile: str = PROFILE
+    zone: str | None = None  # IANA, of the site; None: as it is, or UTC
+    tags: tuple[str, ...] = ()
+    line: int = 0  # of the file it stands in; 0: none
+
+    @property
+    def place(self) -> str:
+        """What an error about it begins with."""
+        return f"line {self.line}: " if self.line else ""
 
 
 def unnoted(_connection: Connection) -> None:
     """No entry in the audit chain: for tests and tools that keep none."""
+
+
+def unkept(_tokens: Sequence[Token]) -> None:
+    """The caller keeps what is returned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,31 +70,40 @@ def add(
 
     ``now`` is the hub's clock; ``note`` writes the act into the audit chain, in its transaction.
     """
-    check_device_name(name)
-    _check_profile(profile)
+    device = NewDevice(name=name, site=site, profile=profile, zone=zone, tags=tuple(tags))
+    (token,) = add_all(database, authority, [device], now=now, lifetime=lifetime, note=note)
+    return token
+
+
+def add_all(
+    database: Database,
+    authority: Authority,
+    new: Sequence[NewDevice],
+    *,
+    now: datetime,
+    lifetime: timedelta = tokens.LIFETIME,
+    keep: Keep = unkept,
+    note: Note = unnoted,
+) -> list[Token]:
+    """All of ``new`` with their first tokens, or none of them; in a few statements, however many there are.
+
+    ``keep`` is given the tokens before anything is committed: what it could not write leads to no device.
+    """
+    _check(new)
+    names = [device.name for device in new]
     with database.transaction() as connection:
-        added = connection.execute(
-            QUERIES["add_device"],
-            {
-                "name": name,
-                "site": _site(connection, site, zone),
-                "profile": profile,
-                "tags": list(tags),
-                "now": now,
-            },
-        ).fetchone()
-        if added is None:
-            raise ConflictError(f"device {name!r} is there already: --again makes a new token for it")
-        token = tokens.create(
+        _add_sites(connection, new)
+        _add_devices(connection, new, now)
+        made = tokens.create(
             connection,
-            device=added["id"],
-            name=name,
+            devices=names,
             fingerprint=authority.fingerprint,
             now=datetime.now(UTC),
             lifetime=lifetime,
         )
+        keep(made)
         note(connection)
-    return token
+    return made
 
 
 def add_token(
@@ -86,10 +121,9 @@ def add_token(
             raise NotFoundError("device", name)
         if row["retired"] is not None:
             raise ConflictError(f"device {name!r} is retired: add it under another name")
-        token = tokens.create(
+        (token,) = tokens.create(
             connection,
-            device=row["id"],
-            name=name,
+            devices=[name],
             fingerprint=authority.fingerprint,
             now=datetime.now(UTC),
             lifetime=lifetime,
@@ -110,21 +144,49 @@ def enrol(database: Database, authority: Authority, *, token: Token, csr: bytes,
     return Enrolled(device=device, certificate=certificate)
 
 
-def _check_profile(name: str) -> None:
-    try:
-        find_profile(name)
-    except ProfileError as error:
-        raise ConfigError(str(error)) from error
+def _check(new: Sequence[NewDevice]) -> None:
+    """Refuse what could be no device, whatever is in the database."""
+    zones = available_timezones()
+    for device in new:
+        try:
+            check_device_name(device.name)
+            find_profile(device.profile)
+        except ProfileError as error:
+            raise ConfigError(f"{device.place}{error}") from error
+        except HubError as error:
+            raise type(error)(f"{device.place}{error}") from error
+        if not NAME.fullmatch(device.site):
+            raise ConfigError(f"{device.place}expected a site name like plant-1, got {device.site!r}")
+        if device.zone is not None and device.zone not in zones:
+            raise ConfigError(
+                f"{device.place}expected an IANA time zone like Europe/Berlin, got {device.zone!r}"
+            )
 
 
-def _site(connection: Connection, name: str, zone: str | None) -> int:
-    if not NAME.fullmatch(name):
-        raise ConfigError(f"expected a site name like plant-1, got {name!r}")
-    if zone is not None and zone not in available_timezones():
-        raise ConfigError(f"expected an IANA time zone like Europe/Berlin, got {zone!r}")
-    known = connection.execute(QUERIES["site"], {"name": name}).fetchone()
-    if known is not None and zone is not None and ZoneInfo(known["zone"]) != ZoneInfo(zone):
-        raise ConflictError(f"site {name!r} is in {known['zone']}, not in {zone}")
-    row = known or connection.execute(QUERIES["add_site"], {"name": name, "zone": zone or "UTC"}).fetchone()
-    assert row is not None, "an upsert that returns always returns"
-    return int(row["id"])
+def _add_sites(connection: Connection, new: Sequence[NewDevice]) -> None:
+    """Make the sites that are new; one that is known keeps its zone."""
+    zones: dict[str, str | None] = {}
+    for device in new:
+        zones[device.site] = zones.get(device.site) or device.zone
+    sites = sorted(zones)
+    connection.execute(QUERIES["add_sites"], {"names": sites, "zones": [zones[name] for name in sites]})
+    rows = connection.execute(QUERIES["sites"], {"names": sites})
+    known: dict[str, str] = {row["name"]: row["zone"] for row in rows}
+    for device in new:
+        if device.zone not in (None, known[device.site]):
+            where = f"site {device.site!r} is in {known[device.site]}, not in {device.zone}"
+            raise ConflictError(f"{device.place}{where}")
+
+
+def _add_devices(connection: Connection, new: Sequence[NewDevice], now: datetime) -> None:
+    wanted = [
+        {"name": device.name, "site": device.site, "profile": device.profile, "tags": device.tags}
+        for device in new
+    ]
+    rows = connection.execute(QUERIES["add_devices"], {"devices": Jsonb(wanted), "now": now})
+    added = {row["name"] for row in rows}
+    for device in new:
+        if device.name not in added:
+            raise ConflictError(
+                f"{device.place}device {device.name!r} is there already: --again makes a new token for it"
+            )

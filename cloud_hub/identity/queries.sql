@@ -1,16 +1,19 @@
--- add_site
-INSERT INTO site (name, zone) VALUES (%(name)s, %(zone)s)
-ON CONFLICT (name) DO UPDATE SET name = excluded.name
-RETURNING id, zone
-
--- site
-SELECT id, zone FROM site WHERE name = %(name)s
-
--- add_device
-INSERT INTO device (name, site, profile, tags, added)
-VALUES (%(name)s, %(site)s, %(profile)s, %(tags)s, %(now)s)
+-- add_sites
+INSERT INTO site (name, zone)
+SELECT new.name, coalesce(new.zone, 'UTC')
+FROM unnest(%(names)s::text[], %(zones)s::text[]) AS new (name, zone)
 ON CONFLICT (name) DO NOTHING
-RETURNING id
+
+-- sites
+SELECT name, zone FROM site WHERE name = ANY (%(names)s)
+
+-- add_devices
+INSERT INTO device (name, site, profile, tags, added)
+SELECT new.name, site.id, new.profile, new.tags, %(now)s
+FROM jsonb_to_recordset(%(devices)s) AS new (name text, site text, profile text, tags text[])
+JOIN site ON site.name = new.site
+ON CONFLICT (name) DO NOTHING
+RETURNING name
 
 -- device
 SELECT device.id, device.name, device.profile, device.retired, device.key_fingerprint,
@@ -20,11 +23,14 @@ WHERE device.name = %(name)s
 
 -- forget_tokens
 -- A device has one open token at most: a new one ends those before it.
-DELETE FROM enrol_token WHERE device = %(device)s AND redeemed IS NULL
+DELETE FROM enrol_token USING device
+WHERE device.id = enrol_token.device AND device.name = ANY (%(devices)s) AND redeemed IS NULL
 
--- add_token
+-- add_tokens
 INSERT INTO enrol_token (secret_sha256, device, created, expires)
-VALUES (%(secret_sha256)s, %(device)s, %(now)s, %(expires)s)
+SELECT new.secret_sha256, device.id, %(now)s, %(expires)s
+FROM unnest(%(devices)s::text[], %(secrets)s::text[]) AS new (device, secret_sha256)
+JOIN device ON device.name = new.device
 
 -- token
 SELECT token.device AS id, token.expires, token.redeemed,

@@ -7,6 +7,7 @@ only a hash of the secret. Tokens end in real time, as everything about TLS does
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -55,20 +56,26 @@ class Redeemed:
 def create(
     connection: Connection,
     *,
-    device: int,
-    name: str,
+    devices: Sequence[str],
     fingerprint: str,
     now: datetime,
     lifetime: timedelta = LIFETIME,
-) -> Token:
-    """A fresh token for one device; the ones it had before end. ``now`` is real time."""
-    token = Token(device=name, secret=secrets.token_urlsafe(32), fingerprint=fingerprint)
-    connection.execute(QUERIES["forget_tokens"], {"device": device})
+) -> list[Token]:
+    """A fresh token for each of ``devices``; the ones they had before end. ``now`` is real time."""
+    made = [
+        Token(device=device, secret=secrets.token_urlsafe(32), fingerprint=fingerprint) for device in devices
+    ]
+    connection.execute(QUERIES["forget_tokens"], {"devices": list(devices)})
     connection.execute(
-        QUERIES["add_token"],
-        {"secret_sha256": token.secret_sha256, "device": device, "now": now, "expires": now + lifetime},
+        QUERIES["add_tokens"],
+        {
+            "devices": list(devices),
+            "secrets": [token.secret_sha256 for token in made],
+            "now": now,
+            "expires": now + lifetime,
+        },
     )
-    return token
+    return made
 
 
 def redeem(connection: Connection, token: Token, *, key_fingerprint: str, now: datetime) -> Redeemed:
