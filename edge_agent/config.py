@@ -5,12 +5,14 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge_agent.errors import ConfigError
-from firmware_configs.errors import ProfileError
+from firmware_configs.errors import ProfileError, WindowError
 from firmware_configs.profiles import profile
+from firmware_configs.windows import Window
 from wire.clock import Clock
 from wire.errors import ClockError
 from wire.topics import NAME
@@ -27,6 +29,22 @@ def _named(text: str) -> str:
 def _address(text: str) -> str:
     if not re.fullmatch(r"unix:.+|tcp:[^:]+:\d{1,5}", text):
         raise ValueError("expected unix:/path or tcp:host:port")
+    return text
+
+
+def _window(text: str) -> str:
+    try:
+        Window.parse(text)
+    except WindowError as error:
+        raise ValueError(str(error).partition(", got ")[0]) from error  # _explain tells what came
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text or "UTC")
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError("expected a time zone like Europe/Paris") from error
     return text
 
 
@@ -76,6 +94,33 @@ class ProbationSettings(_Settings):
     max_disagreement: float = Field(default=0.5, gt=0)  # of the old release, as a share of the output's range
     max_bad_share: float = Field(default=0.05, ge=0, le=1)  # answers outside their range, or none
     max_p99_ms: float = Field(default=100.0, gt=0)
+    max_memory_mb: float = Field(default=256.0, gt=0)  # that the agent grows by meanwhile
+
+
+class CriticalSettings(_Settings):
+    """One condition under which a machine must not get another model; both bounds: between them."""
+
+    signal: str = Field(min_length=1)
+    machine: str = ""  # empty: any machine of this device that has the signal
+    above: float | None = Field(default=None, allow_inf_nan=False)
+    below: float | None = Field(default=None, allow_inf_nan=False)
+    fresh_s: float = Field(default=60.0, gt=0)  # of clock time: an older value says nothing
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> Self:
+        if self.above is None and self.below is None:
+            raise ValueError(f"expected above or below for the signal {self.signal}")
+        if self.above is not None and self.below is not None and self.above >= self.below:
+            raise ValueError(f"expected above {self.signal} to be less than below")
+        return self
+
+
+class UpdateSettings(_Settings):
+    """When a release that is ready may be switched to."""
+
+    windows: tuple[Annotated[str, AfterValidator(_window)], ...] = ()  # none: at any time
+    zone: Annotated[str, AfterValidator(_zone)] = ""  # of the windows; empty: as enrolment told, or UTC
+    critical: tuple[CriticalSettings, ...] = ()
 
 
 class AgentConfig(_Settings):
@@ -89,6 +134,7 @@ class AgentConfig(_Settings):
     uplink: UplinkSettings = UplinkSettings()
     outbox: OutboxSettings = OutboxSettings()
     probation: ProbationSettings = ProbationSettings()
+    updates: UpdateSettings = UpdateSettings()
 
     @classmethod
     def load(cls, path: Path, *, clock: str = "") -> Self:

@@ -14,6 +14,8 @@ profile = "generic-x86"
 address = "unix:/run/feed.sock"
 """
 
+CRITICAL = GOOD + '\n[[updates.critical]]\nsignal = "speed"\n'
+
 
 def load(tmp_path: Path, text: str) -> AgentConfig:
     file = tmp_path / "agent.toml"
@@ -25,6 +27,7 @@ def test_a_small_file_is_enough(tmp_path: Path) -> None:
     config = load(tmp_path, GOOD)
     assert config.state_dir == tmp_path / "state"
     assert config.uplink.window == 32
+    assert (config.updates.windows, config.updates.critical) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,14 @@ def test_a_small_file_is_enough(tmp_path: Path) -> None:
         (GOOD + "\n[uplink]\nmax_bytes_per_s = -1\n", "uplink.max_bytes_per_s: input should be greater"),
         (GOOD + "\n[uplink]\nresend_s = 90\n", "expected uplink.resend_s up to uplink.resend_max_s"),
         (GOOD + '\n[outbox]\nwhen_full = "panic"\n', "outbox.when_full"),
+        (GOOD + '\n[updates]\nwindows = ["sun 2-4"]\n', "updates.windows.0: expected a window like 'sat,sun"),
+        (GOOD + '\n[updates]\nzone = "Mars/Base"\n', "updates.zone: expected a time zone like Europe/Paris"),
+        (CRITICAL, "updates.critical.0: expected above or below for the signal speed"),
+        (
+            CRITICAL + "above = 3\nbelow = 2\n",
+            "updates.critical.0: expected above speed to be less than below",
+        ),
+        (CRITICAL + "above = nan\n", "updates.critical.0.above: input should be a finite number"),
         ('clock = "tomorrow"\n' + GOOD, "expected START,FACTOR"),
         ("device = ", "cannot be read"),
     ],
