@@ -63,6 +63,7 @@ class DeviceListenerSettings(_Settings):
     listen: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535)
     names: tuple[str, ...] = ("localhost", "127.0.0.1")  # in the server certificate
+    certificate_days: float = Field(default=397.0, gt=0, le=3650)  # of a device; it renews its own in time
 
 
 class StoreSettings(_Settings):
@@ -86,6 +87,21 @@ class IngestSettings(_Settings):
     metrics_port: int = Field(default=0, ge=0, le=65535)  # on loopback, the next free one from it; 0: none
 
 
+class SigningSettings(_Settings):
+    """The online signing keys: sealed by a passphrase, or with a signer that is not this machine."""
+
+    passphrase_file: Path | None = None  # keys/passphrase in the state directory
+    uris: dict[str, str] = {}  # key: securesystemslib URI, such as "hsm:2?label=andon"
+    public_keys: dict[str, Path] = {}  # key: its public half, PEM
+
+    def check(self) -> None:
+        """``ConfigError`` for a URI without its public key, or the other way round."""
+        if alone := sorted(self.uris.keys() ^ self.public_keys.keys()):
+            raise ConfigError(
+                f"expected signing.uris and signing.public_keys of the same keys, {alone[0]} has one"
+            )
+
+
 class HubConfig(_Settings):
     state_dir: Path
     database_url: str = ""
@@ -94,6 +110,7 @@ class HubConfig(_Settings):
     devices: DeviceListenerSettings = DeviceListenerSettings()
     store: StoreSettings = StoreSettings()
     ingest: IngestSettings = IngestSettings()
+    signing: SigningSettings = SigningSettings()
     ingest_processes: int = Field(default=1, ge=1, le=64)
     directive_days: float = Field(default=7.0, gt=0)  # until a directive nobody took expires
     clock: str = ""
@@ -120,6 +137,7 @@ class HubConfig(_Settings):
             Clock.parse(config.clock)
             check_conninfo(config.database_url)
             config.web.check()
+            config.signing.check()
         except ValidationError as error:
             raise ConfigError(f"{origin}: {_explain(error)}") from error
         except (ClockError, ConfigError) as error:

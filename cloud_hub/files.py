@@ -50,6 +50,12 @@ def copy_public(source: Path, path: Path) -> None:
         _replace(path, file, PUBLIC)
 
 
+def move(source: Path, path: Path) -> None:
+    """Let ``source`` take the place of ``path`` in the same folder."""
+    source.replace(path)
+    _sync_folder(path.parent)
+
+
 def _replace(path: Path, content: IO[bytes], mode: int) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.new")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)

@@ -41,9 +41,7 @@ def publish(hub: Hub, release: str) -> None:
         return
     if model["state"] != "approved":
         raise ConflictError(f"expected {release} to be approved, it is {model['state']}")
-    published = Repository(hub.config.state_dir).publish_bundle(
-        _bundle(hub, release), f"bundles/{release}.zip"
-    )
+    published = Repository.of(hub.config).publish_bundle(_bundle(hub, release), f"bundles/{release}.zip")
     facts = {"path": published.target_path, "sha256": published.sha256, "bytes": published.bytes}
     with hub.database.transaction() as connection:
         values = {"release": release, "now": hub.clock.now()} | facts

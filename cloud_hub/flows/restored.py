@@ -173,7 +173,7 @@ def _keep(connection: Connection, device: int, gap: Gap, now: datetime) -> None:
 
 def _republish(hub: Hub) -> tuple[int | None, str]:
     """Sign the lists of what may be installed anew; without keys say so, for the rest is done."""
-    repository = Repository(hub.config.state_dir)
+    repository = Repository.of(hub.config)
     if not repository.exists():
         return None, ""
     try:

@@ -65,7 +65,7 @@ def _models(app: procrastinate.App, hub: Hub, stopping: asyncio.Event) -> None:
 
 
 def _upkeep(app: procrastinate.App, hub: Hub) -> None:
-    repository = Repository(hub.config.state_dir)
+    repository = Repository.of(hub.config)
 
     @app.periodic(cron="* * * * *")
     @app.task(name=queue.MAINTAIN, queueing_lock=queue.MAINTAIN, priority=-10)

@@ -1,132 +1,111 @@
-"""Making every signing key once, and saying how long what they signed still holds."""
+"""Making every signing key once, and the first signed metadata.
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+What was cut short is finished by running it again: a note beside the online keys
+tells keys that an unfinished ``init`` made from keys that are somebody's.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, TargetFile, Targets
+from tuf.api.metadata import Metadata, Root, Targets
 
+from cloud_hub.config import SigningSettings
 from cloud_hub.errors import ConflictError
-from cloud_hub.files import locked, private_folder
-from cloud_hub.signing.keyring import (
+from cloud_hub.files import locked, private_folder, write_private
+from cloud_hub.signing import passphrase
+from cloud_hub.signing.delegations import delegate
+from cloud_hub.signing.keyring import Keyring, raw_ed25519
+from cloud_hub.signing.passphrase import Secret
+from cloud_hub.signing.press import Press
+from cloud_hub.signing.repository import Repository
+from cloud_hub.signing.roles import (
     BUNDLES,
     DIRECTOR,
+    DIRECTORS_FILE,
     OFFLINE,
     ONLINE,
     ROOT_KEYS,
     ROOT_THRESHOLD,
-    SNAPSHOT,
     TARGETS,
-    TIMESTAMP,
-    existing,
-    generate,
-    load_key,
-    online_folder,
+    TOP_LEVEL,
+    engines_role,
 )
-from cloud_hub.signing.repository import BUNDLE_PATHS, Repository
+from cloud_hub.signing.standing import RoleStatus, status
 from wire.directive import Director, Directors
 
-OFFLINE_LIFETIME = timedelta(days=1825)  # of root and targets: signing them anew takes the offline keys
-SOON = timedelta(days=30)
-
-Signers = dict[str, CryptoSigner]
+__all__ = ["RoleStatus", "init", "status"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleStatus:
-    """One role: how many keys it needs and how long its newest metadata still holds."""
+def init(
+    state_dir: Path,
+    offline: Path,
+    *,
+    engine_targets: Sequence[str] = (),
+    offline_secret: Secret | None = None,
+    settings: SigningSettings | None = None,
+) -> list[RoleStatus]:
+    """Make every key and the first signed metadata; nothing that exists is ever overwritten.
 
-    role: str
-    version: int
-    expires: datetime
-    keys: int
-    threshold: int
-    warning: str = ""
-
-
-def init(state_dir: Path, offline: Path) -> list[RoleStatus]:
-    """Make every key and the first signed metadata; nothing that exists is ever overwritten."""
-    online = private_folder(online_folder(state_dir))
-    repository = Repository(state_dir)
-    with locked(online / "lock"):
-        for folder in (offline, online):
-            if existing(folder):
-                raise ConflictError(
-                    f"{folder} holds keys already: they are never overwritten; "
-                    "remove them yourself if an earlier `keys init` was cut short"
-                )
-        if repository.exists():
-            raise ConflictError(f"{repository.root_file} is there already: its keys are elsewhere")
-        signers = generate(offline, OFFLINE) | generate(online, ONLINE)
-        directors = _directors(online).to_json()
-        repository.begin(_first_root(signers), _first_targets(signers, directors), directors)
-    return status(state_dir)
+    The online keys are always sealed; the offline ones with ``offline_secret``.
+    """
+    online = Keyring.online(state_dir, settings)
+    rings = (Keyring(offline, offline_secret), online)
+    repository = Repository(state_dir, online=online, offline=rings[0])
+    with locked(private_folder(online.folder) / "lock"):
+        unfinished = online.folder / "unfinished"
+        _check_nothing_there(repository, rings, unfinished)
+        write_private(unfinished, str(offline.resolve()).encode())
+        passphrase.make_online(state_dir, settings or SigningSettings())
+        engines = [engines_role(target) for target in engine_targets]
+        for ring, names in zip(rings, (OFFLINE, (*ONLINE, *engines)), strict=True):
+            for name in names:
+                ring.make(name)
+        _begin(repository, [BUNDLES, *engines])
+        unfinished.unlink()
+    return status(state_dir, settings=settings)
 
 
-def status(state_dir: Path, now: datetime | None = None) -> list[RoleStatus]:
-    """Every role's keys, version and expiry; a ``TrustError`` where there are none yet."""
-    roles = Repository(state_dir).roles()
-    root: Root = roles["root"].signed
-    delegations: Delegations = roles[TARGETS].signed.delegations
-    known = dict(root.roles) | dict(delegations.roles or {})
-    return [
-        RoleStatus(
-            role=role,
-            version=metadata.signed.version,
-            expires=metadata.signed.expires,
-            keys=len(known[role].keyids),
-            threshold=known[role].threshold,
-            warning=_warning(role, metadata.signed.expires - (now or datetime.now(UTC))),
+def _check_nothing_there(repository: Repository, rings: Sequence[Keyring], unfinished: Path) -> None:
+    offline = str(rings[0].folder.resolve())
+    begun = unfinished.read_text() if unfinished.exists() else None
+    if begun not in (None, offline):
+        raise ConflictError(
+            f"`keys init --offline {begun}` was cut short: finish it, got --offline {offline}"
         )
-        for role, metadata in roles.items()
-    ]
+    for ring in rings if begun is None else ():
+        if ring.files():
+            raise ConflictError(f"{ring.folder} holds keys already: they are never overwritten")
+    if begun is None and repository.exists():
+        raise ConflictError(f"{repository.shelf.root_file} is there already: its keys are elsewhere")
 
 
-def _warning(role: str, left: timedelta) -> str:
-    if left <= timedelta():
-        return "expired: devices refuse every update"
-    if role in ("root", TARGETS) and left < SOON:
-        return "ends soon: sign it anew with the offline keys"
-    if left < timedelta(days=3):
-        return "ends soon: is `andon hub work` running? it signs this role"
-    return ""
+def _begin(repository: Repository, delegated: Sequence[str]) -> None:
+    for folder in (repository.metadata_folder, repository.targets_folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    press, shelf = repository.press, repository.shelf
+    with shelf.locked():
+        if not shelf.root_file.exists():
+            press.publish_root(_first_root(press), None)
+            lists = {role: Metadata(Targets()) for role in delegated}
+            press.publish({TARGETS: _first_targets(repository, delegated), **lists})
+            shelf.write_root_file()  # last: its presence says the repository is whole
 
 
-def _directors(online: Path) -> Directors:
-    public = load_key(online, DIRECTOR).public_key()
-    return Directors(
-        directors=(Director(public_key=public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()),)
-    )
-
-
-def _first_root(signers: Signers) -> Metadata[Root]:
-    root = Root(expires=_offline_expiry(), consistent_snapshot=True)
+def _first_root(press: Press) -> Metadata[Root]:
+    root = Root(consistent_snapshot=True)
     for name in ROOT_KEYS:
-        root.add_key(signers[name].public_key, "root")
-    for role in (TARGETS, SNAPSHOT, TIMESTAMP):
-        root.add_key(signers[role].public_key, role)
+        root.add_key(press.ring(name).public(name), "root")
+    for role in TOP_LEVEL:
+        root.add_key(press.ring(role).public(role), role)
     root.roles["root"].threshold = ROOT_THRESHOLD
-    metadata = Metadata(root)
-    for name in ROOT_KEYS:
-        metadata.sign(signers[name], append=True)
-    return metadata
+    return Metadata(root)
 
 
-def _first_targets(signers: Signers, directors: bytes) -> Metadata[Targets]:
-    bundles_key = signers[BUNDLES].public_key
-    role = DelegatedRole(BUNDLES, [bundles_key.keyid], 1, terminating=True, paths=list(BUNDLE_PATHS))
-    targets = Targets(
-        version=int(datetime.now(UTC).timestamp()),
-        expires=_offline_expiry(),
-        targets={"directors.json": TargetFile.from_data("directors.json", directors, ["sha256"])},
-        delegations=Delegations({bundles_key.keyid: bundles_key}, {BUNDLES: role}),
-    )
-    metadata = Metadata(targets)
-    metadata.sign(signers[TARGETS])
-    return metadata
-
-
-def _offline_expiry() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0) + OFFLINE_LIFETIME
+def _first_targets(repository: Repository, delegated: Sequence[str]) -> Metadata[Targets]:
+    online = repository.press.online
+    director = Director(public_key=raw_ed25519(online.public(DIRECTOR)))
+    content = Directors(directors=(director,)).to_json()
+    targets = Targets(targets={DIRECTORS_FILE: repository.put(DIRECTORS_FILE, content)})
+    for role in delegated:
+        delegate(targets, role, online.public(role))
+    return Metadata(targets)

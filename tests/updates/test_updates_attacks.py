@@ -14,7 +14,7 @@ from tuf.api.metadata import Metadata, TargetFile
 from update_parts import DEVICE, HOUR_US, USE_CASE
 
 from cloud_hub.signing import keys
-from cloud_hub.signing.keyring import load_signer, online_folder
+from cloud_hub.signing.keyring import Keyring
 from cloud_hub.signing.repository import Repository
 from wire.directive import Director, Directors, SignedDirective, sign
 
@@ -218,7 +218,7 @@ def test_expired_metadata_is_waited_for_with_the_reason(attacked):
     file = hub.repository.metadata_folder / "timestamp.json"
     timestamp = Metadata.from_file(str(file))
     timestamp.signed.expires = timestamp.signed.expires.replace(year=2020)
-    timestamp.sign(load_signer(online_folder(hub.state_dir), "timestamp"))
+    timestamp.sign(*Keyring.online(hub.state_dir).signers("timestamp"))
     file.write_bytes(timestamp.to_bytes())
     device.offer(hub.offer(2))
     assert device.state == "downloading"
@@ -234,7 +234,7 @@ def test_the_online_key_of_bundles_cannot_name_directors(attacked):
     bundles.signed.targets["directors.json"] = TargetFile.from_data(
         "directors.json", directors.to_json(), ["sha256"]
     )
-    hub.repository._publish(bundles)  # what the thief can do
+    hub.repository.press.publish({"bundles": bundles})  # what the thief can do
     device.boot()
     device.offer(sign(hub.directive(2), thief).to_bytes())
     assert refused(device, "SignatureError")
