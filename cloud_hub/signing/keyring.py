@@ -103,7 +103,9 @@ class Keyring:
 
     def promote(self, name: str) -> None:
         """Let the key to come take the place of ``name``, whose old key is gone then."""
-        if self._file(name + NEXT).exists():
+        if name + NEXT in self._remote:
+            self._file(name).unlink(missing_ok=True)
+        elif self._file(name + NEXT).exists():
             move(self._file(name + NEXT), self._file(name))
 
     def seal(self) -> list[Path]:

@@ -18,7 +18,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from cloud_hub.errors import TrustError
 from cloud_hub.signing.delegations import delegated_by
-from cloud_hub.signing.keyring import Keyring, describe
+from cloud_hub.signing.keyring import NEXT, Keyring, describe
 from cloud_hub.signing.roles import OFFLINE, ROOT_KEYS, SNAPSHOT, TARGETS, TIMESTAMP, lifetime
 from cloud_hub.signing.shelf import Shelf
 
@@ -65,7 +65,10 @@ class Press:
         there = [name for name in ROOT_KEYS if self._has(name)]
         _sign_with(root, [signer for name in there for signer in self.ring(name).signers(name)])
         for judge in filter(None, (before, root.signed)):
-            judge.verify_delegate("root", root.signed_bytes, root.signatures)
+            try:
+                judge.verify_delegate("root", root.signed_bytes, root.signatures)
+            except UnsignedMetadataError as error:
+                raise TrustError(f"root {root.signed.version} would not be followed: {error}") from error
         self.shelf.write("root", root)
 
     def begun(self) -> bool:
@@ -77,7 +80,7 @@ class Press:
         return bool(left < lifetime(role) / 2)
 
     def _has(self, name: str) -> bool:
-        return self.ring(name).has(name) or self.ring(name).has(f"{name}.next")
+        return self.ring(name).has(name) or self.ring(name).has(name + NEXT)
 
     def _trusted(self, role: str, lists: Lists) -> list[str]:
         """The ids of the keys of which a client expects one: a new targets speaks for its delegations."""

@@ -1,0 +1,243 @@
+"""Replacing keys: the new one is made first, both sign, the change is signed offline, the old one goes last.
+
+In that order a client can verify what lies there at every instant: metadata that
+both keys signed holds on either side of the root that changes the key. The key to
+come, ``NAME.next``, takes its name last: as long as it lies there the act is not
+finished, and running it again finishes it.
+
+A fast-forward by a stolen timestamp key is cured by the same act: clients drop what
+they know of timestamp and snapshot when root no longer lists the key that signed it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tuf.api.metadata import Metadata, Root, TargetFile, Targets
+
+from cloud_hub.errors import ConflictError, TrustError
+from cloud_hub.signing import directors
+from cloud_hub.signing.delegations import delegate
+from cloud_hub.signing.keyring import NEXT, describe
+from cloud_hub.signing.press import Press
+from cloud_hub.signing.repository import Repository
+from cloud_hub.signing.roles import (
+    BUNDLES,
+    DIRECTOR,
+    ONLINE,
+    ROOT_KEYS,
+    SNAPSHOT,
+    TARGETS,
+    TIMESTAMP,
+    TOP_LEVEL,
+    engines_role,
+)
+
+EVERY_ONLINE = "online"
+
+Genuine = Mapping[str, str]  # target path: SHA-256 of what is known to be ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """What an act changed."""
+
+    keys: Mapping[str, str]  # name: the new key's id
+    root_version: int
+    timestamp_version: int
+    dropped: tuple[str, ...]  # target paths that are no longer vouched for
+
+
+def named(repository: Repository, names: Iterable[str], *, stolen: bool) -> list[str]:
+    """The keys that ``names`` mean: ``online`` is all that the hub holds.
+
+    With a stolen snapshot key the timestamp's goes as well: it is the timestamp's that makes clients
+    forget to which version a thief led them, and both lie in one folder.
+    """
+    engines = [role for role in repository.shelf.delegated() if role != BUNDLES]
+    every = (*ROOT_KEYS, TARGETS, *ONLINE, *engines)
+    found: list[str] = []
+    for name in names:
+        if name != EVERY_ONLINE and name not in every:
+            raise TrustError(f"expected one of {', '.join(every)} or {EVERY_ONLINE}, got {name!r}")
+        found += [*ONLINE, *engines] if name == EVERY_ONLINE else [name]
+    if stolen and SNAPSHOT in found:
+        found.append(TIMESTAMP)
+    return list(dict.fromkeys(found))
+
+
+def replace(
+    repository: Repository,
+    names: Sequence[str],
+    *,
+    old_director_leaves: datetime | None = None,
+    genuine: Mapping[str, Genuine] | None = None,
+) -> Replaced:
+    """Put new keys in the place of ``names``; safe to cut short anywhere and to run again.
+
+    ``genuine`` says for a delegated role what it may go on listing: all else is dropped.
+    """
+    press, shelf = repository.press, repository.shelf
+    with repository.locked():
+        _check_at_hand(press, names)
+        for name in names:
+            _make_next(press, name)
+        lists, dropped = _lists(repository, names, old_director_leaves, genuine or {})
+        seamless = all(_is_trusted(press, name) for name in names if name in TOP_LEVEL)
+        if seamless:
+            _publish(press, names, lists)
+        _follow_up_root(press, names)
+        keys = {name: describe(press.ring(name).public(name + NEXT)) for name in names}
+        for name in names:
+            press.ring(name).promote(name)
+        _publish(press, names, lists)  # by the new keys alone
+        shelf.write_root_file()
+        return Replaced(
+            keys=keys,
+            root_version=shelf.root().signed.version,
+            timestamp_version=shelf.timestamp().signed.version,
+            dropped=tuple(dropped),
+        )
+
+
+def delegate_engines(repository: Repository, target: str) -> str:
+    """Let a new online key vouch for the shared engines of ``target``; returns the role's name."""
+    press, shelf, role = repository.press, repository.shelf, engines_role(target)
+    with repository.locked():
+        there = role in shelf.delegated()
+        if there and not press.online.has(role + NEXT):
+            raise ConflictError(f"{role} is there already: `andon keys rotate {role}` gives it another key")
+        _open(press, TARGETS)
+        press.online.make(role + NEXT)
+        targets = shelf.listed(TARGETS)
+        delegate(targets.signed, role, press.online.public(role + NEXT))
+        press.publish({TARGETS: targets, role: shelf.listed(role) if there else Metadata(Targets())})
+        press.online.promote(role)
+    return role
+
+
+def renew(repository: Repository) -> Replaced:
+    """Sign root and targets anew before they expire; no key changes."""
+    press, shelf = repository.press, repository.shelf
+    with repository.locked():
+        _open(press, TARGETS)
+        press.publish({TARGETS: shelf.listed(TARGETS)})
+        _publish_root(press, shelf.root(), shelf.root().signed)
+        shelf.write_root_file()
+        return Replaced(
+            keys={},
+            root_version=shelf.root().signed.version,
+            timestamp_version=shelf.timestamp().signed.version,
+            dropped=(),
+        )
+
+
+def _check_at_hand(press: Press, names: Sequence[str]) -> None:
+    """Open what the act will need, before it makes anything: a wrong passphrase is told now."""
+    delegated = [name for name in names if name not in (*ROOT_KEYS, SNAPSHOT, TIMESTAMP, TARGETS)]
+    if delegated and TARGETS not in names:
+        _open(press, TARGETS)
+    if len(delegated) == len(names):
+        return
+    root = press.shelf.root().signed.roles["root"]
+    there = [name for name in ROOT_KEYS if press.ring(name).has(name)]
+    ours = [name for name in there if press.ring(name).public(name).keyid in root.keyids]
+    if len(ours) < root.threshold:
+        raise TrustError(
+            f"expected {root.threshold} of the root keys of this hub in {press.ring(TARGETS).folder}, "
+            f"got {', '.join(ours) or 'none'}"
+        )
+
+
+def _open(press: Press, name: str) -> None:
+    press.ring(name).signers(name)
+
+
+def _make_next(press: Press, name: str) -> None:
+    ring = press.ring(name)
+    if ring.is_remote(name) and not ring.has(name + NEXT):
+        raise TrustError(
+            f"the key {name} is at a signer: make a new one there, name it as {name + NEXT} in signing.uris "
+            "and signing.public_keys of hub.toml, and run this again"
+        )
+    ring.make(name + NEXT)
+
+
+def _lists(
+    repository: Repository,
+    names: Sequence[str],
+    old_director_leaves: datetime | None,
+    genuine: Mapping[str, Genuine],
+) -> tuple[dict[str, Metadata[Targets]], list[str]]:
+    """The targets metadata that have to be signed anew, with the new keys in them; and what they drop."""
+    shelf, online = repository.shelf, repository.press.online
+    roles = [name for name in names if name in shelf.delegated()]
+    if not roles and not {DIRECTOR, TARGETS} & {*names}:
+        return {}, []
+    targets, dropped = shelf.listed(TARGETS), []
+    lists = {TARGETS: targets}
+    if DIRECTOR in names:
+        directors.succeed(repository, targets, old_director_leaves)
+    for role in roles:
+        delegate(targets.signed, role, online.public(role + NEXT))
+        lists[role] = shelf.listed(role)
+        if role in genuine:
+            dropped += _drop_foreign(lists[role].signed, genuine[role])
+    return lists, dropped
+
+
+def _drop_foreign(listing: Targets, genuine: Genuine) -> list[str]:
+    def is_ours(path: str, target: TargetFile) -> bool:
+        return genuine.get(path) == target.hashes.get("sha256")
+
+    foreign = [path for path, target in listing.targets.items() if not is_ours(path, target)]
+    for path in foreign:
+        del listing.targets[path]
+    return foreign
+
+
+def _is_trusted(press: Press, role: str) -> bool:
+    ring = press.ring(role)
+    return ring.has(role) and ring.public(role).keyid in press.shelf.role(role).keyids
+
+
+def _publish(press: Press, names: Sequence[str], lists: Mapping[str, Metadata[Targets]]) -> None:
+    if any(name not in ROOT_KEYS for name in names):
+        press.publish(lists)
+
+
+def _follow_up_root(press: Press, names: Sequence[str]) -> None:
+    """The next root, where the keys to come are not in the newest one yet."""
+    root = press.shelf.root()
+    before = Root.from_dict(root.signed.to_dict())
+    for name in names:
+        if name in TOP_LEVEL:
+            _swap(root.signed, name, root.signed.roles[name].keyids[0], press.ring(name).public(name + NEXT))
+        elif name in ROOT_KEYS:
+            new = press.ring(name).public(name + NEXT)
+            if new.keyid not in root.signed.roles["root"].keyids:
+                _swap(root.signed, "root", _id_in_root(press, name), new)
+    if root.signed.to_dict() != before.to_dict():
+        _publish_root(press, root, before)
+
+
+def _publish_root(press: Press, root: Metadata[Root], before: Root) -> None:
+    root.signed.version = before.version + 1
+    press.publish_root(root, before)
+
+
+def _swap(root: Root, role: str, old: str, new: Any) -> None:
+    if old != new.keyid:
+        root.revoke_key(old, role)
+        root.add_key(new, role)
+
+
+def _id_in_root(press: Press, name: str) -> str:
+    """The id under which root lists ``name``; a lost key is the one that no other root key is."""
+    listed = press.shelf.root().signed.roles["root"].keyids
+    ids = {each: press.ring(each).public(each).keyid for each in ROOT_KEYS if press.ring(each).has(each)}
+    left = [ids[name]] if ids.get(name) in listed else [each for each in listed if each not in ids.values()]
+    if len(left) != 1:
+        raise TrustError(f"{name} is not at hand and {len(left)} root keys are unknown: bring the other two")
+    return left[0]
