@@ -8,13 +8,13 @@ ignored. Certificates live in real time whatever clock the factory runs on.
 import hashlib
 import ipaddress
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -31,9 +31,9 @@ from cloud_hub.files import locked, private_folder, write_private, write_public
 from wire.topics import NAME
 
 HUB_NAME = "hub"  # the broker lets this name into every topic, so no device may carry it
-AUTHORITY_DAYS = 3650
-DEVICE_DAYS = 730
-HUB_DAYS = 397  # the hub issues its own anew when it starts
+AUTHORITY_LIFETIME = timedelta(days=3650)
+DEVICE_LIFETIME = timedelta(days=397)  # devices renew theirs when a third of it is left
+HUB_LIFETIME = timedelta(days=397)  # the hub issues its own anew when it starts
 BACKDATED = timedelta(days=1)  # a device's clock may be a little behind
 LONGEST_REQUEST = 16 << 10
 
@@ -95,34 +95,71 @@ class Authority:
         alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
         key = ec.generate_private_key(ec.SECP256R1())
         signed = self._sign(
-            key.public_key(), "andon-hub", ExtendedKeyUsageOID.SERVER_AUTH, HUB_DAYS, alternatives
+            key.public_key(), "andon-hub", ExtendedKeyUsageOID.SERVER_AUTH, HUB_LIFETIME, alternatives
         )
         return Issued(key=_pem(key), certificate=signed)
 
-    def issue_client(self, common_name: str) -> Issued:
+    def issue_client(self, common_name: str, *, lifetime: timedelta = HUB_LIFETIME) -> Issued:
         """Key and certificate for a client the hub runs itself, such as its ingest (``HUB_NAME``)."""
         key = ec.generate_private_key(ec.SECP256R1())
-        signed = self._sign(key.public_key(), common_name, ExtendedKeyUsageOID.CLIENT_AUTH, HUB_DAYS)
+        signed = self._sign(key.public_key(), common_name, ExtendedKeyUsageOID.CLIENT_AUTH, lifetime)
         return Issued(key=_pem(key), certificate=signed)
 
-    def sign_csr(self, csr: bytes, name: str) -> bytes:
+    def sign_csr(self, csr: bytes, name: str, lifetime: timedelta = DEVICE_LIFETIME) -> bytes:
         """The certificate, PEM, of device ``name`` for the key in ``csr``, or a ``TrustError``."""
         check_device_name(name)
         key = requested_key(csr)
-        return self._sign(key, name, ExtendedKeyUsageOID.CLIENT_AUTH, DEVICE_DAYS)
+        return self._sign(key, name, ExtendedKeyUsageOID.CLIENT_AUTH, lifetime)
+
+    def recognise(self, certificate: bytes) -> x509.Certificate:
+        """What this authority signed, whether it has ended or not; ``TrustError`` for anything else."""
+        if len(certificate) > LONGEST_REQUEST:
+            raise TrustError(
+                f"expected a certificate of at most {LONGEST_REQUEST} bytes, got {len(certificate)}"
+            )
+        try:
+            found = x509.load_pem_x509_certificate(certificate)
+            found.verify_directly_issued_by(x509.load_pem_x509_certificate(self.certificate))
+        except InvalidSignature as error:
+            raise TrustError(
+                "this certificate is not of this hub's authority: its signature is another's"
+            ) from error
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise TrustError(f"not a certificate of this hub's authority: {error}") from error
+        return found
+
+    def sign_revoked(self, revoked: Mapping[str, datetime]) -> bytes:
+        """The revocation list, PEM, of these serials (hex) and when each was revoked.
+
+        It is good for as long as the authority lives: brokers refuse *everybody* once the list they have is
+        past its next update, and a hub that is down must not lock out its fleet.
+        """
+        issuer = x509.load_pem_x509_certificate(self.certificate)
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(issuer.subject)
+            .last_update(now - BACKDATED)
+            .next_update(issuer.not_valid_after_utc)
+            .add_extension(x509.CRLNumber(int(now.timestamp() * 1000)), critical=False)
+        )
+        for number, since in revoked.items():
+            entry = x509.RevokedCertificateBuilder().serial_number(int(number, 16)).revocation_date(since)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self._private_key(), hashes.SHA256()).public_bytes(Encoding.PEM)
 
     def _sign(
         self,
         key: ec.EllipticCurvePublicKey,
         common_name: str,
         usage: x509.ObjectIdentifier,
-        days: int,
+        lifetime: timedelta,
         alternatives: x509.SubjectAlternativeName | None = None,
     ) -> bytes:
         issuer = x509.load_pem_x509_certificate(self.certificate)
         authority_key = self._private_key()
         builder = (
-            _dated(common_name, key, days)
+            _dated(common_name, key, lifetime)
             .issuer_name(issuer.subject)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(authority=False), critical=True)
@@ -175,6 +212,19 @@ def key_fingerprint(key: ec.EllipticCurvePublicKey) -> str:
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
+def certified_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
+    """The key of a certificate that this hub's authority signed, which certifies no other kind."""
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise TrustError(f"expected a certificate of an EC P-256 key, got {type(key).__name__}")
+    return key
+
+
+def serial(certificate: x509.Certificate) -> str:
+    """Its number as the database keeps it, hex."""
+    return f"{certificate.serial_number:x}"
+
+
 def expires(certificate: bytes) -> datetime:
     """When a PEM certificate ends, UTC."""
     return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
@@ -183,7 +233,7 @@ def expires(certificate: bytes) -> datetime:
 def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     name = f"Andon hub {os.urandom(4).hex()}"
     return (
-        _dated(name, key.public_key(), AUTHORITY_DAYS)
+        _dated(name, key.public_key(), AUTHORITY_LIFETIME)
         .issuer_name(_subject(name))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(authority=True), critical=True)
@@ -191,7 +241,7 @@ def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     )
 
 
-def _dated(common_name: str, key: ec.EllipticCurvePublicKey, days: int) -> x509.CertificateBuilder:
+def _dated(common_name: str, key: ec.EllipticCurvePublicKey, lifetime: timedelta) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -199,7 +249,7 @@ def _dated(common_name: str, key: ec.EllipticCurvePublicKey, days: int) -> x509.
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATED)
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_after(now + lifetime)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 

@@ -1,28 +1,33 @@
 """What a device reaches over HTTPS: the authority, enrolment, signed metadata and bundles.
 
     GET  /ca.crt             the authority's certificate; a token pins it
-    POST /enroll             {token, csr} -> {certificate, ca, root, device, site, ...}
+    POST /enroll             {token, csr} -> {certificate, ca, root, device, site, zone, ...}
+    POST /renew              {certificate, csr} -> {certificate, device, site, zone, profile}
     GET  /metadata/<name>    TUF metadata
     GET  /targets/<path>     bundles, with range requests
 
-Everything but enrolment is public and signed, so a static host can serve it as
+Metadata and bundles are public and signed, so a static host can serve them as
 well. Every error is a JSON object with one sentence.
 """
 
 import json
 import re
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
-from flask import Flask, Response, request, send_file
+from flask import Blueprint, Flask, Response, request, send_file
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from cloud_hub.config import HubConfig
 from cloud_hub.errors import ConflictError, HubError, TrustError, UnreachableError
-from cloud_hub.identity import devices
+from cloud_hub.identity import certifying
 from cloud_hub.identity.ca import LONGEST_REQUEST, Authority
+from cloud_hub.identity.certifying import Certified
+from cloud_hub.identity.throttle import Throttle
 from cloud_hub.identity.tokens import Token
 from cloud_hub.store.database import Database
 from wire.clock import Clock
@@ -31,6 +36,7 @@ LARGEST_BODY = LONGEST_REQUEST + 2048
 METADATA_NAME = re.compile(r"(?:[0-9]{1,15}\.)?[a-z][a-z0-9-]{0,63}\.json")
 PATH_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,200}")
 DEEPEST_PATH = 6
+FAILURES = (403, 409, 413)  # what a peer is refused for; not that the hub is in trouble
 FOREVER = 365 * 86400  # seconds; a versioned or hashed name never changes its contents
 
 log = structlog.get_logger()
@@ -40,58 +46,114 @@ def create_device_app(config: HubConfig, database: Database, clock: Clock | None
     """The WSGI application of the device listener; it is to be served over TLS only."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    authority = Authority.of(config.state_dir)
-    repository = config.state_dir / "repository"
-    time = clock or config.time()
-
-    @app.get("/ca.crt")
-    def certificate() -> ResponseReturnValue:
-        return Response(authority.certificate, mimetype="application/x-pem-file")
-
-    @app.post("/enroll")
-    def enroll() -> ResponseReturnValue:
-        token, csr = _enrolment(request.get_data())
-        root = _root(repository)
-        enrolled = devices.enrol(database, authority, token=token, csr=csr, now=time.now())
-        host, port, tls = _broker(config)
-        log.info("device enrolled", device=enrolled.device.name, site=enrolled.device.site)
-        return {
-            "certificate": enrolled.certificate.decode(),
-            "ca": authority.certificate.decode(),
-            "root": root,
-            "device": enrolled.device.name,
-            "site": enrolled.device.site,
-            "profile": enrolled.device.profile,
-            "broker_host": host,
-            "broker_port": port,
-            "broker_tls": tls,
-            "time_us": time.now_us(),
-        }
-
-    @app.get("/metadata/<name>")
-    def metadata(name: str) -> ResponseReturnValue:
-        if not METADATA_NAME.fullmatch(name):
-            return _missing(name)
-        return _file(repository / "metadata" / name, fixed=name[0].isdigit())
-
-    @app.get("/targets/<path:path>")
-    def targets(path: str) -> ResponseReturnValue:
-        parts = path.split("/")
-        if len(parts) > DEEPEST_PATH or not all(PATH_PART.fullmatch(part) for part in parts):
-            return _missing(path)
-        return _file((repository / "targets").joinpath(*parts), fixed=True)
-
+    app.register_blueprint(_certification(config, database, clock or config.time()))
+    app.register_blueprint(_repository(config.state_dir / "repository"))
     app.register_error_handler(HubError, _explain)
     app.register_error_handler(HTTPException, _explain_http)
     return app
 
 
-def _enrolment(body: bytes) -> tuple[Token, bytes]:
+def _certification(config: HubConfig, database: Database, clock: Clock) -> Blueprint:
+    """What needs the authority's key. Who keeps failing is not listened to for a while."""
+    pages = Blueprint("certification", __name__)
+    authority = Authority.of(config.state_dir)
+    lifetime = timedelta(days=config.devices.certificate_days)
+    throttle = Throttle()
+
+    @pages.before_request
+    def refuse_flood() -> ResponseReturnValue | None:
+        wait_s = throttle.wait_s(_peer(), time.monotonic()) if request.method == "POST" else 0.0
+        return _too_often(wait_s) if wait_s else None
+
+    @pages.after_request
+    def count_failure(response: Response) -> Response:
+        if request.method == "POST" and response.status_code in FAILURES:
+            throttle.failed(_peer(), time.monotonic())
+        return response
+
+    @pages.get("/ca.crt")
+    def certificate() -> ResponseReturnValue:
+        return Response(authority.certificate, mimetype="application/x-pem-file")
+
+    @pages.post("/enroll")
+    def enroll() -> ResponseReturnValue:
+        token, csr = _fields(request.get_data(), "token", "csr")
+        redeemed, root = Token.parse(token), _root(config.state_dir / "repository")
+        certified = certifying.enrol(
+            database, authority, token=redeemed, csr=csr.encode(), now=clock.now(), lifetime=lifetime
+        )
+        log.info("device enrolled", device=certified.device.name, site=certified.device.site)
+        host, port, tls = _broker(config)
+        return _answer(certified) | {
+            "ca": authority.certificate.decode(),
+            "root": root,
+            "broker_host": host,
+            "broker_port": port,
+            "broker_tls": tls,
+            "time_us": clock.now_us(),
+        }
+
+    @pages.post("/renew")
+    def renew() -> ResponseReturnValue:
+        presented, csr = _fields(request.get_data(), "certificate", "csr")
+        certified = certifying.renew(
+            database, authority, certificate=presented.encode(), csr=csr.encode(), lifetime=lifetime
+        )
+        log.info("certificate renewed", device=certified.device.name)
+        return _answer(certified)
+
+    return pages
+
+
+def _repository(folder: Path) -> Blueprint:
+    """Public and signed: a static host can serve the same."""
+    pages = Blueprint("repository", __name__)
+
+    @pages.get("/metadata/<name>")
+    def metadata(name: str) -> ResponseReturnValue:
+        if not METADATA_NAME.fullmatch(name):
+            return _missing(name)
+        return _file(folder / "metadata" / name, fixed=name[0].isdigit())
+
+    @pages.get("/targets/<path:path>")
+    def targets(path: str) -> ResponseReturnValue:
+        parts = path.split("/")
+        if len(parts) > DEEPEST_PATH or not all(PATH_PART.fullmatch(part) for part in parts):
+            return _missing(path)
+        return _file((folder / "targets").joinpath(*parts), fixed=True)
+
+    return pages
+
+
+def _answer(certified: Certified) -> dict[str, Any]:
+    device = certified.device
+    return {
+        "certificate": certified.certificate.decode(),
+        "device": device.name,
+        "site": device.site,
+        "zone": device.zone,
+        "profile": device.profile,
+    }
+
+
+def _fields(body: bytes, *names: str) -> list[str]:
+    """These fields of a JSON object, as text."""
     try:
         fields: Any = json.loads(body)
-        return Token.parse(str(fields["token"])), str(fields["csr"]).encode()
+        return [str(fields[name]) for name in names]
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise TrustError('expected {"token": ..., "csr": ...}, got something else') from error
+        expected = ", ".join(f'"{name}": ...' for name in names)
+        raise TrustError(f"expected {{{expected}}}, got something else") from error
+
+
+def _peer() -> str:
+    return request.remote_addr or ""
+
+
+def _too_often(wait_s: float) -> ResponseReturnValue:
+    """No line in the log: that is what is to be spared."""
+    sentence = f"too many refusals from this address: come again in {wait_s:.0f} s"
+    return {"error": sentence}, 429, {"Retry-After": str(round(wait_s))}
 
 
 def _root(repository: Path) -> str:

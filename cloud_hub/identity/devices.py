@@ -1,4 +1,4 @@
-"""Adding devices: their sites, their names, and the tokens they enrol with; and the enrolment itself."""
+"""Adding devices: their sites, their names, and the tokens they enrol with."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from psycopg.types.json import Jsonb
 
 from cloud_hub.errors import ConfigError, ConflictError, HubError, NotFoundError
 from cloud_hub.identity import tokens
-from cloud_hub.identity.ca import Authority, check_device_name, key_fingerprint, requested_key
-from cloud_hub.identity.tokens import QUERIES, Redeemed, Token
+from cloud_hub.identity.ca import Authority, check_device_name
+from cloud_hub.identity.tokens import QUERIES, Token
 from cloud_hub.store.database import Connection, Database
 from firmware_configs.errors import ProfileError
 from firmware_configs.profiles import profile as find_profile
@@ -45,12 +45,6 @@ def unnoted(_connection: Connection) -> None:
 
 def unkept(_tokens: Sequence[Token]) -> None:
     """The caller keeps what is returned."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enrolled:
-    device: Redeemed
-    certificate: bytes  # PEM
 
 
 def add(
@@ -130,18 +124,6 @@ def add_token(
         )
         note(connection)
     return token
-
-
-def enrol(database: Database, authority: Authority, *, token: Token, csr: bytes, now: datetime) -> Enrolled:
-    """Redeem ``token`` and certify the key in ``csr``, both or neither."""
-    fingerprint = key_fingerprint(requested_key(csr))
-    with database.transaction() as connection:
-        device = tokens.redeem(connection, token, key_fingerprint=fingerprint, now=datetime.now(UTC))
-        certificate = authority.sign_csr(csr, device.name)
-        connection.execute(
-            QUERIES["enrol_device"], {"id": device.id, "key_fingerprint": fingerprint, "now": now}
-        )
-    return Enrolled(device=device, certificate=certificate)
 
 
 def _check(new: Sequence[NewDevice]) -> None:

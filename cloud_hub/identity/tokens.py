@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from cloud_hub.errors import TrustError
-from cloud_hub.store.database import Connection, load_queries
+from cloud_hub.store.database import Connection, Row, load_queries
 
 LIFETIME = timedelta(hours=24)
 LONGEST = 512
@@ -44,13 +44,18 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Redeemed:
-    """The device a token was made for."""
+class Holder:
+    """The device that a token or a certificate stands for, as the database knows it."""
 
     id: int
     name: str
     site: str
+    zone: str  # IANA, of the site
     profile: str
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        return cls(**{field: row[field] for field in ("id", "name", "site", "zone", "profile")})
 
 
 def create(
@@ -78,8 +83,8 @@ def create(
     return made
 
 
-def redeem(connection: Connection, token: Token, *, key_fingerprint: str, now: datetime) -> Redeemed:
-    """The device ``token`` stands for, once; its row stays locked until the transaction ends.
+def redeem(connection: Connection, token: Token, *, key_fingerprint: str, now: datetime) -> Holder:
+    """The device ``token`` stands for, once; the rows of both stay locked until the transaction ends.
 
     The same key may come again while the token lives: an answer lost on the way
     must not cost the operator a new token.
@@ -95,4 +100,4 @@ def redeem(connection: Connection, token: Token, *, key_fingerprint: str, now: d
         raise TrustError(f"this token expired at {row['expires']:%Y-%m-%d %H:%M} UTC: make a new one")
     if row["redeemed"] is None:
         connection.execute(QUERIES["redeem_token"], {"secret_sha256": token.secret_sha256, "now": now})
-    return Redeemed(id=row["id"], name=row["name"], site=row["site"], profile=row["profile"])
+    return Holder.of(row)

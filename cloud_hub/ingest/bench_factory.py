@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloud_hub.config import CONFIG_VARIABLE, HubConfig
 from cloud_hub.files import write_private
-from cloud_hub.identity import certificates, devices
+from cloud_hub.identity import certificates, certifying, devices
 from cloud_hub.identity.ca import Authority
 from cloud_hub.ingest.bench_load import Fleet, table_of
 from cloud_hub.parts.broker import Address, Broker, ServerFiles
@@ -135,7 +135,7 @@ class Factory:
         )
         request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
         signed = request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        enrolled = devices.enrol(self.database, authority, token=token, csr=signed, now=now)
+        enrolled = certifying.enrol(self.database, authority, token=token, csr=signed, now=now)
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )

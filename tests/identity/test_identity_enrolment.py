@@ -11,7 +11,7 @@ from identity_requests import signing_request
 from typer.testing import CliRunner
 
 from cloud_hub.errors import ConfigError, ConflictError, NotFoundError, TrustError
-from cloud_hub.identity import devices
+from cloud_hub.identity import certifying, devices
 from cloud_hub.identity.ca import Authority
 from cloud_hub.identity.tokens import Token
 from edge_agent.enrolment import EnrolmentError, enroll
@@ -63,8 +63,8 @@ def test_a_used_token_is_refused_to_another_key(enrolling_hub):
 
 def test_an_answer_that_was_lost_does_not_cost_a_token(enrolling_hub):
     token, csr = add(enrolling_hub), signing_request()
-    first = devices.enrol(enrolling_hub.database, enrolling_hub.authority, token=token, csr=csr, now=NOW)
-    again = devices.enrol(enrolling_hub.database, enrolling_hub.authority, token=token, csr=csr, now=NOW)
+    first = certifying.enrol(enrolling_hub.database, enrolling_hub.authority, token=token, csr=csr, now=NOW)
+    again = certifying.enrol(enrolling_hub.database, enrolling_hub.authority, token=token, csr=csr, now=NOW)
     assert first.device == again.device
 
 
