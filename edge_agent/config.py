@@ -48,12 +48,19 @@ def _zone(text: str) -> str:
     return text
 
 
+def _https(text: str) -> str:
+    if text and not re.fullmatch(r"https://[^/?#@]+(/[^?#]*)?", text):
+        raise ValueError("expected a URL like https://updates.example.com/andon")
+    return text
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class HubSettings(_Settings):
     url: str = ""  # HTTPS of the hub's device listener; empty: as enrolment told
+    repository_url: Annotated[str, AfterValidator(_https)] = ""  # of bundles and their metadata; empty: url
 
 
 class BrokerSettings(_Settings):

@@ -7,6 +7,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -24,6 +25,7 @@ class Identity:
     device: str
     site: str
     hub_url: str
+    repository_url: str  # where signed metadata and bundles are fetched: the hub, a static host, a CDN
     broker_host: str
     broker_port: int
     broker_tls: bool
@@ -52,10 +54,12 @@ class Identity:
         """The identity in ``config.state_dir``; settings of ``config`` win over what enrolment told."""
         folder = config.state_dir / FOLDER
         enrolment = _enrolment(folder / "enrolment.json")
+        hub_url = config.hub.url or str(enrolment["hub_url"])
         identity = cls(
             device=str(enrolment["device"]),
             site=str(enrolment["site"]),
-            hub_url=config.hub.url or str(enrolment["hub_url"]),
+            hub_url=hub_url,
+            repository_url=config.hub.repository_url or hub_url,
             broker_host=config.broker.host or str(enrolment["broker_host"]),
             broker_port=config.broker.port or int(enrolment["broker_port"]),
             broker_tls=config.broker.tls and bool(enrolment.get("broker_tls", True)),
@@ -80,6 +84,15 @@ class Identity:
         except (OSError, ssl.SSLError) as error:
             raise IdentityError(f"{self.folder} cannot be used for TLS: {error}: {REMEDY}") from error
         return context
+
+    def repository_tls(self) -> ssl.SSLContext:
+        """As ``tls`` where the hub serves the repository; of another host the system's trust is asked.
+
+        Another host is not shown this device's certificate.
+        """
+        if urlsplit(self.repository_url).netloc == urlsplit(self.hub_url).netloc:
+            return self.tls()
+        return ssl.create_default_context()
 
 
 def _enrolment(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ durable when it returns: file and folder are synced.
 """
 
 import os
+import shutil
 from pathlib import Path
 
 MODE = 0o600
@@ -42,6 +43,10 @@ class Disk:
 
     def make_folder(self, path: Path) -> None:
         path.mkdir(mode=0o700)
+
+    def free(self, path: Path) -> int:
+        """Bytes that may still be written where ``path`` is."""
+        return shutil.disk_usage(path).free
 
     def write(self, path: Path, content: bytes) -> None:
         """Replace ``path`` by ``content``: afterwards, and after any crash, it is the old or the new."""

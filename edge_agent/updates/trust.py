@@ -2,12 +2,10 @@
 
 The trust starts with the root that enrolment pinned. What the signed metadata
 does not vouch for is refused; what may be a passing trouble is to be tried again.
-The metadata cache is the client's own: it checks whatever it finds there.
 """
 
 import hashlib
 import re
-import shutil
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -21,12 +19,14 @@ from tuf.api.exceptions import (
     RepositoryError,
 )
 from tuf.api.metadata import TargetFile
-from tuf.ngclient import Updater
 
+from edge_agent.updates.cache import Cache
+from edge_agent.updates.client import Client, Repository, look
 from edge_agent.updates.disk import Disk
+from edge_agent.updates.download import Download
 from edge_agent.updates.errors import RetryError, UntrustedError
-from edge_agent.updates.fetcher import HubFetcher
-from wire.bundle import LARGEST, file_sha256
+from edge_agent.updates.fetcher import PATIENT, Fetcher, Patience
+from wire.bundle import LARGEST
 from wire.directive import Directors
 from wire.errors import MessageError
 
@@ -37,27 +37,35 @@ SPARE_BYTES = 16 << 20  # left free on the disk beside the bundle and its copy i
 
 
 class Trust:
-    """The client's cache in ``folder``, for the hub at ``url``; used by one thread."""
+    """Keeps what it trusts in ``folder``; the repository is at ``url``. Used by one thread."""
 
     def __init__(
-        self, folder: Path, *, url: str, root: Path, tls: Callable[[], ssl.SSLContext], disk: Disk
+        self,
+        folder: Path,
+        *,
+        url: str,
+        root: Path,
+        tls: Callable[[], ssl.SSLContext],
+        disk: Disk,
+        patience: Patience = PATIENT,
     ) -> None:
         self._folder = folder
         self._url = url.rstrip("/")
         self._root = root
         self._tls = tls
         self._disk = disk
+        self._patience = patience
+        self._known_file = folder / "known-directors.json"
         self._known: Directors | None = None
         self._asked = 0.0
 
     def directors(self, max_age_s: float = FRESH_S) -> Directors:
-        """Who may direct, as signed at most ``max_age_s`` ago; the last answer where the hub is away."""
+        """Who may direct, as signed at most ``max_age_s`` ago; the last answer where nobody can be asked."""
         if self._known is not None and time.monotonic() - self._asked < max_age_s:
             return self._known
         try:
             with self._client() as client:
-                target = self._target(client, DIRECTORS)
-                content = Path(client.download_target(target)).read_bytes()
+                content = client.read(self._target(client, DIRECTORS))
             self._known = Directors.from_json(content)
         except MessageError as error:
             raise UntrustedError(f"{DIRECTORS} is signed, but {error}") from error
@@ -66,16 +74,18 @@ class Trust:
                 raise
         else:
             self._asked = time.monotonic()
-            self._disk.write(self._folder / "known-directors.json", content)
+            self._disk.write(self._known_file, content)
         assert self._known is not None
         return self._known
 
     @property
     def known_directors(self) -> Directors | None:
-        """The last verified list, without asking anybody."""
-        file = self._folder / "known-directors.json"
-        if self._known is None and file.exists():
-            self._known = Directors.from_json(file.read_bytes())
+        """The last verified list, without asking anybody; None where there is none that can be read."""
+        if self._known is None:
+            try:
+                self._known = Directors.from_json(self._known_file.read_bytes())
+            except (OSError, MessageError):
+                return None
         return self._known
 
     def download(
@@ -90,43 +100,42 @@ class Trust:
             if signed != sha256:
                 said = str(signed)[:12]
                 raise UntrustedError(f"{path}: directive says SHA-256 {sha256[:12]}, signed metadata {said}")
-            self._check_size(path, target.length)
-            client.download_target(target, filepath=str(place))
-        if file_sha256(place) != sha256:
-            raise UntrustedError(f"{path}: expected SHA-256 {sha256[:12]}, got {file_sha256(place)[:12]}")
+            download = client.download(target, place)
+            self._check_room(download)
+            download.run()
 
-    def _target(self, client: Updater, path: str) -> TargetFile:
-        target = client.get_targetinfo(path)
+    def _target(self, client: Client, path: str) -> TargetFile:
+        target = client.target(path)
         if target is None:
             raise UntrustedError(f"{path} is not among the signed targets")
         return target
 
-    def _check_size(self, path: str, length: int) -> None:
+    def _check_room(self, download: Download) -> None:
+        """Before the first byte: room for what lacks of the bundle, and for its copy in a slot."""
+        path, length = download.target.path, download.target.length
         if length > LARGEST:
             raise UntrustedError(f"{path}: expected at most {LARGEST} bytes, got {length}")
-        free = shutil.disk_usage(self._folder).free
-        if free < 2 * length + SPARE_BYTES:
-            raise RetryError(f"{path} needs {2 * length + SPARE_BYTES} bytes of disk, {free} are free")
+        needed = download.missing + length + SPARE_BYTES
+        free = self._disk.free(self._folder)
+        if free < needed:
+            raise RetryError(f"{path} needs {needed} bytes of disk, {free} are free")
 
     @contextmanager
-    def _client(self, aborted: Callable[[], bool] = lambda: False) -> Iterator[Updater]:
+    def _client(self, aborted: Callable[[], bool] = lambda: False) -> Iterator[Client]:
         """A client whose errors are told apart: not to be trusted, or to be tried again."""
-        cache = self._folder / hashlib.sha256(self._root.read_bytes()).hexdigest()[:16]
-        self._disk.ensure_folder(cache)
-        fetcher = HubFetcher(self._tls(), aborted)
+        root = self._root.read_bytes()
+        repository = Repository(
+            metadata_url=f"{self._url}/metadata/",
+            targets_url=f"{self._url}/targets/",
+            root=root,
+            cache=Cache(self._folder / hashlib.sha256(root).hexdigest()[:16], self._disk),
+        )
+        fetcher = Fetcher(self._tls(), aborted, self._patience)
         try:
-            yield Updater(
-                str(cache),
-                f"{self._url}/metadata/",
-                str(cache),
-                f"{self._url}/targets/",
-                fetcher=fetcher,
-                bootstrap=self._root.read_bytes(),
-            )
+            with look(repository, fetcher, self._disk) as client:
+                yield client
         except ExpiredMetadataError as error:
-            raise RetryError(
-                f"the hub's signed metadata has expired, or this clock is wrong: {error}"
-            ) from error
+            raise RetryError(f"the signed metadata has expired, or this clock is wrong: {error}") from error
         except (RepositoryError, DownloadLengthMismatchError) as error:
             raise UntrustedError(f"{type(error).__name__}: {error}") from error
         except (DownloadError, OSError) as error:

@@ -64,7 +64,13 @@ class Updates:
         self._identity = identity
         self._report = report
         self._journal = Journal(folder / "journal", disk)
-        trust = Trust(folder / "trust", url=identity.hub_url, root=identity.root, tls=identity.tls, disk=disk)
+        trust = Trust(
+            folder / "trust",
+            url=identity.repository_url,
+            root=identity.root,
+            tls=identity.repository_tls,
+            disk=disk,
+        )
         self._doorkeeper = Doorkeeper(identity=identity, journal=self._journal, trust=trust, clock=clock)
         self._parts = Parts(
             journal=self._journal,
