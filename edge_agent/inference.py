@@ -11,6 +11,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from edge_agent.errors import FeatureMismatchError, InferenceError
+from wire.network import check_network
 
 INPUT = "features"
 SILENT = 4  # only fatal errors on stderr; everything else is raised and told as a sentence
@@ -29,6 +30,7 @@ class OnnxRunner:
         options.log_severity_level = SILENT
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
+            check_network(onnx)
             self._session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its errors have no common base below Exception
             raise InferenceError(f"the network cannot be loaded: {_first_line(error)}") from error

@@ -98,7 +98,7 @@ class Parts:
 
     def _features_of(self, machine_class: str) -> Features | None:
         found = self.recorder.features_of(machine_class)
-        return None if found is None else Features(feature_set=found[0], names=found[1])
+        return None if found is None else Features(feature_set=found[0], names=found[1], units=found[2])
 
     def _report(self, event: ReportEvent) -> None:
         """Returns when the report is on disk; raises where it is not."""

@@ -103,11 +103,11 @@ class Recorder:
             self._releases = releases
             self._pipeline.use(releases)
 
-    def features_of(self, machine_class: str) -> tuple[str, tuple[str, ...]] | None:
-        """Feature set and feature names of the first machine of this class; None where there is none."""
+    def features_of(self, machine_class: str) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
+        """Feature set, feature names and units of the first machine of this class; None without one."""
         for line in self._pipeline.lines:
             if line.machine.machine_class == machine_class and line.extractor is not None:
-                return line.machine.feature_set, line.feature_names
+                return line.machine.feature_set, line.extractor.names, line.extractor.units
         return None
 
     def position(self) -> int:

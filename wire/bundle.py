@@ -12,10 +12,11 @@ equal bytes, and a reader needs no path logic an archive could trick.
 
 import hashlib
 import io
+import math
+import stat
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,11 +82,27 @@ def file_sha256(path: Path) -> str:
 
 def _members(archive: zipfile.ZipFile, name: str) -> dict[str, bytes]:
     infos = archive.infolist()
-    if tuple(info.filename for info in infos) != NAMES:
-        raise BundleError(f"{name}: expected {', '.join(NAMES)}, got {[info.filename for info in infos][:9]}")
-    if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
-        raise BundleError(f"{name}: expected stored members, got compressed ones")
+    found = tuple(info.orig_filename for info in infos)
+    if found != NAMES:
+        raise BundleError(f"{name}: expected {', '.join(NAMES)}, got {list(found)[:9]}")
+    end = 0
+    for info in infos:
+        _check_member(info, end, name)
+        end = info.header_offset + info.compress_size
     return {info.filename: archive.read(info) for info in infos}
+
+
+def _check_member(info: zipfile.ZipInfo, end: int, name: str) -> None:
+    """A plain stored file behind the one before it: none is larger than the bundle, no two share bytes."""
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+        raise BundleError(f"{name}: expected stored members, got {info.filename} compressed")
+    if info.header_offset < end:
+        raise BundleError(
+            f"{name}: expected {info.filename} at byte {end} or later, got {info.header_offset}"
+        )
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        raise BundleError(f"{name}: expected plain files, got {info.filename} of mode {kind:o}")
 
 
 def _check_shapes(bundle: Bundle, name: str) -> None:
@@ -106,11 +123,18 @@ def _npy(matrix: Matrix) -> bytes:
 
 
 def _matrix(payload: bytes, name: str) -> Matrix:
+    """The rows in ``payload``; its header is judged before memory is taken for what it claims."""
+    buffer = io.BytesIO(payload)
     try:
-        matrix: Any = np.load(io.BytesIO(payload), allow_pickle=False)
+        version = np.lib.format.read_magic(buffer)
+        if version != (1, 0):
+            raise BundleError(f"{name}: expected version 1.0 of npy, got {version}")
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(buffer)
     except (ValueError, EOFError, OSError) as error:
         raise BundleError(f"{name}: not an array: {error}") from error
-    if matrix.ndim != 2 or matrix.dtype != np.float32:
-        raise BundleError(f"{name}: expected float32 rows, got {matrix.dtype} {matrix.shape}")
-    result: Matrix = matrix
-    return result
+    if len(shape) != 2 or by_column or dtype != np.dtype("<f4"):
+        raise BundleError(f"{name}: expected float32 rows, got {dtype} {shape}")
+    body = payload[buffer.tell() :]
+    if len(body) != math.prod(shape) * dtype.itemsize:
+        raise BundleError(f"{name}: expected {shape} float32, got {len(body)} bytes")
+    return np.frombuffer(body, dtype).reshape(shape)

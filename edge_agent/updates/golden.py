@@ -27,6 +27,7 @@ class Features:
 
     feature_set: str
     names: tuple[str, ...]
+    units: tuple[str, ...]  # UCUM, aligned with ``names``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,11 @@ def check_fit(bundle: Bundle, directive: Directive, device: DeviceFacts) -> None
     names = tuple(field.name for field in manifest.inputs)
     if names != features.names:
         raise UnfitError(_difference(features.names, names))
+    for field, unit in zip(manifest.inputs, features.units, strict=True):
+        if field.unit != unit:
+            raise UnfitError(
+                f"{field.name}: this device makes it in {unit!r}, the bundle takes it in {field.unit!r}"
+            )
 
 
 def check_golden(runner: Runner, bundle: Bundle) -> float:

@@ -172,14 +172,16 @@ class Hub:
     def release(self, version: int) -> str:
         """A released model that answers 50 h, as training, approval and publishing would have left it."""
         release, content = f"{USE_CASE}/{version}", network()
-        names = sets.make("trend/1", scalars=list(SCALARS)).names
+        made = sets.make("trend/1", scalars=list(SCALARS))
         manifest = Manifest(
             use_case=USE_CASE,
             version=version,
             release=release,
             machine_class="engine",
             feature_set="trend/1",
-            inputs=tuple(Input(name=name, unit="1") for name in names),
+            inputs=tuple(
+                Input(name=name, unit=unit) for name, unit in zip(made.names, made.units, strict=True)
+            ),
             outputs=(
                 Output(name="remaining_life", unit="h", low=0.0, high=100.0),
                 Output(name="anomaly", unit="1", low=0.0, high=10.0),
@@ -187,7 +189,7 @@ class Hub:
             rtol=1e-3,
             atol=1e-3,
         )
-        inputs = np.zeros((2, len(names)), np.float32)
+        inputs = np.zeros((2, made.width), np.float32)
         outputs = np.tile(np.array([50.0, 0.25], np.float32), (2, 1))
         file = self.folder / "artifacts" / "bundles" / f"{release}.zip"
         file.parent.mkdir(parents=True, exist_ok=True)

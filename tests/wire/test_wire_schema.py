@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["batch", "feed"])
+@pytest.mark.parametrize("name", ["batch", "feed", "network"])
 def test_generated_module_is_up_to_date(name: str, tmp_path: Path) -> None:
     pytest.importorskip("grpc_tools")
     command = [sys.executable, "-W", "ignore", "-m", "grpc_tools.protoc", f"-I{ROOT}"]
