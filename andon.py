@@ -96,6 +96,7 @@ BENCHMARKS = {
     "kernels": "kernels.bench:kernels",
     "inference": "edge_agent.bench_inference:inference",
     "ingest": "cloud_hub.ingest.bench:ingest",
+    "rollout": "cloud_hub.rollout.bench:rollout",
 }
 
 

