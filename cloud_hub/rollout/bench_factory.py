@@ -112,7 +112,8 @@ class Factory:
     def _start(self) -> None:
         self._config.parent.mkdir()
         self._config.write_text("")
-        self.andon("keys", "init", "--offline", str(self.folder / "offline"))
+        secret = ("--offline-passphrase-file", str(self.folder / "offline-passphrase"))
+        self.andon("keys", "init", "--offline", str(self.folder / "offline"), *secret)
         self._stack.callback(self._stop_hub)
         self._run_hub()
         config = HubConfig.load(self._config)

@@ -48,7 +48,7 @@ class Director:
 
     def _signer(self) -> Signer:
         there = self._repository.press.online.signers(DIRECTOR)
-        listed = {each.key_id for each in directors.current(self._repository)}
+        listed = {each.director.key_id for each in directors.listed(self._repository)}
         for signer in there:
             if _id_of(signer) in listed:
                 return signer

@@ -27,25 +27,14 @@ class Listed:
     """One director as it stands."""
 
     director: Director
-    own: bool  # the key of this hub
     leaves: datetime | None  # it was replaced, and is to go then
 
 
-def current(repository: Repository) -> tuple[Director, ...]:
-    """The directors that devices know."""
-    return _read(repository, _target(repository.shelf.listed(TARGETS)))
-
-
 def listed(repository: Repository) -> list[Listed]:
-    """Every director in force, this hub's own first."""
+    """The directors that devices know."""
     target = _target(repository.shelf.listed(TARGETS))
-    own = {raw_ed25519(signer.public_key) for signer in repository.press.online.signers(DIRECTOR)}
-    leaving = _leaving(target)
-    rows = [
-        Listed(director=each, own=each.public_key in own, leaves=leaving.get(each.key_id))
-        for each in _read(repository, target)
-    ]
-    return sorted(rows, key=lambda row: not row.own)
+    dates = _leaving(target)
+    return [Listed(director=each, leaves=dates.get(each.key_id)) for each in _read(repository, target)]
 
 
 def add(repository: Repository, director: Director) -> None:
@@ -77,18 +66,22 @@ def remove(repository: Repository, key_id: str) -> Director:
 
 
 def succeed(repository: Repository, targets: Metadata[Targets], old_leaves: datetime | None) -> None:
-    """Have ``targets`` list the director's key to come; the old one goes, or stays until ``old_leaves``."""
+    """Have ``targets`` list the director's key to come; the old one stays until ``old_leaves``, or goes.
+
+    Where it was stolen those that it replaced go with it.
+    """
     online = repository.press.online
     known = _read(repository, _target(targets))
     new = raw_ed25519(online.public(DIRECTOR + NEXT))
     old = _own(online, known)
     scope = next((each for each in known if each.public_key in (old, new)), Director(public_key=new))
-    rows = [dataclasses.replace(scope, public_key=new)]
-    rows += [each for each in known if each.public_key not in (new, None if old_leaves else old)]
     leaving = _leaving(_target(targets))
+    others = [each for each in known if each.public_key != new]
     if old_leaves:
-        leaving |= {each.key_id: old_leaves for each in rows if each.public_key == old}
-    put(repository, targets, rows, leaving=leaving)
+        leaving |= {each.key_id: old_leaves for each in others if each.public_key == old}
+    else:
+        others = [each for each in others if each.public_key != old and each.key_id not in leaving]
+    put(repository, targets, [dataclasses.replace(scope, public_key=new), *others], leaving=leaving)
 
 
 def put(

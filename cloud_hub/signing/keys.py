@@ -30,7 +30,7 @@ from cloud_hub.signing.roles import (
     TOP_LEVEL,
     engines_role,
 )
-from cloud_hub.signing.standing import RoleStatus, status
+from cloud_hub.signing.standing import RoleStatus, note_offline, status
 from wire.directive import Director, Directors
 
 __all__ = ["RoleStatus", "init", "status"]
@@ -55,12 +55,13 @@ def init(
         unfinished = online.folder / "unfinished"
         _check_nothing_there(repository, rings, unfinished)
         write_private(unfinished, str(offline.resolve()).encode())
-        passphrase.make_online(state_dir, settings or SigningSettings())
+        passphrase.make(passphrase.online_place(state_dir, settings or SigningSettings()))
         engines = [engines_role(target) for target in engine_targets]
         for ring, names in zip(rings, (OFFLINE, (*ONLINE, *engines)), strict=True):
             for name in names:
                 ring.make(name)
         _begin(repository, [BUNDLES, *engines])
+        note_offline(state_dir, offline)
         unfinished.unlink()
     return status(state_dir, settings=settings)
 

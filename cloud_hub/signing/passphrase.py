@@ -28,9 +28,8 @@ def online_place(state_dir: Path, settings: SigningSettings) -> Path:
     return settings.passphrase_file or state_dir / "keys" / "passphrase"
 
 
-def make_online(state_dir: Path, settings: SigningSettings) -> bool:
-    """Make a random one where there is none yet; whether it was made."""
-    place = online_place(state_dir, settings)
+def make(place: Path) -> bool:
+    """Put a random one there unless there is one; whether it was made."""
     if place.exists():
         return False
     if not place.parent.is_dir():
@@ -49,10 +48,14 @@ def read(place: Path) -> bytes:
             f"no passphrase of the keys at {place} ({error.strerror}): bring it there, or name its place by "
             f"signing.passphrase_file in hub.toml, or by systemd's LoadCredential={CREDENTIAL}:FILE"
         ) from error
-    passphrase = line.splitlines()[0].strip() if line.strip() else b""
+    return checked(line.splitlines()[0].strip() if line.strip() else b"", str(place))
+
+
+def checked(passphrase: bytes, origin: str) -> bytes:
+    """``passphrase`` where its length will do."""
     if not SHORTEST <= len(passphrase) <= LONGEST:
         raise TrustError(
-            f"{place}: expected a passphrase of {SHORTEST} to {LONGEST} characters in its first line, "
+            f"{origin}: expected a passphrase of {SHORTEST} to {LONGEST} characters in one line, "
             f"got {len(passphrase)}"
         )
     return passphrase

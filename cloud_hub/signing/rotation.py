@@ -12,14 +12,13 @@ they know of timestamp and snapshot when root no longer lists the key that signe
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from tuf.api.metadata import Metadata, Root, TargetFile, Targets
+from tuf.api.metadata import Metadata, TargetFile, Targets
 
 from cloud_hub.errors import ConflictError, TrustError
-from cloud_hub.signing import directors
+from cloud_hub.signing import directors, succession
 from cloud_hub.signing.delegations import delegate
-from cloud_hub.signing.keyring import NEXT, describe
+from cloud_hub.signing.keyring import NEXT, describe, raw_ed25519
 from cloud_hub.signing.press import Press
 from cloud_hub.signing.repository import Repository
 from cloud_hub.signing.roles import (
@@ -33,6 +32,7 @@ from cloud_hub.signing.roles import (
     TOP_LEVEL,
     engines_role,
 )
+from wire.directive import Director
 
 EVERY_ONLINE = "online"
 
@@ -43,7 +43,7 @@ Genuine = Mapping[str, str]  # target path: SHA-256 of what is known to be ours
 class Replaced:
     """What an act changed."""
 
-    keys: Mapping[str, str]  # name: the new key's id
+    keys: Mapping[str, str]  # name: the beginning of the new key's id
     root_version: int
     timestamp_version: int
     dropped: tuple[str, ...]  # target paths that are no longer vouched for
@@ -87,8 +87,8 @@ def replace(
         seamless = all(_is_trusted(press, name) for name in names if name in TOP_LEVEL)
         if seamless:
             _publish(press, names, lists)
-        _follow_up_root(press, names)
-        keys = {name: describe(press.ring(name).public(name + NEXT)) for name in names}
+        succession.follow_up(press, names)
+        keys = {name: _new_id(press, name) for name in names}
         for name in names:
             press.ring(name).promote(name)
         _publish(press, names, lists)  # by the new keys alone
@@ -123,7 +123,7 @@ def renew(repository: Repository) -> Replaced:
     with repository.locked():
         _open(press, TARGETS)
         press.publish({TARGETS: shelf.listed(TARGETS)})
-        _publish_root(press, shelf.root(), shelf.root().signed)
+        succession.publish(press, shelf.root(), before=shelf.root().signed)
         shelf.write_root_file()
         return Replaced(
             keys={},
@@ -133,6 +133,11 @@ def renew(repository: Repository) -> Replaced:
         )
 
 
+def _new_id(press: Press, name: str) -> str:
+    key = press.ring(name).public(name + NEXT)
+    return Director(public_key=raw_ed25519(key)).key_id[:12] if name == DIRECTOR else describe(key)
+
+
 def _check_at_hand(press: Press, names: Sequence[str]) -> None:
     """Open what the act will need, before it makes anything: a wrong passphrase is told now."""
     delegated = [name for name in names if name not in (*ROOT_KEYS, SNAPSHOT, TIMESTAMP, TARGETS)]
@@ -140,14 +145,7 @@ def _check_at_hand(press: Press, names: Sequence[str]) -> None:
         _open(press, TARGETS)
     if len(delegated) == len(names):
         return
-    root = press.shelf.root().signed.roles["root"]
-    there = [name for name in ROOT_KEYS if press.ring(name).has(name)]
-    ours = [name for name in there if press.ring(name).public(name).keyid in root.keyids]
-    if len(ours) < root.threshold:
-        raise TrustError(
-            f"expected {root.threshold} of the root keys of this hub in {press.ring(TARGETS).folder}, "
-            f"got {', '.join(ours) or 'none'}"
-        )
+    succession.check_at_hand(press)
 
 
 def _open(press: Press, name: str) -> None:
@@ -205,39 +203,3 @@ def _is_trusted(press: Press, role: str) -> bool:
 def _publish(press: Press, names: Sequence[str], lists: Mapping[str, Metadata[Targets]]) -> None:
     if any(name not in ROOT_KEYS for name in names):
         press.publish(lists)
-
-
-def _follow_up_root(press: Press, names: Sequence[str]) -> None:
-    """The next root, where the keys to come are not in the newest one yet."""
-    root = press.shelf.root()
-    before = Root.from_dict(root.signed.to_dict())
-    for name in names:
-        if name in TOP_LEVEL:
-            _swap(root.signed, name, root.signed.roles[name].keyids[0], press.ring(name).public(name + NEXT))
-        elif name in ROOT_KEYS:
-            new = press.ring(name).public(name + NEXT)
-            if new.keyid not in root.signed.roles["root"].keyids:
-                _swap(root.signed, "root", _id_in_root(press, name), new)
-    if root.signed.to_dict() != before.to_dict():
-        _publish_root(press, root, before)
-
-
-def _publish_root(press: Press, root: Metadata[Root], before: Root) -> None:
-    root.signed.version = before.version + 1
-    press.publish_root(root, before)
-
-
-def _swap(root: Root, role: str, old: str, new: Any) -> None:
-    if old != new.keyid:
-        root.revoke_key(old, role)
-        root.add_key(new, role)
-
-
-def _id_in_root(press: Press, name: str) -> str:
-    """The id under which root lists ``name``; a lost key is the one that no other root key is."""
-    listed = press.shelf.root().signed.roles["root"].keyids
-    ids = {each: press.ring(each).public(each).keyid for each in ROOT_KEYS if press.ring(each).has(each)}
-    left = [ids[name]] if ids.get(name) in listed else [each for each in listed if each not in ids.values()]
-    if len(left) != 1:
-        raise TrustError(f"{name} is not at hand and {len(left)} root keys are unknown: bring the other two")
-    return left[0]

@@ -84,7 +84,8 @@ class Factory:
 
     def start_hub(self) -> dict[str, Any]:
         """Make the keys, start the hub and return its endpoints."""
-        self.commands.json("keys", "init", "--offline", str(self.folder / "offline-keys"))
+        secret = ("--offline-passphrase-file", str(self.folder / "offline-passphrase"))
+        self.commands.json("keys", "init", "--offline", str(self.folder / "offline-keys"), *secret)
         self.hub = self.commands.start("hub", "hub", "run", "--json", "--ephemeral")
         self.hub.ready(patience_s=120)
         endpoints: dict[str, Any] = self.commands.json("hub", "status")

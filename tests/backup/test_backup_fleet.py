@@ -26,7 +26,8 @@ NAMES = ("press-1", "press-2")
 @pytest.fixture
 def hub(state_root: Path) -> Iterator[Hub]:
     made = Hub(state_root / "hub")
-    made.andon("init", "--offline", str(state_root / "offline"), name="keys")
+    secret = ("--offline-passphrase-file", str(state_root / "passphrase"))
+    made.andon("init", "--offline", str(state_root / "offline"), *secret, name="keys")
     yield made
     made.stop()
     shutil.rmtree(made.folder, ignore_errors=True)

@@ -95,7 +95,8 @@ class World:
     def set_up(self) -> None:
         """Keys, certificates, schema and enrolment, by the commands an operator uses."""
         (self.hub_dir / "hub.toml").write_text("")
-        self.commands.json("keys", "init", "--offline", str(self.root / "offline-keys"))
+        secret = ("--offline-passphrase-file", str(self.root / "offline-passphrase"))
+        self.commands.json("keys", "init", "--offline", str(self.root / "offline-keys"), *secret)
         hub = self.commands.start("hub", "hub", "run", "--json", "--ephemeral")
         try:
             url = hub.ready(patience_s=120)["device_url"]

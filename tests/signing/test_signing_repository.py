@@ -3,13 +3,11 @@
 import stat
 import threading
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from tuf.api.exceptions import DownloadHTTPError
+from signing_client import fetched
 from tuf.api.metadata import Metadata
-from tuf.ngclient import FetcherInterface, Updater
 from typer.testing import CliRunner
 
 from cloud_hub.config import HubConfig
@@ -19,48 +17,6 @@ from cloud_hub.signing.cli import keys_app
 from cloud_hub.signing.director import Director
 from cloud_hub.signing.repository import Repository
 from wire.directive import Directive, Directors
-
-
-@pytest.fixture
-def hub(tmp_path):
-    keys.init(tmp_path / "hub", tmp_path / "offline")
-    return tmp_path / "hub"
-
-
-@pytest.fixture
-def bundle(tmp_path):
-    file = tmp_path / "motor-health-1.zip"
-    file.write_bytes(b"a bundle" * 100)
-    return file
-
-
-class Files(FetcherInterface):
-    """Reads the repository where it lies."""
-
-    def _fetch(self, url):
-        path = Path(url.removeprefix("file://"))
-        if not path.exists():
-            raise DownloadHTTPError("not found", 404)
-        yield path.read_bytes()
-
-
-def client(hub, folder):
-    folder.mkdir(exist_ok=True)
-    repository = hub / "repository"
-    return Updater(
-        str(folder),
-        f"file://{repository}/metadata/",
-        str(folder),
-        f"file://{repository}/targets/",
-        fetcher=Files(),
-        bootstrap=(repository / "metadata" / "1.root.json").read_bytes(),
-    )
-
-
-def fetched(hub, folder, path):
-    updater = client(hub, folder)
-    target = updater.get_targetinfo(path)
-    return target and Path(updater.download_target(target)).read_bytes()
 
 
 def in_the_future(**spans):
@@ -164,22 +120,20 @@ def test_keys_are_private_and_never_overwritten(hub, tmp_path):
     assert [file.read_bytes() for file in files] == contents
 
 
-def test_status_says_what_ends_soon_and_what_to_do(hub):
-    assert {role.warning for role in keys.status(hub)} == {""}
-    late = {
-        role.role: role.warning for role in keys.status(hub, now=datetime.now(UTC) + timedelta(days=1800))
-    }
-    assert "offline keys" in late["root"]
-    assert "expired" in late["timestamp"]
-
-
 def test_the_command_makes_keys_once_and_shows_them(tmp_path, monkeypatch):
     (tmp_path / "hub.toml").write_text("")
     monkeypatch.setenv("ANDON_HUB_CONFIG", str(tmp_path / "hub.toml"))
-    made = CliRunner().invoke(keys_app, ["init", "--offline", str(tmp_path / "off")])
+    words = [
+        "init",
+        "--offline",
+        str(tmp_path / "off"),
+        "--offline-passphrase-file",
+        str(tmp_path / "secret"),
+    ]
+    made = CliRunner().invoke(keys_app, words)
     assert made.exit_code == 0, made.output
     assert "2 of 3" in made.output
-    again = CliRunner().invoke(keys_app, ["init", "--offline", str(tmp_path / "off")])
+    again = CliRunner().invoke(keys_app, words)
     assert isinstance(again.exception, ConflictError)
     shown = CliRunner().invoke(keys_app, ["status", "--json"])
     assert '"role": "root"' in shown.output
