@@ -1,8 +1,9 @@
 """The agent: its parts kept running, and stopped so that nothing is left half said.
 
 Threads: the feed reads and records, the uplink speaks with the hub, the updates
-install; this one commits what has waited long enough and writes the status. A
-part that breaks ends the agent with its reason, for the host to start it anew.
+install, the renewal keeps the certificate from ending; this one commits what has
+waited long enough and writes the status. A part that breaks ends the agent with its
+reason, for the host to start it anew.
 """
 
 import signal
@@ -60,6 +61,7 @@ class Agent:
         self._parts.updates.start()
         self._parts.recorder.use(self._parts.updates)
         self._parts.uplink.start()
+        self._parts.renewal.start()
         self._parts.feed.start()
         log.info("running", device=self._config.device, epoch=str(self._parts.outbox.epoch))
 
@@ -89,6 +91,7 @@ class Agent:
             steps.callback(self._parts.outbox.close)
             steps.callback(self._write_status, "crashed" if crashed else "stopped")
             steps.callback(self._parts.uplink.stop)
+            steps.callback(self._parts.renewal.stop)
             steps.callback(self._stop_updates, crashed=crashed)
             steps.callback(self._parts.feed.stop, timeout_s=0.5)
             self._parts.recorder.stop()

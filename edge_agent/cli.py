@@ -73,6 +73,18 @@ def enroll(
 
 
 @edge_app.command()
+def renew(config: ConfigFile = DEFAULT_CONFIG) -> None:
+    """Have the hub certify this device's key anew; a running agent does so by itself in time."""
+    from edge_agent.identity import Identity  # noqa: PLC0415 - only this command needs it
+    from edge_agent.renewal import renew as ask  # noqa: PLC0415 - only this command needs it
+    from edge_agent.updates.disk import Disk  # noqa: PLC0415 - only this command needs it
+
+    settings = AgentConfig.load(config)
+    ends = ask(Identity.load(settings), Disk()).not_valid_after_utc
+    typer.echo(f"{settings.device}: its new certificate ends {ends:%Y-%m-%d %H:%M} UTC")
+
+
+@edge_app.command()
 def run(
     config: ConfigFile = DEFAULT_CONFIG,
     clock: Annotated[
@@ -131,5 +143,11 @@ def _as_text(found: dict[str, Any]) -> str:
         f"outbox    {outbox['batches']} batches, {outbox['bytes']} of {outbox['max_bytes']} bytes",
         f"samples   {found['counters']['samples']}, left out {found['counters']['left_out']}",
         f"releases  {running}",
+        f"identity  {_certificate(**found['certificate'])}",
     ]
     return "\n".join([*lines, f"trouble   {found['last_error']}"] if found["last_error"] else lines)
+
+
+def _certificate(ends: str, trouble: str) -> str:
+    until = f"certificate ends {ends[:16].replace('T', ' ')} UTC" if ends else "no certificate"
+    return f"{until}, not renewed: {trouble}" if trouble else until

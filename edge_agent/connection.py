@@ -6,6 +6,7 @@ values into the inbox; one thread of ours reads them.
 """
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -72,7 +73,7 @@ Item = Connected | Lost | Received | Heard | Woken
 class Address:
     host: str
     port: int
-    tls: ssl.SSLContext | None
+    tls: Callable[[], ssl.SSLContext] | None  # asked for every connection: certificates are renewed
 
 
 class Connection:
@@ -96,7 +97,7 @@ class Connection:
         A link that swallows packets is lost after twice ``keepalive_s``, whether anything is sent or not.
         """
         if address.tls is not None:
-            self._client.tls_set_context(address.tls)
+            self._client.tls_set_context(address.tls())
         try:
             self._client.connect(address.host, address.port, keepalive=keepalive_s, clean_start=True)
         except (OSError, ValueError) as error:

@@ -24,6 +24,7 @@ REMEDY = "run `andon edge enroll`"
 class Identity:
     device: str
     site: str
+    zone: str  # IANA, of the site; empty where the hub has not told it
     hub_url: str
     repository_url: str  # where signed metadata and bundles are fetched: the hub, a static host, a CDN
     broker_host: str
@@ -53,11 +54,12 @@ class Identity:
     def load(cls, config: AgentConfig) -> Self:
         """The identity in ``config.state_dir``; settings of ``config`` win over what enrolment told."""
         folder = config.state_dir / FOLDER
-        enrolment = _enrolment(folder / "enrolment.json")
+        enrolment = read_enrolment(folder)
         hub_url = config.hub.url or str(enrolment["hub_url"])
         identity = cls(
             device=str(enrolment["device"]),
             site=str(enrolment["site"]),
+            zone=str(enrolment.get("zone", "")),
             hub_url=hub_url,
             repository_url=config.hub.repository_url or hub_url,
             broker_host=config.broker.host or str(enrolment["broker_host"]),
@@ -95,7 +97,9 @@ class Identity:
         return ssl.create_default_context()
 
 
-def _enrolment(path: Path) -> dict[str, Any]:
+def read_enrolment(folder: Path) -> dict[str, Any]:
+    """What the hub told when this device enrolled, and when it renewed."""
+    path = folder / "enrolment.json"
     try:
         fields: dict[str, Any] = json.loads(path.read_text())
         missing = {"device", "site", "hub_url", "broker_host", "broker_port"} - fields.keys()

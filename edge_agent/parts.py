@@ -13,7 +13,9 @@ from edge_agent.identity import Identity
 from edge_agent.inference import OnnxRunner
 from edge_agent.outbox import Outbox
 from edge_agent.recorder import Recorder
+from edge_agent.renewal import Renewal
 from edge_agent.updates import DeviceFacts, Features, Updates
+from edge_agent.updates.disk import Disk
 from edge_agent.uplink import Uplink
 from edge_agent.voice import Voice
 from firmware_configs.profiles import profile
@@ -64,6 +66,7 @@ class Parts:
             listener=self.voice,
             random=random,
         )
+        self.renewal = Renewal(identity, disk=Disk(), random=random)
         self.feed = Feed(source=config.device, address=config.feed.address, sink=self.recorder, random=random)
 
     def committed(self) -> None:
@@ -117,5 +120,5 @@ class Parts:
 
 
 def _address(identity: Identity) -> Address:
-    tls = identity.tls() if identity.broker_tls else None
+    tls = identity.tls if identity.broker_tls else None
     return Address(host=identity.broker_host, port=identity.broker_port, tls=tls)

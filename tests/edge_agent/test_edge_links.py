@@ -56,7 +56,7 @@ def link(broker, outbox: Outbox) -> Iterator[Callable[..., Uplink]]:
     made: list[Uplink] = []
 
     def make(*, settings: UplinkSettings = QUICK, held: Outbox = outbox, **changed: object) -> Uplink:
-        tls = broker.authority.issue(DEVICE).context()
+        tls = broker.authority.issue(DEVICE).context
         address = replace(Address(host=broker.host, port=broker.port, tls=tls), **changed)
         made.append(
             Uplink(

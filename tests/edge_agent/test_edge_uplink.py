@@ -60,7 +60,7 @@ def uplink(broker, outbox: Outbox) -> Iterator[Callable[..., Uplink]]:
 
     def make(listener: Plain, *, certificate: str = DEVICE, tls: ssl.SSLContext | None = None) -> Uplink:
         context = tls or broker.authority.issue(certificate).context()
-        address = Address(host=broker.host, port=broker.port, tls=context)
+        address = Address(host=broker.host, port=broker.port, tls=lambda: context)
         made.append(
             Uplink(
                 device=DEVICE,

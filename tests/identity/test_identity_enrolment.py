@@ -14,7 +14,8 @@ from cloud_hub.errors import ConfigError, ConflictError, NotFoundError, TrustErr
 from cloud_hub.identity import certifying, devices
 from cloud_hub.identity.ca import Authority
 from cloud_hub.identity.tokens import Token
-from edge_agent.enrolment import EnrolmentError, enroll
+from edge_agent.certification import CertificationError
+from edge_agent.enrolment import enroll
 from edge_agent.identity import Identity
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -47,7 +48,7 @@ def test_an_identity_is_kept_unless_forced(enrolling_hub):
     enroll(agent, str(add(enrolling_hub)))
     before = Identity.load(agent).key_fingerprint
     again = str(devices.add_token(enrolling_hub.database, enrolling_hub.authority, name="press-04"))
-    with pytest.raises(EnrolmentError, match="--force replaces it"):
+    with pytest.raises(CertificationError, match="--force replaces it"):
         enroll(agent, again)
     enroll(agent, again, force=True)
     assert Identity.load(agent).key_fingerprint != before
@@ -56,7 +57,7 @@ def test_an_identity_is_kept_unless_forced(enrolling_hub):
 def test_a_used_token_is_refused_to_another_key(enrolling_hub):
     token = str(add(enrolling_hub))
     enroll(enrolling_hub.agent(), token)
-    with pytest.raises(EnrolmentError, match="this token was used at"):
+    with pytest.raises(CertificationError, match="this token was used at"):
         enroll(enrolling_hub.agent(), token, force=True)
     assert Identity.load(enrolling_hub.agent())
 
@@ -70,7 +71,7 @@ def test_an_answer_that_was_lost_does_not_cost_a_token(enrolling_hub):
 
 def test_an_expired_token_is_refused(enrolling_hub):
     token = str(add(enrolling_hub, lifetime=timedelta(seconds=-1)))
-    with pytest.raises(EnrolmentError, match="this token expired at"):
+    with pytest.raises(CertificationError, match="this token expired at"):
         enroll(enrolling_hub.agent(), token)
     assert not (enrolling_hub.agent().state_dir / "identity").exists()
 
@@ -78,16 +79,16 @@ def test_an_expired_token_is_refused(enrolling_hub):
 def test_a_replaced_token_and_a_stranger_s_token_are_refused(enrolling_hub):
     replaced = str(add(enrolling_hub))
     devices.add_token(enrolling_hub.database, enrolling_hub.authority, name="press-04")
-    with pytest.raises(EnrolmentError, match="not known here"):
+    with pytest.raises(CertificationError, match="not known here"):
         enroll(enrolling_hub.agent(), replaced)
 
 
 def test_a_token_of_one_device_enrols_no_other(enrolling_hub):
     token = add(enrolling_hub)
-    with pytest.raises(EnrolmentError, match="the token is for 'press-04', this device is 'press-05'"):
+    with pytest.raises(CertificationError, match="the token is for 'press-04', this device is 'press-05'"):
         enroll(enrolling_hub.agent("press-05"), str(token))
     renamed = Token(device="press-05", secret=token.secret, fingerprint=token.fingerprint)
-    with pytest.raises(EnrolmentError, match="not known here"):
+    with pytest.raises(CertificationError, match="not known here"):
         enroll(enrolling_hub.agent("press-05"), str(renamed))
 
 
@@ -95,7 +96,7 @@ def test_a_hub_with_another_authority_never_sees_the_token(enrolling_hub, tmp_pa
     elsewhere = Authority(tmp_path / "other").ensure()
     token = add(enrolling_hub)
     pinned = Token(device=token.device, secret=token.secret, fingerprint=elsewhere.fingerprint)
-    with pytest.raises(EnrolmentError, match="the token was not sent"):
+    with pytest.raises(CertificationError, match="the token was not sent"):
         enroll(enrolling_hub.agent(), str(pinned))
     enroll(enrolling_hub.agent(), str(token))  # it is as good as before
 
@@ -103,7 +104,7 @@ def test_a_hub_with_another_authority_never_sees_the_token(enrolling_hub, tmp_pa
 def test_a_server_that_shows_the_right_authority_but_is_not_the_hub_is_refused(enrolling_hub):
     token = str(add(enrolling_hub))
     elsewhere = enrolling_hub.url.replace("127.0.0.1", "127.0.0.2")  # not a name in its certificate
-    with pytest.raises(EnrolmentError, match="does not prove to be the hub"):
+    with pytest.raises(CertificationError, match="does not prove to be the hub"):
         enroll(enrolling_hub.agent(url=elsewhere), token)
 
 
@@ -111,7 +112,7 @@ def test_a_server_that_shows_the_right_authority_but_is_not_the_hub_is_refused(e
     "token", ["", "garbage", "a.b.c", "press-04..", "x" * 1000, "press-04.é." + "0" * 64]
 )
 def test_a_garbled_token_is_refused_before_anybody_is_asked(enrolling_hub, token):
-    with pytest.raises(EnrolmentError, match="expected a token") as refused:
+    with pytest.raises(CertificationError, match="expected a token") as refused:
         enroll(enrolling_hub.agent(url="https://127.0.0.1:1"), token)
     assert "garbage" not in str(refused.value)
 
@@ -120,9 +121,9 @@ def test_a_hub_that_is_not_there_is_one_sentence(enrolling_hub):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    with pytest.raises(EnrolmentError, match=r"the hub cannot be reached at https://127\.0\.0\.1:"):
+    with pytest.raises(CertificationError, match=r"the hub cannot be reached at https://127\.0\.0\.1:"):
         enroll(enrolling_hub.agent(url=f"https://127.0.0.1:{port}"), str(add(enrolling_hub)))
-    with pytest.raises(EnrolmentError, match=r"expected hub\.url as https"):
+    with pytest.raises(CertificationError, match=r"expected hub\.url as https"):
         enroll(
             enrolling_hub.agent("press-06", url="http://127.0.0.1:80"), str(add(enrolling_hub, "press-06"))
         )
@@ -130,7 +131,7 @@ def test_a_hub_that_is_not_there_is_one_sentence(enrolling_hub):
 
 @pytest.mark.parametrize("url", ["https://hub:99999", "https://[::1", "ftp:hub"])
 def test_an_address_that_is_none_is_one_sentence(enrolling_hub, url):
-    with pytest.raises(EnrolmentError, match=r"expected hub\.url as https"):
+    with pytest.raises(CertificationError, match=r"expected hub\.url as https"):
         enroll(enrolling_hub.agent("press-07", url=url), str(add(enrolling_hub, "press-07")))
 
 
@@ -175,7 +176,7 @@ def test_no_token_for_a_device_nobody_added_or_one_that_retired(enrolling_hub):
     enrolling_hub.database.execute("UPDATE device SET retired = now()")
     with pytest.raises(ConflictError, match="retired"):
         devices.add_token(enrolling_hub.database, enrolling_hub.authority, name="press-04")
-    with pytest.raises(EnrolmentError, match="is retired"):
+    with pytest.raises(CertificationError, match="is retired"):
         enroll(enrolling_hub.agent(), token)
 
 

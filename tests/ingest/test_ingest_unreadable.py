@@ -66,7 +66,7 @@ def test_a_batch_damaged_on_the_devices_disk_costs_itself_alone(
     uplink = Uplink(
         device=sender.name,
         address=Address(
-            host=broker.host, port=broker.port, tls=broker.authority.issue(sender.name).context()
+            host=broker.host, port=broker.port, tls=broker.authority.issue(sender.name).context
         ),
         settings=QUICK,
         outbox=outbox,
