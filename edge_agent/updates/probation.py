@@ -3,23 +3,11 @@
 A share is judged against the number of predictions probation asks for until as
 many have come: two bad answers at the start weigh what two bad answers at the
 end weigh. Hours are clock time.
-
-Disagreement is the median of ``|new - old| / max(median |old|, median |new|, 2 % of the
-output's range)`` over one output: 0 the same, 0.5 a factor of two, 1 one of them says
-nothing. It compares what both models said of the same features.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
-
-import numpy as np
-import numpy.typing as npt
-
-SMALLEST_SCALE = 0.02  # of the output's range: below it a difference means nothing
-JUDGED_OUTPUT = "remaining_life"
-
-Floats = npt.NDArray[np.float64]
 
 
 class Limits(Protocol):
@@ -35,6 +23,8 @@ class Limits(Protocol):
     def max_bad_share(self) -> float: ...
     @property
     def max_p99_ms(self) -> float: ...
+    @property
+    def max_memory_mb(self) -> float: ...
 
 
 class Verdict(StrEnum):
@@ -54,6 +44,8 @@ class Evidence:
     p99_ms: float | None
     hours: float
     restarts: int
+    compared: str = ""  # what the disagreement is about
+    memory_mb: float | None = None  # that the agent has grown by; None: nobody can tell
 
     def plain(self) -> dict[str, Any]:
         """As a report carries it."""
@@ -65,6 +57,8 @@ class Evidence:
             "p99_ms": None if self.p99_ms is None else round(self.p99_ms, 3),
             "hours": round(self.hours, 3),
             "restarts": self.restarts,
+            "compared": self.compared,
+            "memory_mb": None if self.memory_mb is None else round(self.memory_mb, 1),
         }
 
 
@@ -76,50 +70,52 @@ class Judgement:
 
 def judge(evidence: Evidence, limits: Limits) -> Judgement:
     """The verdict on a model that showed ``evidence``."""
+    reason = _wrong(evidence, limits) or _too_big(evidence, limits)
     seen = evidence.predictions
-    wrong = evidence.errors + evidence.bad
-    tolerated = limits.max_bad_share * max(seen, limits.predictions)
-    if wrong > tolerated:
-        return _unhealthy(
-            f"expected at most {limits.max_bad_share:.0%} errors and answers out of range, "
-            f"got {evidence.errors} and {evidence.bad} of {max(seen, limits.predictions)}"
-        )
-    if seen < limits.predictions:
+    if not reason and seen < limits.predictions:
         return _wait(f"{seen} of {limits.predictions} predictions")
-    if evidence.disagreement is not None and evidence.disagreement > limits.max_disagreement:
-        return _unhealthy(
-            f"expected a disagreement with the old model of at most {limits.max_disagreement:g}, "
-            f"got {evidence.disagreement:.3g}"
-        )
-    if evidence.p99_ms is not None and evidence.p99_ms > limits.max_p99_ms:
-        return _unhealthy(
-            f"expected answers within {limits.max_p99_ms:g} ms (p99), got {evidence.p99_ms:.3g} ms"
-        )
+    reason = reason or _apart(evidence, limits) or _slow(evidence, limits)
+    if reason:
+        return Judgement(verdict=Verdict.UNHEALTHY, reason=reason)
     if evidence.hours < limits.hours:
         return _wait(f"{evidence.hours:.2f} of {limits.hours:g} hours")
     return Judgement(verdict=Verdict.HEALTHY, reason=f"{seen} predictions in {evidence.hours:.1f} hours")
 
 
-def disagreement(new: Floats, old: Floats, value_range: float) -> float | None:
-    """How far two models are apart; arrays of equal length, non-finite pairs count as far apart."""
-    if not len(new):
-        return None
-    finite = np.isfinite(new) & np.isfinite(old)
-    if not finite.any():
-        return 1.0
-    scale = max(
-        float(np.median(np.abs(old[finite]))),
-        float(np.median(np.abs(new[finite]))),
-        SMALLEST_SCALE * value_range,
-        float(np.finfo(np.float32).tiny),
+def _wrong(evidence: Evidence, limits: Limits) -> str:
+    asked = max(evidence.predictions, limits.predictions)
+    if evidence.errors + evidence.bad <= limits.max_bad_share * asked:
+        return ""
+    return (
+        f"expected at most {limits.max_bad_share:.0%} errors and answers out of range, "
+        f"got {evidence.errors} and {evidence.bad} of {asked}"
     )
-    apart = np.where(finite, np.abs(np.where(finite, new - old, 0.0)), np.inf)
-    return float(min(np.median(apart) / scale, 2.0))
+
+
+def _too_big(evidence: Evidence, limits: Limits) -> str:
+    """Judged at once: the host ends an agent that eats its memory."""
+    if evidence.memory_mb is None or evidence.memory_mb <= limits.max_memory_mb:
+        return ""
+    return (
+        f"expected the agent to grow by at most {limits.max_memory_mb:g} MB of memory, "
+        f"got {evidence.memory_mb:.0f} MB"
+    )
+
+
+def _apart(evidence: Evidence, limits: Limits) -> str:
+    if evidence.disagreement is None or evidence.disagreement <= limits.max_disagreement:
+        return ""
+    return (
+        f"expected a disagreement with the old model of at most {limits.max_disagreement:g} "
+        f"in {evidence.compared}, got {evidence.disagreement:.3g}"
+    )
+
+
+def _slow(evidence: Evidence, limits: Limits) -> str:
+    if evidence.p99_ms is None or evidence.p99_ms <= limits.max_p99_ms:
+        return ""
+    return f"expected answers within {limits.max_p99_ms:g} ms (p99), got {evidence.p99_ms:.3g} ms"
 
 
 def _wait(reason: str) -> Judgement:
     return Judgement(verdict=Verdict.WAIT, reason=reason)
-
-
-def _unhealthy(reason: str) -> Judgement:
-    return Judgement(verdict=Verdict.UNHEALTHY, reason=reason)

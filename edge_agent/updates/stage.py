@@ -1,5 +1,6 @@
 """What the pipeline runs of one use case: a release from a slot, and beside it the old one on probation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -42,11 +43,9 @@ class Stage:
         trial: Held,
         old: Held | None,
         candidate: LoadedRelease | None,
-        *,
-        started_us: int,
-        restarts: int,
+        new_watch: Callable[[LoadedRelease, LoadedRelease | None], Watch],
     ) -> bool:
-        """Run ``trial``, loaded as ``candidate`` or not yet, with ``old`` beside it.
+        """Run ``trial``, loaded as ``candidate`` or not yet, with ``old`` beside it, both watched.
 
         False, and nothing changed, where ``trial`` is not whole any more.
         """
@@ -55,10 +54,8 @@ class Stage:
             return False
         running = self.view.running
         shadow = running if running is not None else self._loaded(old)
-        old_manifest = shadow.manifest if shadow is not None else None
-        watch = Watch(loaded.manifest, old_manifest, started_us=started_us, restarts=restarts)
         self._slots.switch(trial)
-        self.view = View(running=loaded, shadow=shadow, watch=watch)
+        self.view = View(running=loaded, shadow=shadow, watch=new_watch(loaded, shadow))
         return True
 
     def keep(self) -> None:

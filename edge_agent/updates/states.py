@@ -1,8 +1,10 @@
 """The life of an update on one device, as a table.
 
     resting -> ACCEPTED -> DOWNLOADING -> VERIFYING -> INSTALLING -> PROBATION -> COMMITTED
-                   any refusal or failure -> REFUSED, FAILED             |
-                                               ROLLED_BACK <- ROLLING_BACK
+                                                            |         ^    |
+                                                            DEFERRED -+    |
+                   any refusal or failure -> REFUSED, FAILED               |
+                                                 ROLLED_BACK <- ROLLING_BACK
 
 This module decides and does nothing; ``installer`` acts and decides nothing.
 Power loss is an event in every row, so a crash needs no code of its own. The
@@ -22,6 +24,7 @@ class State(StrEnum):
     DOWNLOADING = "downloading"
     VERIFYING = "verifying"  # the bundle against its directive, this device and its golden inputs
     INSTALLING = "installing"  # writes the spare slot only; the running model is untouched
+    DEFERRED = "deferred"  # in the spare slot and ready; this is no moment to switch
     PROBATION = "probation"  # the new model runs, the old one is still one switch away
     ROLLING_BACK = "rolling-back"
     COMMITTED = "committed"
@@ -43,7 +46,8 @@ class Event(StrEnum):
     STARTED = "started"
     DOWNLOADED = "downloaded"
     VERIFIED = "verified"
-    INSTALLED = "installed"
+    DEFERRED = "deferred"
+    INSTALLED = "installed"  # and switched to
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
     RESTORED = "restored"
@@ -72,7 +76,21 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = MappingProxyType(
         # Every act before the switch is done again from the start: each replaces what it finds.
         S.DOWNLOADING: {E.DOWNLOADED: S.VERIFYING, E.RESTARTED: S.ACCEPTED, **_GIVE_UP},
         S.VERIFYING: {E.VERIFIED: S.INSTALLING, E.RESTARTED: S.ACCEPTED, **_GIVE_UP},
-        S.INSTALLING: {E.INSTALLED: S.PROBATION, E.RESTARTED: S.ACCEPTED, **_GIVE_UP},
+        S.INSTALLING: {
+            E.INSTALLED: S.PROBATION,
+            E.DEFERRED: S.DEFERRED,
+            E.RESTARTED: S.ACCEPTED,
+            **_GIVE_UP,
+        },
+        # What lies in the spare slot is whole and stays, so that a restart, even one every night,
+        # costs no second download. A damaged running slot leaves nothing that waiting would protect.
+        S.DEFERRED: {
+            E.INSTALLED: S.PROBATION,
+            E.DEFERRED: S.DEFERRED,
+            E.DAMAGED: S.INSTALLING,
+            E.RESTARTED: S.DEFERRED,
+            **_GIVE_UP,
+        },
         # A shift-end power cut must not fail a model; a second restart, or a crash, does.
         S.PROBATION: {
             E.HEALTHY: S.COMMITTED,

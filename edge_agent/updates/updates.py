@@ -1,12 +1,12 @@
 """The updates of one device: takes directives from the network, hands models to the pipeline.
 
 Everything slow happens in one thread of its own. The pipeline only reads what is
-to run now and tells what it saw; it never waits for an update.
+to run now and tells what it saw; it never waits for an update. No use case waits
+for another's download either: what is pressing elsewhere interrupts it.
 """
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,28 +16,38 @@ import numpy.typing as npt
 import structlog
 
 from edge_agent.identity import Identity
+from edge_agent.memory import resident_bytes
 from edge_agent.updates import door
+from edge_agent.updates.deferral import Judge, never
 from edge_agent.updates.disk import Disk
 from edge_agent.updates.doorkeeper import Doorkeeper
 from edge_agent.updates.errors import AbortedError, JournalError, RetryError, UntrustedError
 from edge_agent.updates.golden import DeviceFacts
-from edge_agent.updates.installer import CRASH, ORDERLY, Installer, Parts
+from edge_agent.updates.installer import PROBATION_POLL_S, Installer
 from edge_agent.updates.journal import Journal
 from edge_agent.updates.loaded import LoadedRelease, RunnerFactory
+from edge_agent.updates.offers import Offers
+from edge_agent.updates.parts import Parts
 from edge_agent.updates.probation import Limits
+from edge_agent.updates.telling import standing
+from edge_agent.updates.trial import CRASH, ORDERLY
 from edge_agent.updates.trust import Trust
 from wire.batch import ReportEvent
 from wire.clock import Clock
 from wire.errors import ClockBehindError, WireError
 from wire.messages import UseCaseState
 
-MOST_OFFERS = 64  # waiting; older ones make room, the hub sends its wish again
+FILE = "journal"
 IDLE_S = 5.0
-AGAIN_S = 10.0  # for an offer that could not be judged yet
+STUCK_S = 1.0  # a thread that waits for the network for so long changes no record before it ends
 
 Matrix = npt.NDArray[np.float32]
 
 log = structlog.get_logger()
+
+
+def journal_file(state_dir: Path) -> Path:
+    return state_dir / "updates" / FILE
 
 
 class Updates:
@@ -56,16 +66,17 @@ class Updates:
         *,
         report: Callable[[ReportEvent], None],
         make_runner: RunnerFactory,
+        deferral: Judge = never,
+        memory: Callable[[], int | None] = resident_bytes,
         disk: Disk | None = None,
     ) -> None:
-        folder = state_dir / "updates"
         disk = disk or Disk()
-        self._folder = folder
+        self._journal = Journal(journal_file(state_dir), disk)
+        self._folder = journal_file(state_dir).parent
         self._identity = identity
         self._report = report
-        self._journal = Journal(folder / "journal", disk)
         trust = Trust(
-            folder / "trust",
+            self._folder / "trust",
             url=identity.repository_url,
             root=identity.root,
             tls=identity.repository_tls,
@@ -80,13 +91,13 @@ class Updates:
             limits=settings,
             device=device,
             make_runner=make_runner,
+            deferral=deferral,
+            memory=memory,
         )
         self._installers: dict[str, Installer] = {}
-        self._offers: deque[tuple[str, bytes]] = deque(maxlen=MOST_OFFERS)
-        self._again: dict[str, tuple[float, bytes]] = {}  # offers to judge later, and when
         self._due: dict[str, float] = {}  # when an installer does its next act
-        self._changed = threading.Condition()
-        self._stopping = False
+        self._offers = Offers()
+        self._looked = 0.0  # when a download last looked at what goes on beside it
         self._thread = threading.Thread(target=self._work, name="updates", daemon=True)
 
     def start(self) -> None:
@@ -102,11 +113,9 @@ class Updates:
 
     def stop(self, *, crashed: bool = False) -> None:
         """End the thread; ``crashed`` says that the agent ends because something broke."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
+        self._offers.stop()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STUCK_S)
         try:
             for installer in self._installers.values():
                 installer.part(CRASH if crashed else ORDERLY)
@@ -141,9 +150,7 @@ class Updates:
 
     def offer(self, use_case: str, payload: bytes) -> None:
         """Take the bytes of a directive; they are judged in the updates' own thread."""
-        with self._changed:
-            self._offers.append((use_case, payload))
-            self._changed.notify_all()
+        self._offers.put(use_case, payload)
 
     def use_case_states(self) -> tuple[UseCaseState, ...]:
         """What the birth says of every use case."""
@@ -158,12 +165,8 @@ class Updates:
         )
 
     def status(self) -> dict[str, Any]:
-        """For people: every use case's record, why it is there, and what waits to be reported."""
-        return {
-            "use_cases": [record.to_fields() for _, record in sorted(self._journal.records.items())],
-            "reports_waiting": len(self._journal.unsent()),
-            "time_floor_us": self._journal.floor_us,
-        }
+        """For people: where every use case stands and why, and what waits to be reported."""
+        return standing(self._journal)
 
     def turn(self) -> float:
         """Judge what was offered, do one act of each update, hand over reports; how long to rest.
@@ -171,17 +174,22 @@ class Updates:
         The updates' thread does nothing else, over and over.
         """
         self._take_offers()
-        now, rest = time.monotonic(), IDLE_S
-        for use_case, installer in self._installers.items():
+        now, rest, busy = time.monotonic(), IDLE_S, False
+        for use_case, installer in sorted(self._installers.items(), key=lambda item: item[1].rank):
+            if self._offers.stopping or (busy and installer.rank):
+                rest = 0.0
+                break
             if self._due.get(use_case, 0.0) <= now or installer.view.watch is not None:
-                self._due[use_case] = time.monotonic() + self._step(use_case, installer)
+                wait = self._step(installer)
+                self._due[use_case] = time.monotonic() + wait
+                busy = busy or not wait
             rest = min(rest, self._due[use_case] - time.monotonic())
         self._hand_over()
         return max(rest, 0.0)
 
     def _work(self) -> None:
         wait = 0.0
-        while not self._wait(wait):
+        while not self._offers.wait(wait):
             try:
                 wait = self.turn()
             except JournalError as error:
@@ -191,26 +199,13 @@ class Updates:
                 log.exception("updates stumbled")
                 wait = IDLE_S
 
-    def _wait(self, seconds: float) -> bool:
-        """Sleep until something is offered or ``seconds`` have passed; whether to end."""
-        with self._changed:
-            if seconds > 0 and not self._offers and not self._stopping:
-                self._changed.wait(seconds)
-            return self._stopping
-
     def _take_offers(self) -> None:
-        now = time.monotonic()
-        again = [(use_case, payload) for use_case, (due, payload) in self._again.items() if due <= now]
-        with self._changed:
-            offers = again + list(self._offers)
-            self._offers.clear()
-        for use_case, payload in offers:
-            self._again.pop(use_case, None)
+        for use_case, payload in self._offers.take():
             try:
                 self._take(use_case, payload)
             except (ClockBehindError, RetryError) as error:
                 log.info("directive waits", use_case=use_case, reason=str(error))
-                self._again[use_case] = (time.monotonic() + AGAIN_S, payload)
+                self._offers.put_off(use_case, payload)
             except (WireError, UntrustedError):
                 continue  # the doorkeeper has reported it
 
@@ -220,20 +215,25 @@ class Updates:
             self._installer(use_case).follow(*admitted)
             self._due[use_case] = 0.0
 
-    def _step(self, use_case: str, installer: Installer) -> float:
+    def _step(self, installer: Installer) -> float:
         try:
-            wait = installer.step(lambda: self._interrupted(use_case))
+            wait = installer.step(self._interrupted)
         except AbortedError:
             return 0.0
         return float("inf") if wait is None else wait
 
-    def _interrupted(self, use_case: str) -> bool:
-        """Whether a download is to be given up: the agent ends, or a newer directive waits."""
-        with self._changed:
-            waiting = [payload for name, payload in self._offers if name == use_case]
-            if self._stopping:
-                return True
-        return any(self._doorkeeper.would_follow(use_case, payload) for payload in waiting)
+    def _interrupted(self) -> bool:
+        """Whether a download is to be given up for now: the agent ends, or something else is pressing."""
+        if self._offers.stopping:
+            return True
+        if any(self._doorkeeper.would_follow(*offer) for offer in self._offers.waiting):
+            return True
+        if time.monotonic() - self._looked < PROBATION_POLL_S:
+            return False
+        self._looked = time.monotonic()
+        pressing = [use_case for use_case, installer in self._installers.items() if installer.presses]
+        self._due.update(dict.fromkeys(pressing, 0.0))
+        return bool(pressing)
 
     def _hand_over(self) -> None:
         for number, report in self._journal.unsent():

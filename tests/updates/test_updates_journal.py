@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from edge_agent.updates.deferral import WINDOW, Deferral
 from edge_agent.updates.disk import Disk
 from edge_agent.updates.errors import JournalError
 from edge_agent.updates.journal import ENTRIES_KEPT, Journal
-from edge_agent.updates.record import FAILURES_KEPT, Held, Record
+from edge_agent.updates.journalled import STEPS_KEPT, Journalled
+from edge_agent.updates.record import FAILURES_KEPT, Failure, Held, Record
 from edge_agent.updates.states import State
 from wire.batch import ReportEvent
 from wire.directive import Accepted, Directive
@@ -23,7 +25,9 @@ RECORD = Record(
     accepted=Accepted(sequence=7, sha256="ab"),
     good=Held(slot="a", release="u/0", sha256="cd"),
     trial=Held(slot="b", release="u/1", sha256="ef"),
+    deferral=Deferral(waits_for=WINDOW, reason="outside", until_us=9, evidence={"speed": 3.5}),
     restarts=1,
+    proven=("cd",),
 ).failed("why")
 
 
@@ -97,7 +101,48 @@ def test_failures_are_remembered_by_sequence_and_bounded():
     for sequence in range(100):
         record = replace(record, accepted=Accepted(sequence=sequence, sha256="")).failed(f"reason {sequence}")
     assert len(record.failures) == FAILURES_KEPT
-    assert record.failures[99] == "reason 99"
+    assert record.failures[99] == Failure(release="u/1", reason="reason 99")
+
+
+def test_the_last_steps_of_each_use_case_survive_restarts_and_rewrites(path):
+    journal = Journal(path, Disk())
+    for number in range(ENTRIES_KEPT + STEPS_KEPT):
+        journal.put(RECORD, report(number))
+    journal.put(replace(RECORD, use_case="v"), replace(report(7), use_case="v"))
+    for _ in range(2):
+        journal = Journal(path, Disk())
+        newest = ENTRIES_KEPT + STEPS_KEPT
+        assert [step.time_us for step in journal.steps("u")] == [*range(newest - STEPS_KEPT, newest)]
+        assert [step.time_us for step in journal.steps("v")] == [7]
+    assert Journalled.read(path).steps("u") == journal.steps("u")
+
+
+def test_what_strangers_sent_does_not_push_out_what_happened(path):
+    journal = Journal(path, Disk())
+    journal.put(RECORD, report(1))
+    for number in range(2 * STEPS_KEPT):
+        journal.say(replace(report(number), directive_sequence=0))
+    assert [step.time_us for step in journal.steps("u")] == [1]
+
+
+def test_reading_a_journal_for_people_changes_nothing_in_it(path):
+    journal = Journal(path, Disk())
+    journal.put(RECORD, report(1))
+    with path.open("ab") as file:
+        file.write(b"half a li")
+    before = path.read_bytes()
+    assert Journalled.read(path).records == {"u": RECORD}
+    assert path.read_bytes() == before
+
+
+def test_the_journal_of_an_older_agent_is_understood():
+    fields = RECORD.to_fields()
+    for name in ("since_us", "deferral", "proven"):
+        del fields[name]
+    understood = Record.from_fields(fields | {"failures": {"7": "why"}})
+    assert understood.failures == {7: Failure(release="", reason="why")}
+    assert understood.proven == (RECORD.good.sha256,)
+    assert (understood.state, understood.trial) == (RECORD.state, RECORD.trial)
 
 
 class FullDisk(Disk):

@@ -35,7 +35,7 @@ def test_only_a_healthy_probation_or_what_ran_already_is_committed():
 
 def test_nothing_but_an_installed_bundle_gets_onto_probation():
     ways = {state for state in State if State.PROBATION in TRANSITIONS[state].values()}
-    assert ways == {State.INSTALLING, State.PROBATION}
+    assert ways == {State.INSTALLING, State.DEFERRED, State.PROBATION}
 
 
 @pytest.mark.parametrize("state", RESTING)
@@ -51,3 +51,24 @@ def test_events_outside_the_table_are_refused(state, event):
     else:
         with pytest.raises(TransitionError, match=f"{event} is not expected while {state}"):
             advance(state, event)
+
+
+@pytest.mark.parametrize(
+    ("event", "after"),
+    [
+        (Event.INSTALLED, State.PROBATION),
+        (Event.DEFERRED, State.DEFERRED),
+        (Event.RESTARTED, State.DEFERRED),
+        (Event.SUPERSEDED, State.FAILED),
+        (Event.REFUSED, State.REFUSED),
+        (Event.FAILED, State.FAILED),
+        (Event.DAMAGED, State.INSTALLING),
+    ],
+)
+def test_a_deferred_update_has_an_answer_to_everything_that_may_happen_meanwhile(event, after):
+    assert advance(State.DEFERRED, event) is after
+
+
+def test_only_an_update_that_lies_in_its_slot_is_deferred():
+    ways = {state for state in State if TRANSITIONS[state].get(Event.DEFERRED) is State.DEFERRED}
+    assert ways == {State.INSTALLING, State.DEFERRED}
