@@ -1,172 +1,128 @@
 """Power fails at every single touch of the disk: a good model comes up, and the update still ends right.
 
-Each point is met three times: what was written so far is there; a write is torn
-in two; everything that was not synced is gone, names as well as contents.
+A whole life of an update is recorded once; then its record is replayed to every point in
+it, and the power fails there in four ways: everything written so far is there; the write
+at hand is torn in two; everything that was not synced is gone, names as well as contents; or any
+part of it is there and any other is not. What the disk may hold then is what the device boots from.
 """
 
-import itertools
 import shutil
 from dataclasses import dataclass, replace
 
 import pytest
+from power_parts import WAYS, Platter, RecordingDisk
+from update_parts import USE_CASE, HastyDisk
 
-from edge_agent.updates.disk import Disk
+from edge_agent.updates.journal import Journal
+from edge_agent.updates.slots import Slots
+from edge_agent.updates.states import FINAL
 
-
-class PowerCut(BaseException):
-    """Nothing catches it, as nothing catches the real one."""
+RELEASES = ("motor-health/1", "motor-health/2")
+CARD = "<p>" + "what it is for and how it was made " * 1500  # makes a bundle of several pieces
 
 
 @dataclass
-class Inode:
-    content: bytes
-    synced: bytes
+class Life:
+    """What is asked of a device that runs release 1, and how it has to end."""
 
+    offered: bytes
+    may_run: tuple  # at any instant
+    state: str
+    release: str | None
 
-FOLDER = Inode(b"", b"")
-
-
-class HastyDisk(Disk):
-    """Does not wait for the real disk: here the record says what is safe."""
-
-    def sync(self, path):
-        assert path.exists()
-
-
-class FragileDisk(HastyDisk):
-    """A disk whose power fails at primitive number ``at``; it knows what would be left of it."""
-
-    def __init__(self, at=10**9, *, torn=False):
-        self.at = at
-        self.torn = torn
-        self.points = []
-        self.seen = {}  # path -> inode, as the running system sees it
-        self.safe = {}  # path -> inode, as the disk would come back
-
-    def create(self, path, content):
-        self._point("create", path, content, super().create)
-        inode = self._touched(path)
-        self.seen[path] = Inode(content, inode.synced if inode else b"")
-        super().create(path, content)
-
-    def extend(self, path, content):
-        self._point("extend", path, content, super().extend)
-        inode = self._touched(path) or Inode(b"", b"")
-        inode.content += content
-        self.seen[path] = inode
-        super().extend(path, content)
-
-    def sync(self, path):
-        self._point("sync", path)
-        super().sync(path)
-        if path.is_dir():
-            for name, inode in self.seen.items():
-                if name.parent == path:
-                    self.safe[name] = inode
+    def go_on(self, device, sequence):
+        """Take the offer or what is left of it, prove or fail, commit or go back."""
+        told = {state.use_case: state.accepted_sequence for state in device.updates.use_case_states()}
+        if told.get(USE_CASE, 0) < sequence:
+            device.offer(self.offered)  # the hub sends it whenever a birth shows that it was not accepted
         else:
-            inode = self._touched(path)
-            inode.synced = inode.content
-
-    def rename(self, source, target):
-        self._point("rename", target)
-        self._touched(target)
-        self.seen[target], self.seen[source] = self._touched(source), None
-        super().rename(source, target)
-
-    def unlink(self, path):
-        self._point("unlink", path)
-        self._touched(path)
-        self.seen[path] = None
-        super().unlink(path)
-
-    def make_folder(self, path):
-        self._point("make_folder", path)
-        self.seen[path], self.safe[path] = FOLDER, None
-        super().make_folder(path)
-
-    def forget_unsynced(self):
-        """Leave on the real disk what a power cut would."""
-        for path, inode in self.safe.items():
-            if inode is FOLDER:
-                continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif inode is None:
-                path.unlink(missing_ok=True)
-            else:
-                path.write_bytes(inode.synced)
-
-    def _touched(self, path):
-        if path not in self.seen:
-            known = Inode(path.read_bytes(), path.read_bytes()) if path.is_file() else None
-            self.seen[path] = self.safe[path] = known
-        return self.seen[path]
-
-    def _point(self, kind, path, content=b"", write=None):
-        if len(self.points) == self.at:
-            if self.torn and write is not None:
-                self._touched(path)
-                write(path, content[: len(content) // 2])
-            raise PowerCut
-        self.points.append(f"{kind} {path.name}")
+            device.settle()
+        if device.state == "probation":
+            device.prove()
 
 
-def go_on(device, offered):
-    """Take the offer or what is left of it, prove or fail, commit or go back."""
-    if device.updates.use_case_states()[0].accepted_sequence < 2:
-        device.offer(offered)  # the hub sends it whenever a birth shows that it was not accepted
-    else:
-        device.settle()
-    if device.state == "probation":
-        device.prove()
+def good(hub, device):
+    """Its download began before, and is gone on with."""
+    hub.publish(2, card=CARD)
+    whole = hub.target_file(2).read_bytes()
+    (device.state_dir / "updates" / "slots" / USE_CASE / "download.part").write_bytes(whole[:20_000])
+    return Life(hub.offer(2), RELEASES, "committed", "motor-health/2")
 
 
-def copied(device, tmp_path, number):
-    """The same device on a disk of its own."""
-    state_dir = tmp_path / f"copy-{number}"
-    shutil.copytree(device.state_dir, state_dir, symlinks=True)
-    identity = replace(device.identity, folder=state_dir / "identity")
-    return replace(device, state_dir=state_dir, identity=identity, reports=[])
+def bad(hub, device):
+    hub.publish(2, offset=900.0, card=CARD)
+    return Life(hub.offer(2), RELEASES, "rolled-back", "motor-health/1")
 
 
-SCENARIOS = {
-    "a good release": (100.0, "committed", "motor-health/2"),
-    "a bad release": (900.0, "rolled-back", "motor-health/1"),
-}
+def undo(hub, device):
+    hub.publish(2)
+    device.commit(hub.offer(2))
+    device.reports.clear()
+    return Life(hub.offer(1, mode="undo"), RELEASES, "committed", "motor-health/1")
 
 
-@pytest.mark.parametrize(
-    ("scenario", "cut"),
-    [
-        ("a good release", "kept"),
-        ("a good release", "torn"),
-        ("a good release", "unsynced lost"),
-        ("a bad release", "unsynced lost"),
-    ],
-)
-def test_power_loss_at_every_touch_of_the_disk(hub, device, tmp_path, scenario, cut):
-    offset, state, release = SCENARIOS[scenario]
-    hub.publish(2, offset=offset)
-    offered = hub.offer(2)
-    for number in itertools.count():
-        tried = copied(device, tmp_path, number)
-        disk = FragileDisk(number, torn=cut == "torn")
-        try:
-            tried.boot(disk)
-            go_on(tried, offered)
-        except PowerCut:
-            if cut == "unsynced lost":
-                disk.forget_unsynced()
-        else:
-            break  # the power held for longer than the update took
-        where = f"{cut} at {number}, after {disk.points[-1:]}"
-        assert tried.boot(HastyDisk()).running(), where
-        assert tried.release in ("motor-health/1", "motor-health/2"), where
-        go_on(tried, offered)
-        assert (tried.state, tried.release) == (state, release), where
-        ends = {
-            (r.directive_sequence, r.state) for r in tried.reports if r.state in (state, "refused", "failed")
-        }
-        assert ends == {(2, state)}, where
-        shutil.rmtree(tried.state_dir)
-    assert number > 40, "the update touched the disk less often than it must"
+def first(hub, device):
+    """The first release of a device that ran nothing."""
+    device.updates.stop()
+    shutil.rmtree(device.state_dir / "updates")
+    return Life(hub.offer(1), (None, "motor-health/1"), "committed", "motor-health/1")
+
+
+def booted(device, folder, disk=None):
+    """The same device with ``folder`` as its disk."""
+    other = replace(device, state_dir=folder, reports=[])
+    other.boot(disk or HastyDisk())
+    return other
+
+
+@pytest.mark.parametrize("begin", [good, bad, undo, first], ids=lambda begin: begin.__name__)
+def test_power_loss_at_every_touch_of_the_disk(hub, device, tmp_path, begin, record_property):
+    life = begin(hub, device)
+    sequence, platter = hub.sequence, Platter(device.state_dir)
+    reports = []
+    disk = RecordingDisk(device.state_dir, reports)
+    recorded = replace(device, reports=reports)
+    recorded.boot(disk)
+    life.go_on(recorded, sequence)
+    assert (recorded.state, recorded.release) == (life.state, life.release)
+
+    met, tried = set(), {}
+    for number, touch in enumerate([*disk.touches, None]):
+        told = reports[: touch.reported] if touch else reports
+        for way, images in platter.images(touch, number).items():
+            for image in images:
+                known = (image, frozenset(_ends(told, sequence)))
+                if known not in tried:
+                    tried[known] = f"{way} before {number}, {touch}"
+                    folder = tmp_path / f"image-{len(tried)}"
+                    image.write(folder)
+                    comes_up(booted(device, folder), life, sequence, told, tried[known])
+                    shutil.rmtree(folder)
+            met.add((number, way))
+        if touch:
+            platter.do(touch)
+
+    points = [f"{number} {touch}" for number, touch in enumerate(disk.touches)]
+    record_property("points", points)
+    print(f"{begin.__name__}: {len(points)} points, 4 ways, {len(tried)} different disks", *points, sep="\n")
+    assert met == {(number, way) for number in range(len(points) + 1) for way in WAYS}
+    assert len(points) > 30, "the update touched the disk less often than it must"
+
+
+def comes_up(device, life, sequence, told, where):
+    """A good model runs at once; the update ends as it must, is told, and journal and slots agree."""
+    assert device.release in life.may_run, where
+    life.go_on(device, sequence)
+    assert (device.state, device.release) == (life.state, life.release), where
+    assert _ends(told + device.reports, sequence) == {life.state}, where
+    updates = device.state_dir / "updates"
+    record = Journal(updates / "journal", HastyDisk()).record(USE_CASE)
+    slots = Slots(updates / "slots" / USE_CASE, HastyDisk())
+    assert (record.state, record.sequence) == (life.state, sequence), where
+    assert slots.current == record.running.slot, where
+    assert slots.check(record.running), where
+
+
+def _ends(reports, sequence):
+    """How the directive has ended, as far as it was told."""
+    return {report.state for report in reports if report.directive_sequence == sequence} & FINAL

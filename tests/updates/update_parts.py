@@ -92,7 +92,7 @@ class Hub:
         )  # fmt: skip
         return replace(made, **changes)
 
-    def bundle(self, version, *, offset=100.0, golden=None, onnx=None, **changes):
+    def bundle(self, version, *, offset=100.0, golden=None, onnx=None, card="", **changes):
         """A bundle whose model answers (offset + features, 0.5)."""
         network = (
             np.array([1, 0, 0, 0, offset + version, 0.5], dtype="<f4").tobytes() if onnx is None else onnx
@@ -104,6 +104,7 @@ class Hub:
             onnx=network,
             golden_inputs=inputs,
             golden_outputs=outputs,
+            card_html=card,
         )
         path = self.state_dir / f"built-{version}.zip"
         write_bundle(path, made)
