@@ -53,7 +53,7 @@ def engine(hub: Hub) -> Engine:
     return Engine(
         hub.database,
         hub.clock,
-        sign=Director.of(hub.config).sign,
+        sign=Director.of(hub.config).sign_all,
         record=hub.record,
         crown=set_champion,
         directive_days=hub.config.directive_days,

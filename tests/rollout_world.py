@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -73,14 +74,14 @@ class World:
             self.database, self.clock, record=record, wake=wake_rollouts, crown=set_champion
         )
         self.engine = Engine(
-            self.database, self.clock, sign=self.sign, record=record, crown=set_champion, directive_days=7.0
+            self.database, self.clock, sign=self.sign, record=record, crown=set_champion, tend_s=0.0
         )
 
     def close(self) -> None:
         self.database.close()
 
-    def sign(self, directive: Directive) -> SignedDirective:
-        return sign(directive, self.key)
+    def sign(self, directives: Sequence[Directive]) -> list[SignedDirective]:
+        return [sign(directive, self.key) for directive in directives]
 
     def add_devices(self, *names: str, site="plant-1", machine_class="motor-pump", **columns) -> None:
         row = {

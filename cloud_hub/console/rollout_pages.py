@@ -1,4 +1,4 @@
-"""Rollouts: how far, how well, why; and the four acts of a person, each with a reason, on the record."""
+"""Rollouts: how far, how well, why; and the acts of a person, each on the record."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -14,8 +14,15 @@ from cloud_hub.rollout.rollouts import TRANSITIONS, Rollouts
 
 ACTOR = "console"
 LONGEST_REASON = 500
+MOST_DEVICES = 200  # on a page; those that failed first
 DONE: Mapping[str, str] = MappingProxyType(
-    {"pause": "Paused.", "resume": "Resumed.", "abort": "Aborted.", "undo": "Devices are being sent back."}
+    {
+        "approve": "Approved: the wave opens.",
+        "pause": "Paused.",
+        "resume": "Resumed.",
+        "abort": "Aborted.",
+        "undo": "Devices are being sent back.",
+    }
 )
 NEEDS_REASON = frozenset({"pause", "abort", "undo"})
 
@@ -53,6 +60,8 @@ def act(name: str, act: str) -> ResponseReturnValue:
 
 def _do(rollouts: Rollouts, act: str, name: str, reason: str) -> None:
     match act:
+        case "approve":
+            rollouts.approve(name, actor=ACTOR, reason=reason)
         case "pause":
             rollouts.pause(name, actor=ACTOR, reason=reason)
         case "resume":
@@ -64,14 +73,14 @@ def _do(rollouts: Rollouts, act: str, name: str, reason: str) -> None:
 
 
 def _page(name: str, *, act: str = "", objection: str = "", typed: str = "") -> str:
-    detail = read.rollout(hub().database, name)
+    detail = read.rollout(hub().database, name, most=MOST_DEVICES)
     possible = [each for each, (begins, _) in TRANSITIONS.items() if detail.rollout.state in begins]
     return render_template(
         "rollout.html",
         detail=detail,
         rollout=detail.rollout,
         possible=possible,
-        had=sum(device.sequence is not None for device in detail.devices),
+        had=detail.offered,
         act=act,
         objection=objection,
         typed=typed,

@@ -15,6 +15,7 @@ import structlog
 
 from cloud_hub.flows.restored import SQL
 from cloud_hub.hub import Hub
+from cloud_hub.rollout.directing import announce
 from cloud_hub.rollout.ports import Sign
 from cloud_hub.rollout.selection import SQL as ROLLOUT
 from cloud_hub.store.database import Connection, Row
@@ -83,13 +84,19 @@ class Aftermath:
             issued_us=to_us(now),
             expires_us=to_us(now + lifetime),
         )
-        about = {"device": row["id"], "use_case": row["use_case"], "release": directive.release, "now": now}
-        signed = {"rollout": directive.rollout, "mode": directive.mode, "sequence": directive.sequence}
-        about |= signed | {"signed": self._sign(directive).to_bytes(), "name": row["name"]}
-        connection.execute(ROLLOUT["insert_directive"], about)
-        restated = {"id": row["id"], "previous": row["sequence"]}
+        about = {"use_case": row["use_case"], "rollout": directive.rollout, "mode": directive.mode}
+        about |= {"now": now}
+        columns = {
+            "devices": [row["id"]],
+            "sequences": [directive.sequence],
+            "releases": [directive.release],
+            "signed": [self._sign(directive).to_bytes()],
+        }
+        connection.execute(ROLLOUT["insert_directives"], about | columns)
+        restated = {"id": row["id"], "previous": row["sequence"], "sequence": directive.sequence}
+        restated |= {"fingerprint": row["key_fingerprint"], "lifetime": lifetime}
         connection.execute(SQL["restate"], about | restated)
-        connection.execute(ROLLOUT["notify"], about)
+        announce(connection, [row["name"]])
         log.info("a wish was signed again after the restore", device=row["name"], release=directive.release)
 
 

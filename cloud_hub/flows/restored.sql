@@ -72,7 +72,8 @@ UPDATE device SET online = false, status_since = %(now)s, status_reason = 'not h
 DELETE FROM enrol_token WHERE redeemed IS NULL;
 
 -- pause_rollouts
-UPDATE rollout SET state = 'paused', reason = %(reason)s, changed = %(now)s WHERE state = 'running' RETURNING id;
+UPDATE rollout SET state = 'paused', reason = %(reason)s, changed = %(now)s
+ WHERE state IN ('running', 'awaiting') RETURNING id;
 
 -- unheard
 -- Devices that have said no birth since the last restore.
@@ -100,8 +101,10 @@ SELECT device.id, device.name, device.key_fingerprint, running.use_case, running
  ORDER BY device.name, running.use_case;
 
 -- restate
--- The rollout goes by the number under which its wish is out now.
-UPDATE rollout_device SET sequence = %(sequence)s
+-- The rollout goes by the number under which its wish is out now, and by its times.
+UPDATE rollout_device
+   SET sequence = %(sequence)s, fingerprint = %(fingerprint)s, issued = %(now)s,
+       deadline = %(now)s + (deadline - issued), expires = %(now)s + %(lifetime)s
  WHERE rollout = %(rollout)s AND device = %(id)s AND sequence = %(previous)s;
 
 -- open_incident

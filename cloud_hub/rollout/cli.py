@@ -1,70 +1,84 @@
 """``andon rollout``: send a release to the fleet, watch it, stop it."""
 
-import time
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from cloud_hub.config import HubConfig
 from cloud_hub.hub import opened, person
+from cloud_hub.rollout import arguments as words
 from cloud_hub.rollout import read, show
 from cloud_hub.rollout.devices_cli import device_app
-from cloud_hub.rollout.plan import Plan, PlanError, Selector, Silent, Wave
+from cloud_hub.rollout.plan import Late, Plan, Selector, Silent, Wave, parse_windows
 from cloud_hub.rollout.show import AsJson, ConfigFile
-from cloud_hub.rollout.states import COMMITTED, SETTLED, UNOFFERED
+from cloud_hub.rollout.watching import follow
 from cloud_hub.store.database import Database
 
 __all__ = ["device_app", "rollout_app"]
 
 rollout_app = typer.Typer(no_args_is_help=True, help="Send releases to the fleet in waves.")
 
-STOPPED = 3  # exit status of a watched rollout that did not end well
-LOOK_S = 0.5
+SHOWN = 20  # devices, unless all are asked for
+WAVES = ("1", "50%", "100%")
 
 Id = Annotated[str, typer.Argument(help="Such as motor-health-3.1.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it goes into the audit chain.")]
-Names = list[str] | None
 
 
 @rollout_app.command()
 def start(
     release: Annotated[str, typer.Argument(help="Such as motor-health/3.")],
     *,
-    wave: Annotated[
-        Names, typer.Option(help="How far it reaches, as 1 or 50%; repeatable [1, 50%, 100%].")
-    ] = None,
-    soak: Annotated[float, typer.Option(help="Hours between a wave's last answer and the next wave.")] = 0.0,
-    timeout: Annotated[float, typer.Option(help="Hours until a device without an answer is silent.")] = 24.0,
-    tolerate: Annotated[str, typer.Option(help="Share of a wave that may fail, as 0.05 or 5%.")] = "0",
-    silent: Annotated[Silent, typer.Option(help="What a silent device counts as.")] = Silent.FAIL,
-    site: Annotated[Names, typer.Option(help="Devices of this site; repeatable.")] = None,
-    tag: Annotated[Names, typer.Option(help="Devices with this tag; repeatable.")] = None,
-    profile: Annotated[Names, typer.Option(help="Devices of this profile; repeatable.")] = None,
-    device: Annotated[Names, typer.Option(help="This device; repeatable.")] = None,
-    supersede: Annotated[bool, typer.Option("--supersede", help="End the rollout in the way.")] = False,
+    wave: words.Waves = None,
+    soak: words.Soak = 0.0,
+    timeout: words.Timeout = 24.0,
+    tolerate: words.Tolerate = "0",
+    succeed: words.Succeed = None,
+    silent: words.IfSilent = Silent.FAIL,
+    late: words.IfLate = Late.JOIN,
+    at_once: words.AtOnce = None,
+    window: words.Windows = None,
+    approve_before: words.ApproveBefore = None,
+    four_eyes: words.FourEyes = False,
+    site: words.Sites = None,
+    tag: words.Tags = None,
+    profile: words.Profiles = None,
+    target: words.Targets = None,
+    device: words.Devices = None,
+    supersede: words.Supersede = False,
+    dry_run: words.DryRun = False,
+    watch: words.Watch = False,
+    until_approval: words.UntilApproval = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
     """Offer RELEASE to the fleet, one wave of devices at a time. Hours are those of the hub's clock."""
-    lists = {"sites": site, "tags": tag, "profiles": profile, "devices": device}
+    lists = {"sites": site, "tags": tag, "profiles": profile, "targets": target, "devices": device}
+    waves = tuple(map(Wave.parse, wave or WAVES))
     plan = Plan(
         release=release,
         use_case=release.rpartition("/")[0],
-        waves=tuple(map(Wave.parse, wave or ("1", "50%", "100%"))),
+        waves=waves,
         selector=Selector(**{name: tuple(values or ()) for name, values in lists.items()}),
-        tolerated=_share(tolerate),
+        tolerated=words.share(tolerate),
+        succeed=None if succeed is None else words.share(succeed),
         soak_hours=soak,
         timeout_hours=timeout,
         silent=silent,
+        late=late,
+        at_once=at_once,
+        windows=parse_windows(window or ()),
+        approve_before=words.approvals(approve_before or (), len(waves)),
+        four_eyes=four_eyes,
     )
     with opened(HubConfig.load(config)) as hub:
+        if dry_run:
+            show.preview(hub.rollouts.preview(plan), as_json=as_json)
+            return
         started = hub.rollouts.start(plan, actor=person(), supersede=supersede)
-        detail = read.rollout(hub.database, started)
-    if as_json:
-        show.as_json(detail)
-    else:
-        found = detail.rollout
-        typer.echo(f"rollout {found.id}: {release} to {found.devices} devices in {found.waves} waves")
+        if watch or until_approval:
+            _follow(hub.database, started, as_json=as_json, until_approval=until_approval)
+        _tell_start(hub.database, started, as_json=as_json)
 
 
 @rollout_app.command("list")
@@ -89,21 +103,37 @@ def list_rollouts(
 @rollout_app.command()
 def status(
     rollout: Id,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Until it ends; exit status 0 if done, 3 if stopped.")
+    *,
+    watch: words.Watch = False,
+    until_approval: words.UntilApproval = False,
+    all_devices: Annotated[
+        bool, typer.Option("--all", help=f"List every device, not only the first {SHOWN}.")
     ] = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show one rollout: its waves, its devices, and why it stands where it stands."""
+    """Show one rollout: its waves, its devices, and why it stands where it stands.
+
+    Devices that failed come first. With --json every device is listed; with --json --watch each change is one
+    object on a line of its own, without devices.
+    """
     with HubConfig.load(config).database(most=2) as database:
-        detail = _watch(database, rollout, quiet=as_json) if watch else read.rollout(database, rollout)
+        if watch or until_approval:
+            _follow(database, rollout, as_json=as_json, until_approval=until_approval)
+        most = None if all_devices or as_json else SHOWN
+        detail = read.rollout(database, rollout, most=most)
     if as_json:
         show.as_json(detail)
     else:
         show.rollout(detail)
-    if watch and not _ended_well(detail):
-        raise typer.Exit(STOPPED)
+
+
+@rollout_app.command()
+def approve(rollout: Id, reason: Reason = "", as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Let the wave open that awaits approval, and no other."""
+    with opened(HubConfig.load(config)) as hub:
+        hub.rollouts.approve(rollout, actor=person(), reason=reason)
+        _tell(hub.database, rollout, quiet=as_json)
 
 
 @rollout_app.command()
@@ -138,45 +168,25 @@ def undo(rollout: Id, reason: Reason, as_json: AsJson = False, config: ConfigFil
         _tell(hub.database, rollout, quiet=as_json)
 
 
+def _follow(database: Database, rollout: str, *, as_json: bool, until_approval: bool) -> NoReturn:
+    ended = follow(database, rollout, as_json=as_json, until_approval=until_approval)
+    if not as_json:
+        show.rollout(read.rollout(database, rollout, most=SHOWN))
+    raise typer.Exit(ended)
+
+
+def _tell_start(database: Database, rollout: str, *, as_json: bool) -> None:
+    if as_json:
+        show.as_json(read.rollout(database, rollout))
+    else:
+        found = read.summary(database, rollout).rollout
+        typer.echo(f"rollout {found.id}: {found.release} to {found.devices} devices in {found.waves} waves")
+
+
 def _tell(database: Database, rollout: str, *, quiet: bool) -> None:
     """What became of a rollout by an act."""
-    found = read.rollout(database, rollout).rollout
+    found = read.summary(database, rollout).rollout
     if quiet:
         show.as_json(found)
     else:
         typer.echo(f"rollout {found.id} is {found.state}")
-
-
-def _watch(database: Database, rollout: str, *, quiet: bool) -> read.RolloutDetail:
-    """Look until it has ended, and say what changed."""
-    told = ""
-    while True:
-        detail = read.rollout(database, rollout)
-        line = show.line(detail)
-        if line != told and not quiet:
-            typer.echo(line)
-        told = line
-        if _ended(detail):
-            return detail
-        time.sleep(LOOK_S)
-
-
-def _ended(detail: read.RolloutDetail) -> bool:
-    """An undone rollout has ended once every device is back, or will not be."""
-    if detail.rollout.state == "undone":
-        return all(device.state in SETTLED | UNOFFERED for device in detail.devices)
-    return detail.rollout.state in ("done", "halted", "aborted")
-
-
-def _ended_well(detail: read.RolloutDetail) -> bool:
-    if detail.rollout.state == "undone":
-        return all(device.state == COMMITTED for device in detail.devices if device.mode == "undo")
-    return detail.rollout.state == "done"
-
-
-def _share(text: str) -> float:
-    number, percent = text.removesuffix("%"), text.endswith("%")
-    try:
-        return float(number) / (100 if percent else 1)
-    except ValueError as error:
-        raise PlanError(f"expected a share such as 0.05 or 5%, got {text!r}") from error

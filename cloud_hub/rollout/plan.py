@@ -1,4 +1,4 @@
-"""A plan: which release goes to whom, in which waves, and what stops it.
+"""A plan: which release goes to whom, when, in which waves, and what stops it.
 
 A plan that contradicts itself is refused. A wave says how far the rollout has
 come once it is open, as a count or a percentage of the selected devices: "1",
@@ -15,6 +15,8 @@ from itertools import pairwise
 from typing import Any, Self
 
 from cloud_hub.errors import HubError
+from firmware_configs.errors import WindowError
+from firmware_configs.windows import Window
 
 _WAVE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(%?)")
 
@@ -28,6 +30,13 @@ class Silent(StrEnum):
 
     FAIL = "fail"
     SKIP = "skip"
+
+
+class Late(StrEnum):
+    """What becomes of a device that comes to match while the rollout runs, or comes back to it."""
+
+    JOIN = "join"
+    LEAVE = "leave"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +76,7 @@ class Selector:
     sites: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -81,9 +91,15 @@ class Plan:
     waves: tuple[Wave, ...]
     selector: Selector = field(default_factory=Selector)
     tolerated: float = 0.0  # share of a wave that may fail
-    soak_hours: float = 0.0  # clock time between a wave's last answer and the next wave
+    succeed: float | None = None  # share whose commits open the next wave; None: once all have answered
+    soak_hours: float = 0.0  # clock time between a wave's success and the next wave
     timeout_hours: float = 24.0  # clock time from offer to answer; then the device is silent
     silent: Silent = Silent.FAIL
+    at_once: int | None = None  # devices under way at any time; None: as many as the open waves hold
+    windows: tuple[Window, ...] = ()  # in the time of each device's site; none: at any time
+    approve_before: tuple[int, ...] = ()  # waves that a person lets open
+    four_eyes: bool = False  # a person other than the one who started it
+    late: Late = Late.JOIN
 
     def __post_init__(self) -> None:
         if self.use_case != self.release.rpartition("/")[0] or not self.use_case:
@@ -91,17 +107,21 @@ class Plan:
         if not self.waves:
             raise PlanError("the plan opens no wave")
         _check_growth(self.waves)
-        if not 0 <= self.tolerated < 1:
-            raise PlanError(f"expected a tolerated share from 0 to below 1, got {self.tolerated:g}")
+        _check_shares(self.tolerated, self.succeed)
         if not (0 <= self.soak_hours < math.inf):
             raise PlanError(f"expected a soak of 0 hours or more, got {self.soak_hours:g}")
         if not (0 < self.timeout_hours < math.inf):
             raise PlanError(f"expected a timeout above 0 hours, got {self.timeout_hours:g}")
+        if self.at_once is not None and self.at_once < 1:
+            raise PlanError(
+                f"expected at least 1 device at once, got {self.at_once}: nobody would be offered it"
+            )
+        _check_approvals(self)
 
     def fields(self) -> dict[str, Any]:
         """The plan as JSON keeps it."""
-        plain = asdict(self)
-        return plain | {"waves": [str(wave) for wave in self.waves], "silent": str(self.silent)}
+        texts = {"waves": [*map(str, self.waves)], "windows": [*map(str, self.windows)]}
+        return asdict(self) | texts | {"silent": str(self.silent), "late": str(self.late)}
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any]) -> Self:
@@ -109,9 +129,14 @@ class Plan:
         try:
             known = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}
             lists = {name: tuple(map(str, values)) for name, values in fields["selector"].items()}
-            waves = tuple(Wave.parse(text) for text in fields["waves"])
-            special = {"waves": waves, "selector": Selector(**lists), "silent": Silent(fields["silent"])}
-            return cls(**known | special)
+            return cls(
+                **known
+                | {"selector": Selector(**lists), "silent": Silent(fields["silent"])}
+                | {"waves": tuple(map(Wave.parse, fields["waves"]))}
+                | {"windows": parse_windows(fields.get("windows", ()))}
+                | {"approve_before": tuple(map(int, fields.get("approve_before", ())))}
+                | {"late": Late(fields.get("late", Late.JOIN))}
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise PlanError(f"not a rollout plan: {error!r}") from error
 
@@ -130,6 +155,27 @@ class Plan:
             waves.update(dict.fromkeys(reached, number))
         return waves
 
+    def gates(self, devices: int) -> tuple[int, ...]:
+        """The waves, as ``assign`` numbers them, that await approval; for one left out the next one does."""
+        found: list[int] = []
+        number = reached = 0
+        due = False
+        for planned, wave in enumerate(self.waves, 1):
+            due = due or planned in self.approve_before
+            if wave.of(devices) > reached:
+                number, reached = number + 1, wave.of(devices)
+                found += [number] if due else []
+                due = False
+        return tuple(found)
+
+
+def parse_windows(texts: Sequence[str]) -> tuple[Window, ...]:
+    """The maintenance windows of a rollout; ``PlanError`` names the one that is none."""
+    try:
+        return tuple(map(Window.parse, texts))
+    except WindowError as error:
+        raise PlanError(str(error)) from error
+
 
 def _check_growth(waves: tuple[Wave, ...]) -> None:
     """Counts among each other, and percentages among each other, must grow."""
@@ -138,3 +184,25 @@ def _check_growth(waves: tuple[Wave, ...]) -> None:
         for earlier, later in pairwise(alike):
             if later.reach <= earlier.reach:
                 raise PlanError(f"each wave must reach further: expected more than {earlier}, got {later}")
+
+
+def _check_shares(tolerated: float, succeed: float | None) -> None:
+    if not 0 <= tolerated < 1:
+        raise PlanError(f"expected a tolerated share from 0 to below 1, got {tolerated:g}")
+    if succeed is None:
+        return
+    if not 0 < succeed <= 1:
+        raise PlanError(f"expected a share that has to succeed above 0 and up to 1, got {succeed:g}")
+    if succeed + tolerated > 1 + 1e-9:
+        raise PlanError(
+            f"{succeed * 100:.4g}% of a wave has to succeed and {tolerated * 100:.4g}% of it may fail:"
+            " more than the whole wave, so one that fails no more than it may could never pass"
+        )
+
+
+def _check_approvals(plan: Plan) -> None:
+    for wave in plan.approve_before:
+        if not 1 <= wave <= len(plan.waves):
+            raise PlanError(f"approval before wave {wave}: expected a wave from 1 to {len(plan.waves)}")
+    if plan.four_eyes and not plan.approve_before:
+        raise PlanError("four eyes, but approval before no wave: name a wave that has to be approved")

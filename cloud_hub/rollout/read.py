@@ -9,7 +9,8 @@ from typing import Any
 
 from cloud_hub.errors import NotFoundError
 from cloud_hub.rollout.plan import Plan
-from cloud_hub.rollout.policy import Standing, Tally, tally
+from cloud_hub.rollout.policy import Group, Tally, tally
+from cloud_hub.rollout.states import FAILURES, SETTLED, SILENT
 from cloud_hub.store.database import Database, Row, load_queries
 
 SQL = load_queries("cloud_hub.rollout", "read.sql")
@@ -20,7 +21,7 @@ class Rollout:
     id: str
     use_case: str
     release: str
-    state: str  # running, paused, halted, aborted, undone or done
+    state: str  # running, awaiting (approval), paused, halted, aborted, undone or done
     reason: str  # why it is in that state, or what it waits for
     wave: int  # the newest open one
     waves: int
@@ -31,6 +32,11 @@ class Rollout:
     created_by: str
     created: datetime
     changed: datetime
+    approvals: list[int]  # waves that open only once a person has approved
+    awaiting: int | None  # the wave that awaits approval now
+    first_failure: datetime | None  # of what halted it, as the hub received it
+    halted: datetime | None
+    seconds_to_halt: float | None  # of clock time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +82,21 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How far a rollout is, at a cost that does not grow with what is shown of each device."""
+
+    rollout: Rollout
+    waves: tuple[WaveStatus, ...]
+    offered: int  # devices that were ever sent a directive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutDetail:
     rollout: Rollout
     waves: tuple[WaveStatus, ...]
-    devices: tuple[RolloutDevice, ...]
+    devices: tuple[RolloutDevice, ...]  # those that failed first
     history: tuple[Decided, ...]  # in order
+    offered: int
 
 
 def rollouts(database: Database, *, most: int = 100) -> list[Rollout]:
@@ -88,15 +104,34 @@ def rollouts(database: Database, *, most: int = 100) -> list[Rollout]:
     return [Rollout(**row) for row in database.rows(SQL["rollouts"], {"rollout": None, "most": most})]
 
 
-def rollout(database: Database, name: str) -> RolloutDetail:
-    """One rollout with its waves, devices and decisions; ``NotFoundError`` where there is none."""
+def summary(database: Database, name: str) -> Summary:
+    """One rollout and its waves; ``NotFoundError`` where there is none."""
     row = database.row(SQL["rollouts"], {"rollout": name, "most": 1})
     if row is None:
         raise NotFoundError("rollout", name)
     found = Rollout(**row)
-    devices = tuple(RolloutDevice(**each) for each in database.rows(SQL["devices"], {"rollout": name}))
+    counted = database.rows(SQL["groups"], {"rollout": name})
+    groups = [Group(wave=each["wave"], state=each["state"], devices=each["devices"]) for each in counted]
+    offered = sum(each["offered"] for each in counted)
+    return Summary(rollout=found, waves=_waves(found, groups), offered=offered)
+
+
+def rollout(database: Database, name: str, *, most: int | None = None) -> RolloutDetail:
+    """One rollout whole, with at most so many devices; ``NotFoundError`` where there is none."""
+    head = summary(database, name)
+    wanted = {"rollout": name, "most": most, "failures": [*FAILURES, SILENT]}
+    devices = tuple(RolloutDevice(**each) for each in database.rows(SQL["devices"], wanted))
     history = tuple(Decided(**each) for each in database.rows(SQL["history"], {"rollout": name}))
-    return RolloutDetail(rollout=found, waves=_waves(found, devices), devices=devices, history=history)
+    return RolloutDetail(
+        rollout=head.rollout, waves=head.waves, devices=devices, history=history, offered=head.offered
+    )
+
+
+def sent_back(database: Database, name: str) -> tuple[int, int]:
+    """Of the devices that an undo sends back: how many are still on the way, and how many failed at it."""
+    row = database.row(SQL["sent_back"], {"rollout": name, "settled": list(SETTLED)})
+    assert row is not None
+    return row["open"], row["failed"]
 
 
 def journal(database: Database, device: str, *, most: int = 50) -> list[Row]:
@@ -109,17 +144,15 @@ def rejections(database: Database, device: str) -> list[Row]:
     return database.rows(SQL["rejections"], {"device": device})
 
 
-def _waves(found: Rollout, devices: tuple[RolloutDevice, ...]) -> tuple[WaveStatus, ...]:
+def _waves(found: Rollout, groups: list[Group]) -> tuple[WaveStatus, ...]:
     plan = Plan.parse(found.plan)
-    standings = [Standing(device=n, wave=d.wave, state=d.state) for n, d in enumerate(devices)]
-    counted = [tally(plan, standings, number) for number in range(1, found.waves + 1)]
+    counted = [tally(plan, groups, number) for number in range(1, found.waves + 1)]
     return tuple(_wave(found, plan, each) for each in counted)
 
 
 def _wave(found: Rollout, plan: Plan, counted: Tally) -> WaveStatus:
-    failed = counted.failed > (counted.size - counted.skipped) * plan.tolerated
     passed = counted.wave < found.wave or found.state == "done"
-    state = "failed" if failed else "passed" if passed else "open"
+    state = "failed" if counted.halts(plan) else "passed" if passed else "open"
     return WaveStatus(
         wave=counted.wave,
         state=state if counted.wave <= found.wave else "waiting",

@@ -1,18 +1,36 @@
 -- rollouts
 SELECT r.id, r.use_case, r.release, r.state, r.reason, r.wave, r.plan, r.correlation, r.created_by, r.created,
-       r.changed,
-       (SELECT coalesce(max(rd.wave), 0) FROM rollout_device rd WHERE rd.rollout = r.id) AS waves,
-       (SELECT count(*) FROM rollout_device rd WHERE rd.rollout = r.id) AS devices,
-       (SELECT coalesce(jsonb_object_agg(state, devices), '{}')
-          FROM (SELECT state, count(*) AS devices FROM rollout_device rd
-                 WHERE rd.rollout = r.id GROUP BY state) counted) AS states
+       r.changed, r.first_failure, r.halted, r.approvals,
+       extract(epoch FROM r.halted - r.first_failure)::double precision AS seconds_to_halt,
+       CASE WHEN r.state = 'awaiting' THEN r.wave + 1 END AS awaiting,
+       counted.waves, counted.devices, counted.states
   FROM rollout r
+ CROSS JOIN LATERAL (
+       SELECT coalesce(max(waves), 0) AS waves, coalesce(sum(devices), 0)::integer AS devices,
+              coalesce(jsonb_object_agg(state, devices), '{}') AS states
+         FROM (SELECT state, max(wave) AS waves, count(*) AS devices FROM rollout_device rd
+                WHERE rd.rollout = r.id GROUP BY state) by_state) counted
  WHERE %(rollout)s::text IS NULL OR r.id = %(rollout)s
  ORDER BY r.created DESC, r.id DESC
  LIMIT %(most)s;
 
+-- groups
+SELECT wave, state, count(*)::integer AS devices,
+       (count(*) FILTER (WHERE sequence IS NOT NULL))::integer AS offered
+  FROM rollout_device WHERE rollout = %(rollout)s GROUP BY wave, state;
+
+-- sent_back
+-- Of those that an undo sends back: how many are not there yet, and how many did not come back well.
+SELECT count(*) FILTER (WHERE rd.state <> ALL (%(settled)s::text[]) AND rd.sequence IS NOT NULL) AS open,
+       count(*) FILTER (WHERE rd.state <> 'committed' AND rd.state = ANY (%(settled)s::text[])
+                          AND i.mode = 'undo') AS failed
+  FROM rollout_device rd
+  JOIN rollout r ON r.id = rd.rollout
+  LEFT JOIN directive i ON i.device = rd.device AND i.use_case = r.use_case AND i.sequence = rd.sequence
+ WHERE rd.rollout = %(rollout)s;
+
 -- devices
--- Where every device stands, and the last thing each reported about its directive.
+-- Where devices stand, those that failed first, and the last thing each reported about its directive.
 SELECT d.name AS device, rd.wave, rd.state, rd.reason, rd.sequence, i.mode, i.issued, rd.previous, rd.changed,
        runs.release AS running, said.state AS reported, said.event, said.reason AS said, said.evidence,
        said.time AS reported_at
@@ -26,7 +44,8 @@ SELECT d.name AS device, rd.wave, rd.state, rd.reason, rd.sequence, i.mode, i.is
                         AND p.directive_sequence = rd.sequence
                       ORDER BY p.time DESC, p.id DESC LIMIT 1) said ON true
  WHERE rd.rollout = %(rollout)s
- ORDER BY rd.wave, d.name;
+ ORDER BY rd.state = ANY (%(failures)s::text[]) DESC, rd.wave, d.name
+ LIMIT %(most)s;
 
 -- history
 -- Who or what decided, and why.

@@ -1,4 +1,4 @@
-"""What people do with rollouts: start, pause, resume, abort, undo.
+"""What people do with rollouts: start, approve, pause, resume, abort, undo.
 
 Each act is one transaction with its audit entry. Nothing here signs or sends
 anything: these acts change what is wanted, and the engine in the rollout
@@ -13,18 +13,19 @@ from psycopg.types.json import Jsonb
 from cloud_hub.errors import ConflictError, NotFoundError
 from cloud_hub.rollout.plan import Plan
 from cloud_hub.rollout.ports import Crown, Record, Wake
-from cloud_hub.rollout.selection import SQL, released, select
-from cloud_hub.rollout.states import SETTLED
+from cloud_hub.rollout.preview import Preview, foresee
+from cloud_hub.rollout.selection import SQL, candidates, released
 from cloud_hub.store.database import Connection, Database, Row
 from wire.clock import Clock
 
 # act: (the states it starts from, the state it leads to)
 TRANSITIONS: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
     {
-        "pause": (frozenset({"running"}), "paused"),
+        "approve": (frozenset({"awaiting"}), "running"),
+        "pause": (frozenset({"running", "awaiting"}), "paused"),
         "resume": (frozenset({"paused"}), "running"),
-        "abort": (frozenset({"running", "paused"}), "aborted"),
-        "undo": (frozenset({"running", "paused", "halted", "aborted", "done"}), "undone"),
+        "abort": (frozenset({"running", "awaiting", "paused"}), "aborted"),
+        "undo": (frozenset({"running", "awaiting", "paused", "halted", "aborted", "done"}), "undone"),
     }
 )
 
@@ -46,22 +47,31 @@ class Rollouts:
         with self._database.transaction() as connection:
             connection.execute(SQL["lock_use_case"], {"use_case": plan.use_case})
             model = released(connection, plan)
-            devices = [row["id"] for row in select(connection, plan, model["manifest"])]
-            waves = plan.assign(devices)
+            ahead = foresee(plan, candidates(connection, plan, model["manifest"]), self._clock.now())
             rollout = self._name(connection, plan)
-            ended = self._end_others(connection, plan, devices, rollout, supersede)
+            ended = self._end_others(connection, plan, list(ahead.waves), rollout, supersede)
             traced = correlation or model["correlation"]
-            self._insert(connection, rollout, plan, waves, actor=actor, correlation=traced)
+            self._insert(connection, rollout, plan, ahead, actor=actor, correlation=traced)
             self._wake(connection)
             self._record(
                 connection,
                 actor=actor,
                 action="rollout.start",
                 subject=rollout,
-                detail={"plan": plan.fields(), "devices": len(devices), "supersedes": ended},
+                detail={"plan": plan.fields(), "devices": len(ahead.waves), "supersedes": ended},
                 correlation=traced,
             )
         return rollout
+
+    def preview(self, plan: Plan) -> Preview:
+        """What ``start`` would do now, and refuse; another rollout in the way aside."""
+        with self._database.transaction() as connection:
+            model = released(connection, plan)
+            return foresee(plan, candidates(connection, plan, model["manifest"]), self._clock.now())
+
+    def approve(self, rollout: str, *, actor: str, reason: str = "") -> None:
+        """Let the wave open that awaits it, and no other; with four eyes not by who started the rollout."""
+        self._act("approve", rollout, actor, reason)
 
     def pause(self, rollout: str, *, actor: str, reason: str) -> None:
         """Open no further wave until resumed; devices already offered go on."""
@@ -78,8 +88,9 @@ class Rollouts:
     def undo(self, rollout: str, *, actor: str, reason: str) -> None:
         """End it and send every device it was offered to back to the release it had before.
 
-        A device that had none stays on the new release, and a device that a later
-        rollout directs stays with that one; both are marked kept, with the reason.
+        So are those that are still at it, in probation or silent. A device that had
+        none stays on the new release, one that is pinned or that a later rollout directs
+        stays as it is; these are marked kept, with the reason.
         """
         self._act("undo", rollout, actor, reason)
 
@@ -90,9 +101,13 @@ class Rollouts:
             if row["state"] not in begins:
                 allowed = " or ".join(sorted(begins))
                 raise ConflictError(f"rollout {rollout} is {row['state']}; {act} needs one that is {allowed}")
-            now = self._clock.now()
+            detail: Row = {"reason": reason, "was": row["state"]}
+            if act == "approve":
+                _check_eyes(row, actor)
+                connection.execute(SQL["let_open"], {"rollout": rollout})
+                detail["wave"] = row["wave"] + 1
             said = reason or f"{act} by {actor}"
-            change = {"rollout": rollout, "state": becomes, "reason": said, "now": now}
+            change = {"rollout": rollout, "state": becomes, "reason": said, "now": self._clock.now()}
             connection.execute(SQL["set_state"], change)
             if act == "undo":
                 self._send_back(connection, row)
@@ -102,7 +117,7 @@ class Rollouts:
                 actor=actor,
                 action=f"rollout.{act}",
                 subject=rollout,
-                detail={"reason": reason, "was": row["state"]},
+                detail=detail,
                 correlation=row["correlation"],
             )
 
@@ -140,7 +155,7 @@ class Rollouts:
         connection: Connection,
         rollout: str,
         plan: Plan,
-        waves: dict[int, int],
+        ahead: Preview,
         *,
         actor: str,
         correlation: str,
@@ -148,10 +163,16 @@ class Rollouts:
         now = self._clock.now()
         row = {"id": rollout, "use_case": plan.use_case, "release": plan.release, "actor": actor}
         extra = {"plan": Jsonb(plan.fields()), "correlation": correlation, "now": now}
-        connection.execute(SQL["insert_rollout"], row | extra)
-        with connection.cursor() as cursor:
-            rows = [{"rollout": rollout, "device": d, "wave": w, "now": now} for d, w in waves.items()]
-            cursor.executemany(SQL["insert_device"], rows)
+        connection.execute(SQL["insert_rollout"], row | extra | {"approvals": list(ahead.approvals)})
+        places = {"devices": list(ahead.waves), "waves": list(ahead.waves.values())}
+        connection.execute(SQL["insert_devices"], {"rollout": rollout, "now": now} | places)
+
+
+def _check_eyes(row: Row, actor: str) -> None:
+    if row["plan"].get("four_eyes") and actor == row["created_by"]:
+        raise ConflictError(
+            f"rollout {row['id']} wants four eyes: {actor} started it, another person approves it"
+        )
 
 
 def locked(connection: Connection, rollout: str) -> Row:
@@ -166,5 +187,5 @@ def locked(connection: Connection, rollout: str) -> Row:
 
 
 def active(connection: Connection) -> list[str]:
-    """Rollouts with something left to do."""
-    return [row["id"] for row in connection.execute(SQL["active"], {"settled": list(SETTLED)})]
+    """Rollouts in which something can still happen."""
+    return [row["id"] for row in connection.execute(SQL["active"])]

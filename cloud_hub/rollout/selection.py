@@ -5,7 +5,8 @@ them the order is that of their names, so that people can foresee it.
 """
 
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from cloud_hub.errors import ConflictError, NotFoundError
@@ -20,8 +21,21 @@ _OBJECTIONS = {
     "unenrolled": "not enrolled",
     "unfit": "without a machine of class {machine_class!r}",
     "off_target": "of a target the release is not for",
+    "pinned": "pinned",
     "running": "running {release} already",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A device that the selector names."""
+
+    id: int
+    name: str
+    site: str
+    zone: str  # IANA, of its site
+    why: str  # what speaks against it; "": nothing
+    detail: str = ""  # of a pin: its reason
 
 
 def released(connection: Connection, plan: Plan) -> Row:
@@ -37,34 +51,41 @@ def released(connection: Connection, plan: Plan) -> Row:
     return model
 
 
-def select(connection: Connection, plan: Plan, manifest: dict[str, Any]) -> list[Row]:
-    """The devices to offer the release to, in order."""
+def candidates(
+    connection: Connection, plan: Plan, manifest: dict[str, Any], *, beside: str | None = None
+) -> list[Candidate]:
+    """Every device the selector names, in order; with ``beside`` only those not yet in that rollout."""
     facts = {
         "release": plan.release,
         "use_case": plan.use_case,
         "machine_class": manifest["machine_class"],
         "targets": list(manifest["targets"]),
+        "beside": beside,
     }
     lists = {name: list(values) for name, values in asdict(plan.selector).items()}
-    found = connection.execute(SQL["selected"], facts | lists).fetchall()
+    lists["targets_of"] = lists.pop("targets")
+    return [_candidate(row, facts) for row in connection.execute(SQL["selected"], facts | lists)]
+
+
+def select(found: Sequence[Candidate], plan: Plan) -> list[Candidate]:
+    """Those of ``found`` to offer the release to; ``PlanError`` where there is nobody."""
     _check_names(plan, found)
-    chosen = [row for row in found if _objection(row) is None]
+    chosen = [each for each in found if not each.why]
     if not chosen:
-        counts = Counter(_objection(row) for row in found)
-        why = ", ".join(
-            f"{counts[name]} {text.format(**facts)}" for name, text in _OBJECTIONS.items() if counts[name]
-        )
+        counts = Counter(each.why for each in found)
+        why = ", ".join(f"{number} {text}" for text, number in counts.most_common())
         raise PlanError(f"the plan selects no device: {plan.selector}: {why or 'nobody matches'}")
     return chosen
 
 
-def _check_names(plan: Plan, found: list[Row]) -> None:
+def _candidate(row: Row, facts: Row) -> Candidate:
+    why = next((text.format(**facts) for name, text in _OBJECTIONS.items() if row[name]), "")
+    named = {name: row[name] for name in ("id", "name", "site", "zone")}
+    return Candidate(**named, why=why, detail=row["pin"] if why == "pinned" else "")
+
+
+def _check_names(plan: Plan, found: Sequence[Candidate]) -> None:
     """A name that is not known is a slip; one left out by another list is a choice."""
-    missing = sorted({*plan.selector.devices} - {row["name"] for row in found})
-    others = (plan.selector.sites, plan.selector.tags, plan.selector.profiles)
-    if missing and not any(others):
+    missing = sorted({*plan.selector.devices} - {each.name for each in found})
+    if missing and not any(values for name, values in asdict(plan.selector).items() if name != "devices"):
         raise NotFoundError("device", ", ".join(missing))
-
-
-def _objection(row: Row) -> str | None:
-    return next((name for name in _OBJECTIONS if row[name]), None)

@@ -63,8 +63,10 @@ def test_a_watched_rollout_that_is_done_exits_0(fleet):
     for name in ("edge-1", "edge-2"):
         fleet.commit(name)
     fleet.engine.step_all()
-    detail = asked(rollout_app, "status", "motor-health-1.1", "--watch")
-    assert detail["rollout"]["state"] == "done"
+    seen = asked(rollout_app, "status", "motor-health-1.1", "--watch")
+    assert seen["rollout"]["state"] == "done"
+    assert "devices" not in seen
+    detail = asked(rollout_app, "status", "motor-health-1.1")
     assert {row["running"] for row in detail["devices"]} == {RELEASE}
     assert [wave["state"] for wave in detail["waves"]] == ["passed"]
 

@@ -78,11 +78,12 @@ def test_a_step_killed_before_its_commit_leaves_nothing_and_is_made_up_for(fleet
     rollout = fleet.rollouts.start(plan(waves=("100%",)), actor="ada")
     signed = []
 
-    def die_at_the_third(directive):
-        signed.append(directive)
-        if len(signed) == 3:
-            raise KeyboardInterrupt
-        return fleet.sign(directive)
+    def die_at_the_third(directives):
+        for directive in directives:
+            signed.append(directive)
+            if len(signed) == 3:
+                raise KeyboardInterrupt
+        return fleet.sign(directives)
 
     dying = Engine(
         fleet.database,
@@ -296,7 +297,7 @@ def test_a_candidate_cannot_be_rolled_out(world):
 
 
 def test_a_rollout_that_cannot_be_signed_says_so_and_goes_on_later(fleet):
-    def keyless(directive):
+    def keyless(directives):
         raise TrustError("there are no signing keys yet")
 
     broken = Engine(
