@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edge_agent import logs, status
+from edge_agent import logs, status, updates_text
 from edge_agent.config import CLOCK_VARIABLE, AgentConfig
 from edge_agent.errors import ConfigError
 
@@ -111,6 +111,17 @@ def show_status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) ->
     typer.echo(json.dumps(found) if as_json else _as_text(found))
 
 
+@edge_app.command("updates")
+def show_updates(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """What became of the latest directives, with the reason of every step."""
+    from edge_agent.updates.telling import history  # noqa: PLC0415 - only this command needs it
+    from edge_agent.updates.updates import journal_file  # noqa: PLC0415 - only this command needs it
+
+    found = history(journal_file(AgentConfig.load(config).state_dir))
+    lines = list(updates_text.history_lines(found)) or ["no directive has come to this device yet"]
+    typer.echo(json.dumps(found) if as_json else "\n".join(lines))
+
+
 @edge_app.command("self-test")
 def self_test(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Try kernels, the outbox's disk and the installed releases; exit 1 when one fails."""
@@ -143,6 +154,8 @@ def _as_text(found: dict[str, Any]) -> str:
         f"outbox    {outbox['batches']} batches, {outbox['bytes']} of {outbox['max_bytes']} bytes",
         f"samples   {found['counters']['samples']}, left out {found['counters']['left_out']}",
         f"releases  {running}",
+        *(f"update    {line}" for line in updates_text.standing_lines(found["updates"])),
+        *updates_text.device_lines(found["updates"]["deferrals"]),
         f"identity  {_certificate(**found['certificate'])}",
     ]
     return "\n".join([*lines, f"trouble   {found['last_error']}"] if found["last_error"] else lines)

@@ -36,7 +36,7 @@ def describe(
         "outbox": _outbox(parts.outbox) | {"max_bytes": config.outbox.max_bytes, "full": parts.recorder.full},
         "uplink": _uplink(uplink) | {"max_bytes_per_s": config.uplink.max_bytes_per_s},
         "releases": {use_case: loaded.release for use_case, loaded in updates.running().items()},
-        "updates": updates.status(),
+        "updates": updates.status() | {"deferrals": parts.deferrals.status()},
         "certificate": parts.renewal.status(),
         "self_test": [asdict(finding) for finding in findings],
         "last_error": parts.recorder.last_error or uplink.state.last_refusal,

@@ -5,7 +5,7 @@ restarted agent continues exactly where the stored position is.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,12 +32,15 @@ class Plan:
     known: tuple[int, ...]  # places in the reading that are samples of this machine
     signals: tuple[int, ...]  # their signals
     scalars: npt.NDArray[np.intp]  # their places among the machine's scalars
+    watched: tuple[tuple[int, int], ...]  # of them: signal and place, where critical phases are judged by it
 
 
 class MachineLine:
     """``refusal`` says why no features are made, where the feature set cannot be had."""
 
-    def __init__(self, table: SignalTable, index: int, saved: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, table: SignalTable, index: int, saved: Mapping[str, bytes], watched: Collection[int]
+    ) -> None:
         self.index = index
         self.machine = table.machines[index]
         self.alarms = Alarms(index)
@@ -47,6 +50,7 @@ class MachineLine:
         self._waveforms = table.signals_of(index, SignalKind.WAVEFORM)
         self._places = {signal.id: place for place, signal in enumerate(scalars)}
         self._plans: dict[tuple[int, ...], Plan] = {}
+        self._watched = watched
         try:
             self.extractor = _extractor(table, index)
         except KernelError as error:
@@ -65,7 +69,9 @@ class MachineLine:
             known = tuple(place for place, signal in enumerate(signals) if signal in self._places)
             kept = tuple(signals[place] for place in known)
             scalars = np.array([self._places[signal] for signal in kept], np.intp)
-            plan = self._plans[signals] = Plan(known=known, signals=kept, scalars=scalars)
+            watched = tuple((signal, place) for place, signal in enumerate(kept) if signal in self._watched)
+            plan = Plan(known=known, signals=kept, scalars=scalars, watched=watched)
+            self._plans[signals] = plan
         return plan
 
     def features(self, reading: Reading, plan: Plan, values: Sequence[float]) -> Row | None:

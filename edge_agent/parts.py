@@ -12,9 +12,10 @@ from edge_agent.feed import Feed
 from edge_agent.identity import Identity
 from edge_agent.inference import OnnxRunner
 from edge_agent.outbox import Outbox
+from edge_agent.phases import Phases
 from edge_agent.recorder import Recorder
 from edge_agent.renewal import Renewal
-from edge_agent.updates import DeviceFacts, Features, Updates
+from edge_agent.updates import Deferrals, DeviceFacts, Features, Updates, first_known
 from edge_agent.updates.disk import Disk
 from edge_agent.uplink import Uplink
 from edge_agent.voice import Voice
@@ -38,6 +39,13 @@ class Parts:
             max_bytes=config.outbox.max_bytes,
             refuses=config.outbox.when_full == "refuse",
         )
+        self.phases = Phases(config.updates.critical, clock)
+        self.deferrals = Deferrals(
+            windows=config.updates.windows,
+            zone=first_known(config.updates.zone, identity.zone),
+            clock=clock,
+            phase=self.phases.critical,
+        )
         self.recorder = self._recorder(config, clock)
         self.updates = Updates(
             config.state_dir,
@@ -47,6 +55,7 @@ class Parts:
             DeviceFacts(target=target, features=self._features_of),
             report=self._report,
             make_runner=OnnxRunner,
+            deferral=self.deferrals.judge,
         )
         self.voice = Voice(
             profile=config.profile,
@@ -92,6 +101,7 @@ class Parts:
             settings=config.uplink,
             clock=clock,
             watcher=self,
+            phases=self.phases,
             position=damage.positions.get(config.device, told) if damage else None,
         )
         if damage:

@@ -14,6 +14,7 @@ import structlog
 from edge_agent.columns import Columns, all_finite
 from edge_agent.gaps import GapNotes
 from edge_agent.machine_line import MachineLine, Plan, Row
+from edge_agent.phases import Phases
 from edge_agent.predictions import Predictor
 from edge_agent.releases import Releases
 from kernels.errors import KernelInputError
@@ -61,14 +62,17 @@ class Pipeline:
         gaps: GapNotes,
         counters: Counters,
         releases: Releases,
+        phases: Phases,
         saved: Mapping[str, bytes],
     ) -> None:
-        self.lines = tuple(MachineLine(table, index, saved) for index in range(len(table.machines)))
+        watched = phases.watch(table)
+        self.lines = tuple(MachineLine(table, index, saved, watched) for index in range(len(table.machines)))
         self.last_error = next((line.refusal for line in self.lines if line.refusal), "")
         self._columns = columns
         self._gaps = gaps
         self._counters = counters
         self._predictor = Predictor(releases)
+        self._phases = phases
         self._touched: set[int] = set()
 
     def use(self, releases: Releases) -> None:
@@ -86,6 +90,8 @@ class Pipeline:
             unknown = len(reading.signals) - len(plan.known)
             self._leave_out(line.index, "unknown-signal", reading.time_us, unknown)
             values = [values[place] for place in plan.known]
+        for signal, place in plan.watched:
+            self._phases.hear(signal, reading.time_us, values[place])
         self._keep(line, plan, values, reading.time_us)
         self._make_features(line, plan, values, reading)
 

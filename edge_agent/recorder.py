@@ -7,7 +7,6 @@ Commits are grouped: one sync serves everything that came within ``max_age_s`` o
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import structlog
 
@@ -18,9 +17,11 @@ from edge_agent.errors import OutboxFullError
 from edge_agent.gaps import GapNotes
 from edge_agent.outbox import Outbox
 from edge_agent.outbox_losses import DISK_FULL
+from edge_agent.phases import Phases
 from edge_agent.pipeline import DEVICE, Counters, Pipeline
 from edge_agent.releases import NoReleases, Releases
 from edge_agent.tables import KnownTables
+from edge_agent.watcher import Watcher
 from wire.batch import BatchClass, ReportEvent
 from wire.clock import Clock
 from wire.feed import Hello, Reading
@@ -32,17 +33,6 @@ MOST_GROUPED = 20  # times max_rows, which are committed at once
 LARGEST = 1 << 20  # bytes in open columns: a quarter of what the hub accepts in one batch
 RETRY_S = 0.2  # while the outbox refuses
 LOSSES_EVERY_S = 10.0
-
-
-class Watcher(Protocol):
-    """Told under the recorder's lock, so each returns at once."""
-
-    def committed(self) -> None: ...
-
-    def table_changed(self) -> None: ...
-
-    def behind(self) -> bool:
-        """Whether what is written now waits for older batches, or for a connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +55,7 @@ class Recorder:
         settings: UplinkSettings,
         clock: Clock,
         watcher: Watcher,
+        phases: Phases,
         position: int | None = None,
     ) -> None:
         """``position`` stands in for the outbox's, where that was lost."""
@@ -76,6 +67,7 @@ class Recorder:
         self._settings = settings
         self._clock = clock
         self._watcher = watcher
+        self._phases = phases
         self._releases: Releases = NoReleases()
         self._lock = threading.Condition()
         self._stopping = False
@@ -191,6 +183,7 @@ class Recorder:
             gaps=self._gaps,
             counters=self._counters,
             releases=self._releases,
+            phases=self._phases,
             saved=self._outbox.states(),
         )
 

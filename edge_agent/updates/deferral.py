@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from firmware_configs.windows import is_open, next_open, parse_windows
 from wire.clock import Clock, readable, to_datetime, to_us
 from wire.directive import Directive
@@ -42,6 +44,8 @@ class Phase(Protocol):
     def unknowable(self) -> bool: ...
 
 
+log = structlog.get_logger()
+
 Judge = Callable[[Directive], Deferral | None]
 
 
@@ -50,14 +54,24 @@ def never(_directive: Directive) -> Deferral | None:
     return None
 
 
+def first_known(*zones: str) -> ZoneInfo:
+    """The first of ``zones`` that is told and known here; UTC where there is none."""
+    for zone in filter(None, zones):
+        try:
+            return ZoneInfo(zone)
+        except (OSError, ValueError, KeyError) as error:
+            log.warning("time zone unknown here", zone=zone, reason=str(error))
+    return ZoneInfo("UTC")
+
+
 class Deferrals:
     """What this device was told about when it may be changed."""
 
     def __init__(
-        self, *, windows: Sequence[str], zone: str, clock: Clock, phase: Callable[[], Phase | None]
+        self, *, windows: Sequence[str], zone: ZoneInfo, clock: Clock, phase: Callable[[], Phase | None]
     ) -> None:
         self._windows = parse_windows(windows)
-        self._zone = ZoneInfo(zone)
+        self._zone = zone
         self._clock = clock
         self._phase = phase
         self._closed = (0, 0)  # from when until when, as far as was looked ahead

@@ -10,6 +10,7 @@ from edge_world import Device, Hub
 
 from edge_agent.config import UplinkSettings
 from edge_agent.outbox import Outbox
+from edge_agent.phases import Phases
 from edge_agent.recorder import Recorder
 from wire.clock import Clock
 
@@ -25,7 +26,12 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., tuple[Recorder, Outbox]]]:
         outbox = Outbox.open(tmp_path / "outbox.db", **({"max_bytes": 1 << 30} | options))
         outboxes.append(outbox)
         recorder = Recorder(
-            source="press-04", outbox=outbox, settings=settings, clock=Clock.real(), watcher=Bystander()
+            source="press-04",
+            outbox=outbox,
+            settings=settings,
+            clock=Clock.real(),
+            watcher=Bystander(),
+            phases=Phases((), Clock.real()),
         )
         return recorder, outbox
 

@@ -19,6 +19,7 @@ from edge_agent.draft import Draft
 from edge_agent.errors import OutboxError, OutboxFullError
 from edge_agent.outbox import Key, Outbox
 from edge_agent.outbox_room import RESERVE_BYTES
+from edge_agent.phases import Phases
 from edge_agent.recorder import Recorder
 from kernels import sets
 from wire.batch import AlarmEvent, Batch, BatchClass, GapEvent, ReportEvent, Series
@@ -228,7 +229,12 @@ def test_alarms_are_judged_and_memory_stays_bounded_while_nothing_can_be_written
     outbox = opened()
     settings = UplinkSettings(max_rows=50, max_age_s=0.05)
     recorder = Recorder(
-        source="press-04", outbox=outbox, settings=settings, clock=Clock.real(), watcher=Bystander()
+        source="press-04",
+        outbox=outbox,
+        settings=settings,
+        clock=Clock.real(),
+        watcher=Bystander(),
+        phases=Phases((), Clock.real()),
     )
     recorder.use(FixedReleases(release(NAMES, 1, alarms=(BELOW_20,), life=20.0, slope=15.0)))
     recorder.hello(Hello(table=trend_table(), replayable=True))
