@@ -1,35 +1,34 @@
-"""A birth: a device says what it is and has, and the hub gives its machines and signals their ids.
+"""Births: devices say what they are and have, and the hub gives their machines and signals its ids.
 
-A signal table is kept as it came and never changes. A machine belongs to one
-device; another that claims its name is refused and shown, unless the owner was
-retired: then the new device is its replacement.
+Many are kept together: ten thousand devices that come back at once, after a broker was
+restarted, cost a few statements a hundred. A signal table is kept as it came and never
+changes. A machine belongs to one device; another that claims its name is refused and shown,
+unless the owner was retired: then the new device is its replacement.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from psycopg.types.json import Jsonb
-
+from cloud_hub.ingest.births_tables import QUERIES, MachineTakenError, keep_table
 from cloud_hub.ingest.ledger import Stream
 from cloud_hub.ingest.settling import Told
-from cloud_hub.store.database import Connection, load_queries
+from cloud_hub.ingest.writing import QUERIES as WRITING
+from cloud_hub.store.database import Connection, Row
 from cloud_hub.store.epochs import to_store
 from wire.clock import to_datetime, to_us
 from wire.errors import MessageError
 from wire.messages import Birth, Status
-from wire.table import SignalTable
 
-QUERIES = load_queries("cloud_hub.ingest", "births.sql")
 _LOCK_SPACE = 0x6269  # "bi"
 _LATEST_US = 253_000_000_000_000_000  # in the year 9987; what PostgreSQL and Python both can write
 _BIGGEST = 1 << 63
 OUTBOX_LOST = "outbox-lost"
 TOGETHER = timedelta(seconds=60)  # samples of one batch are at most this far apart (uplink.max_age_s)
 
-
-class MachineTakenError(MessageError):
-    """Another device has a machine of this name."""
+Births = Mapping[int, Birth]  # by device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,110 +58,143 @@ def parse_birth(payload: bytes) -> Birth:
 
 
 def keep_birth(connection: Connection, device: int, birth: Birth, now: datetime) -> Born:
-    """Keep what ``birth`` says; ``MachineTakenError`` where it claims another device's machine."""
-    connection.execute(QUERIES["lock"], {"space": _LOCK_SPACE, "device": device})
-    table_hash = birth.table.hash
-    known = connection.execute(QUERIES["table_known"], {"device": device, "hash": table_hash})
-    if known.fetchone() is None:
-        _keep_table(connection, device, birth.table, table_hash, now)
-    with connection.cursor() as cursor:
-        rows = [
-            {"device": device, "time": to_datetime(birth.time_us), **asdict(state)}
-            for state in sorted(birth.use_cases, key=lambda state: state.use_case)
-        ]
-        cursor.executemany(QUERIES["keep_release"], rows)
-    _note_epochs(connection, device, birth, now)
-    told = _floors(connection, device, birth)
+    """Keep what one birth says; ``MachineTakenError`` where it claims another device's machine."""
+    kept = keep_births(connection, {device: birth}, now)[device]
+    if isinstance(kept, MachineTakenError):
+        raise kept
+    return kept
+
+
+def keep_births(connection: Connection, births: Births, now: datetime) -> dict[int, Born | MachineTakenError]:
+    """Keep what each birth says, or say why it is refused; the others are kept all the same."""
+    births = dict(sorted(births.items()))  # who locks several devices does it in this order
+    connection.execute(QUERIES["lock"], {"space": _LOCK_SPACE, "devices": list(births)})
+    hashes = {device: birth.table.hash for device, birth in births.items()}
+    refused = _keep_tables(connection, births, hashes, now)
+    births = {device: birth for device, birth in births.items() if device not in refused}
+    _keep_releases(connection, births)
+    told = _note_epochs(connection, births, now)
+    _keep_births(connection, births, hashes, now)  # last: it locks rows that batches update
+    born = {device: Born(device=device, table_hash=hashes[device], told=told[device]) for device in births}
+    return {**born, **refused}
+
+
+def keep_statuses(connection: Connection, statuses: Mapping[int, Status], now: datetime) -> None:
+    """Whether each device is connected, as it or its last will says."""
+    devices = sorted(statuses)
+    connection.execute(WRITING["lock_devices"], {"devices": devices})
+    values = {
+        "devices": devices,
+        "online": [statuses[device].online for device in devices],
+        "reasons": [statuses[device].reason.replace("\0", "")[:200] for device in devices],
+        "now": now,
+    }
+    connection.execute(QUERIES["statuses"], values)
+
+
+def _keep_tables(
+    connection: Connection, births: Births, hashes: Mapping[int, bytes], now: datetime
+) -> dict[int, MachineTakenError]:
+    """Keep the tables that are new; what claims another device's machine is undone and refused."""
+    values = {"devices": list(hashes), "hashes": list(hashes.values())}
+    known = {row["device"] for row in connection.execute(QUERIES["tables_known"], values)}
+    refused = {}
+    for device, birth in births.items():
+        if device in known:
+            continue
+        try:
+            with connection.transaction():
+                keep_table(connection, device, birth.table, now)
+        except MachineTakenError as error:
+            refused[device] = error
+    return refused
+
+
+def _keep_releases(connection: Connection, births: Births) -> None:
+    told = {
+        (device, state.use_case): (state, to_datetime(birth.time_us))
+        for device, birth in births.items()
+        for state in birth.use_cases
+    }
+    if not told:
+        return
+    keys = sorted(told)
+    states = [told[key][0] for key in keys]
+    columns: dict[str, Any] = {
+        "devices": [device for device, _ in keys],
+        "use_cases": [use_case for _, use_case in keys],
+        "releases": [state.release for state in states],
+        "sequences": [state.accepted_sequence for state in states],
+        "states": [state.state for state in states],
+        "times": [told[key][1] for key in keys],
+    }
+    connection.execute(QUERIES["keep_releases"], columns)
+
+
+def _keep_births(connection: Connection, births: Births, hashes: Mapping[int, bytes], now: datetime) -> None:
+    devices = list(births)
+    connection.execute(WRITING["lock_devices"], {"devices": devices})
+    values = {
+        "devices": devices,
+        "births": [_stored(births[device], hashes[device]) for device in devices],
+        "agents": [births[device].agent_version for device in devices],
+        "targets": [births[device].target for device in devices],
+        "skews": [(births[device].time_us - to_us(now)) / 1e6 for device in devices],
+        "now": now,
+    }
+    connection.execute(QUERIES["keep_births"], values)
+
+
+def _stored(birth: Birth, table_hash: bytes) -> str:
+    """A birth as it is kept: its table has a row of its own."""
     fields = asdict(birth)
     fields.pop("table")
-    values = {
-        "device": device,
-        "birth": Jsonb({**fields, "table_hash": table_hash.hex()}),
-        "agent_version": birth.agent_version,
-        "target": birth.target,
-        "skew_s": (birth.time_us - to_us(now)) / 1e6,
-        "now": now,
+    return json.dumps({**fields, "table_hash": table_hash.hex()})
+
+
+def _note_epochs(connection: Connection, births: Births, now: datetime) -> dict[int, dict[Stream, Told]]:
+    """Open the epochs that births name; see whether the one before is gone, and that the current one was
+    never left before. Returns what each device still holds of each epoch; of one it does not name, nothing.
+    """
+    named = {
+        device: {to_store(item.epoch): Told(floor=min(item.floor, item.next)) for item in birth.epochs}
+        for device, birth in births.items()
     }
-    connection.execute(QUERIES["keep_birth"], values)  # last: it locks the row that batches update
-    return Born(device=device, table_hash=table_hash, told=told)
-
-
-def keep_status(connection: Connection, device: int, status: Status, now: datetime) -> None:
-    """Whether the device is connected, as it or its last will says."""
-    reason = status.reason.replace("\0", "")[:200]
-    values = {"device": device, "online": status.online, "reason": reason, "now": now}
-    connection.execute(QUERIES["status"], values)
-
-
-def _keep_table(
-    connection: Connection, device: int, table: SignalTable, table_hash: bytes, now: datetime
-) -> None:
-    machines = _keep_machines(connection, device, table, now)
-    signals = _keep_signals(connection, table, machines)
-    values = {
-        "device": device,
-        "hash": table_hash,
-        "body": Jsonb(asdict(table)),
-        "machines": machines,
-        "signals": signals,
-        "now": now,
+    streams = sorted((device, epoch) for device, epochs in named.items() for epoch in epochs)
+    columns = {"devices": [device for device, _ in streams], "epochs": [epoch for _, epoch in streams]}
+    connection.execute(QUERIES["open_epochs"], {**columns, "now": now})
+    marks = connection.execute(QUERIES["lock_marks_of"], {"devices": list(births)}).fetchall()
+    for device in dict.fromkeys(row["device"] for row in marks if _is_gone(row, named)):
+        lost = {"device": device, "epochs": list(named[device]), "now": now}
+        connection.execute(QUERIES["lose_outbox"], {**lost, "reason": OUTBOX_LOST, "together": TOGETHER})
+    _make_current(connection, births, now)
+    told = {
+        device: {(device, epoch): said for epoch, said in epochs.items()} for device, epochs in named.items()
     }
-    connection.execute(QUERIES["keep_table"], values)
-
-
-def _keep_machines(connection: Connection, device: int, table: SignalTable, now: datetime) -> list[int]:
-    """The hub's ids by local id."""
-    ids: dict[str, int] = {}
-    for machine in sorted(table.machines, key=lambda machine: machine.name):
-        values = {**asdict(machine), "device": device, "now": now}
-        row = connection.execute(QUERIES["keep_machine"], values).fetchone()
-        if row is None:
-            raise MachineTakenError(_taken(connection, machine.name))
-        ids[machine.name] = row["id"]
-    return [ids[machine.name] for machine in table.machines]
-
-
-def _taken(connection: Connection, name: str) -> str:
-    row = connection.execute(QUERIES["machines"], {"names": [name]}).fetchone()
-    owner = row["owner"] if row else "another device"
-    return f"machine {name!r} belongs to {owner}"
-
-
-def _keep_signals(connection: Connection, table: SignalTable, machines: Sequence[int]) -> list[int]:
-    """The hub's ids by local id; signals told twice under one name share one."""
-    told = [
-        (machines[signal.machine], signal.name, signal.unit, str(signal.kind)) for signal in table.signals
-    ]
-    columns = {
-        "machines": [item[0] for item in told],
-        "names": [item[1] for item in told],
-        "units": [item[2] for item in told],
-        "kinds": [item[3] for item in told],
-        "rates": [signal.rate_hz for signal in table.signals],
-    }
-    connection.execute(QUERIES["keep_signals"], columns)
-    rows = connection.execute(QUERIES["signals"], {"machines": list(machines)})
-    ids = {(row["machine"], row["name"], row["unit"], row["kind"]): row["id"] for row in rows}
-    return [ids[item] for item in told]
-
-
-def _note_epochs(connection: Connection, device: int, birth: Birth, now: datetime) -> None:
-    """Open the epochs a birth names, oldest first; see whether the one before it is gone, and that the
-    current one was never left before."""
-    epochs = [to_store(item.epoch) for item in birth.epochs]
-    connection.execute(QUERIES["open_epochs_of_birth"], {"device": device, "epochs": epochs, "now": now})
-    if epochs:
-        detail = f"epoch {birth.epochs[-1].epoch} came back after another: an outbox was cloned"
-        values = {"device": device, "epoch": epochs[-1], "detail": detail, "now": now}
-        lost = {**values, "epochs": epochs, "reason": OUTBOX_LOST, "together": TOGETHER}
-        connection.execute(QUERIES["lose_outbox"], lost)
-        connection.execute(QUERIES["revive"], values)
-        connection.execute(QUERIES["supersede"], values)
-
-
-def _floors(connection: Connection, device: int, birth: Birth) -> dict[Stream, Told]:
-    """What the device still holds of each epoch; of one it does not name, nothing."""
-    told = {(device, to_store(item.epoch)): Told(floor=min(item.floor, item.next)) for item in birth.epochs}
-    for row in connection.execute(QUERIES["open_epochs"], {"device": device}):
-        told.setdefault((device, row["epoch"]), Told(floor=row["highest"] + 1))
+    for row in marks:
+        if row["highest"] > row["mark"]:
+            stream = (row["device"], row["epoch"])
+            told[row["device"]].setdefault(stream, Told(floor=row["highest"] + 1))
     return told
+
+
+def _is_gone(row: Row, named: Mapping[int, Mapping[int, Told]]) -> bool:
+    """Whether an epoch was the current one and its device, which names epochs, names it no more."""
+    epochs = named[row["device"]]
+    return not row["superseded"] and bool(epochs) and row["epoch"] not in epochs
+
+
+def _make_current(connection: Connection, births: Births, now: datetime) -> None:
+    current: Sequence[tuple[int, int]] = [
+        (device, birth.epochs[-1].epoch) for device, birth in births.items() if birth.epochs
+    ]
+    if not current:
+        return
+    values = {
+        "devices": [device for device, _ in current],
+        "epochs": [to_store(epoch) for _, epoch in current],
+        "details": [f"epoch {epoch} came back after another: an outbox was cloned" for _, epoch in current],
+        "now": now,
+    }
+    connection.execute(QUERIES["revive"], values)
+    connection.execute(QUERIES["supersede"], values)

@@ -1,9 +1,10 @@
 -- lock
--- Births of one device one after the other, whoever delivers them.
-SELECT pg_advisory_xact_lock(%(space)s, %(device)s);
+-- Births of one device one after the other, whoever delivers them; the devices come in the order of their ids.
+SELECT pg_advisory_xact_lock(%(space)s, device) FROM unnest(%(devices)s::integer[]) AS born (device);
 
--- table_known
-SELECT 1 AS there FROM signal_table WHERE device = %(device)s AND hash = %(hash)s;
+-- tables_known
+SELECT device FROM signal_table
+  JOIN unnest(%(devices)s::integer[], %(hashes)s::bytea[]) AS told (device, hash) USING (device, hash);
 
 -- machines
 SELECT machine.id, machine.name, machine.device, owner.name AS owner, owner.retired IS NOT NULL AS free
@@ -34,33 +35,43 @@ SELECT id, machine, name, unit, kind FROM signal WHERE machine = ANY (%(machines
 INSERT INTO signal_table (device, hash, body, machines, signals, seen)
 VALUES (%(device)s, %(hash)s, %(body)s, %(machines)s, %(signals)s, %(now)s);
 
--- keep_release
+-- keep_releases
 INSERT INTO device_release (device, use_case, release, accepted_sequence, state, changed)
-VALUES (%(device)s, %(use_case)s, %(release)s, %(accepted_sequence)s, %(state)s, %(time)s)
+SELECT device, use_case, release, accepted_sequence, state, time
+  FROM unnest(%(devices)s::integer[], %(use_cases)s::text[], %(releases)s::text[], %(sequences)s::bigint[],
+              %(states)s::text[], %(times)s::timestamptz[])
+       AS told (device, use_case, release, accepted_sequence, state, time)
+ ORDER BY device, use_case
 ON CONFLICT (device, use_case) DO UPDATE
    SET release = excluded.release, accepted_sequence = excluded.accepted_sequence, state = excluded.state,
        changed = excluded.changed
  WHERE device_release.changed <= excluded.changed;
 
 -- open_epochs
--- Epochs of which something beyond the mark came; one that the device no longer names it holds nothing of.
-SELECT epoch, highest FROM mark WHERE device = %(device)s AND highest > mark;
-
--- open_epochs_of_birth
 INSERT INTO mark (device, epoch, opened, last_seen)
-SELECT %(device)s, epoch, %(now)s, %(now)s FROM unnest(%(epochs)s::bigint[]) AS named (epoch)
- ORDER BY epoch
+SELECT device, epoch, %(now)s, %(now)s
+  FROM unnest(%(devices)s::integer[], %(epochs)s::bigint[]) AS named (device, epoch)
+ ORDER BY device, epoch
 ON CONFLICT DO NOTHING;
+
+-- lock_marks_of
+-- Every epoch of these devices, locked in the order in which batches lock them.
+SELECT device, epoch, mark, highest, superseded IS NOT NULL AS superseded
+  FROM mark WHERE device = ANY (%(devices)s::integer[])
+ ORDER BY device, epoch
+   FOR NO KEY UPDATE;
 
 -- revive
 -- An outbox is opened under a new epoch, always: one that was left and is current again has a twin.
 WITH revived AS (
     UPDATE mark SET superseded = NULL
-     WHERE device = %(device)s AND epoch = %(epoch)s AND superseded IS NOT NULL
-    RETURNING device
+      FROM unnest(%(devices)s::integer[], %(epochs)s::bigint[], %(details)s::text[])
+           AS named (device, epoch, detail)
+     WHERE mark.device = named.device AND mark.epoch = named.epoch AND superseded IS NOT NULL
+    RETURNING named.device, named.detail
 )
 INSERT INTO incident (kind, device, detail, opened)
-SELECT 'two-devices-one-name', device, %(detail)s, %(now)s FROM revived
+SELECT 'two-devices-one-name', device, detail, %(now)s FROM revived
 ON CONFLICT DO NOTHING;
 
 -- lose_outbox
@@ -94,17 +105,29 @@ SELECT %(device)s, lost.since, %(now)s, %(reason)s, %(now)s
 
 -- supersede
 UPDATE mark SET superseded = %(now)s
- WHERE device = %(device)s AND epoch <> %(epoch)s AND superseded IS NULL;
+  FROM unnest(%(devices)s::integer[], %(epochs)s::bigint[]) AS named (device, epoch)
+ WHERE mark.device = named.device AND mark.epoch <> named.epoch AND superseded IS NULL;
 
--- keep_birth
+-- keep_births
 UPDATE device
-   SET birth = %(birth)s, born = %(now)s, agent_version = %(agent_version)s, target = %(target)s,
-       skew_s = %(skew_s)s
- WHERE id = %(device)s;
+   SET birth = told.birth::jsonb, born = %(now)s, agent_version = told.agent, target = told.target,
+       skew_s = told.skew
+  FROM unnest(%(devices)s::integer[], %(births)s::text[], %(agents)s::text[], %(targets)s::text[],
+              %(skews)s::double precision[]) AS told (device, birth, agent, target, skew)
+ WHERE device.id = told.device;
 
--- status
+-- statuses
 UPDATE device
-   SET status_since = CASE WHEN online = %(online)s AND status_since IS NOT NULL
+   SET status_since = CASE WHEN device.online = told.online AND status_since IS NOT NULL
                            THEN status_since ELSE %(now)s END,
-       online = %(online)s, status_reason = %(reason)s
- WHERE id = %(device)s;
+       online = told.online, status_reason = told.reason
+  FROM unnest(%(devices)s::integer[], %(online)s::boolean[], %(reasons)s::text[])
+       AS told (device, online, reason)
+ WHERE device.id = told.device;
+
+-- awaited
+-- Those of these signal tables that batches in quarantine wait for.
+SELECT DISTINCT device, table_hash
+  FROM quarantine
+  JOIN unnest(%(devices)s::integer[], %(hashes)s::bytea[]) AS born (device, table_hash) USING (device, table_hash)
+ WHERE settled IS NULL;

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from cloud_hub.ingest.reading import Arrival, Reading, is_announcement, read
 
@@ -18,7 +19,8 @@ RIPE_ROWS = 10_000
 RIPE_S = 0.05
 MOST_ROWS = 100_000  # beyond that, a larger transaction is no quicker
 MOST_BYTES = 16 << 20  # of memory, and one batch more: few rows may be wide, few bytes much
-AHEAD = 2  # groups and announcements that wait decoded, beside the one that is being stored
+MOST_ANNOUNCEMENTS = 200  # births and statuses for one transaction
+AHEAD = 2  # groups that wait decoded, beside the one that is being stored
 IDLE_S = 0.2
 
 
@@ -48,13 +50,38 @@ class Group:
         return before < RIPE_ROWS <= self.rows
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class Announced:
+    """Births and statuses that came after one another. They are few or very many, and may go at once."""
+
+    opened: float
+    bytes: int = 0
+    arrivals: list[Arrival] = field(default_factory=list)
+
+    def ripe_in(self, _now: float) -> float:
+        return 0.0
+
+    @property
+    def full(self) -> bool:
+        return len(self.arrivals) >= MOST_ANNOUNCEMENTS or self.bytes >= MOST_BYTES
+
+    def add(self, arrival: Arrival) -> bool:
+        """Take one more; it was ripe before."""
+        self.arrivals.append(arrival)
+        self.bytes += len(arrival.payload)
+        return False
+
+
+Collected = TypeVar("Collected", Group, Announced)
+
+
 class Collector:
     """``take`` gives the next message or None after so many seconds; ``next`` is for one thread."""
 
     def __init__(self, take: Callable[[float], Arrival | None]) -> None:
         self._take = take
         self._changed = threading.Condition()
-        self._items: deque[Group | Arrival] = deque()
+        self._items: deque[Group | Announced] = deque()
         self._stopping = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
@@ -70,8 +97,8 @@ class Collector:
         if self._thread.is_alive():
             self._thread.join()
 
-    def next(self, timeout_s: float) -> Group | Arrival | None:
-        """The next group or announcement, or None where none is ripe in time."""
+    def next(self, timeout_s: float) -> Group | Announced | None:
+        """The next group of batches or of announcements, or None where none is ripe in time."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             while True:
@@ -90,7 +117,7 @@ class Collector:
         if not self._items:
             return IDLE_S
         first = self._items[0]
-        return 0.0 if len(self._items) > 1 or isinstance(first, Arrival) else first.ripe_in(now)
+        return 0.0 if len(self._items) > 1 else first.ripe_in(now)
 
     def _run(self) -> None:
         try:
@@ -106,12 +133,21 @@ class Collector:
 
     def _put(self, item: Arrival | Reading) -> None:
         with self._changed:
-            last = self._items[-1] if self._items else None
-            if isinstance(item, Arrival) or not isinstance(last, Group) or last.full:
-                while len(self._items) >= AHEAD and not self._stopping:
-                    self._changed.wait()
-                last = item if isinstance(item, Arrival) else Group(opened=time.monotonic())
-                self._items.append(last)
+            if isinstance(item, Arrival):
+                ripe = self._last(Announced).add(item)
+            else:
+                ripe = self._last(Group).add(item)
+            if ripe:
                 self._changed.notify_all()
-            if isinstance(last, Group) and isinstance(item, Reading) and last.add(item):
-                self._changed.notify_all()
+
+    def _last(self, kind: type[Collected]) -> Collected:
+        """The newest group if it is of this kind and not full, else a new one, once there is room for it."""
+        last = self._items[-1] if self._items else None
+        if isinstance(last, kind) and not last.full:
+            return last
+        while len(self._items) >= AHEAD and not self._stopping:
+            self._changed.wait()
+        made = kind(opened=time.monotonic())
+        self._items.append(made)
+        self._changed.notify_all()
+        return made

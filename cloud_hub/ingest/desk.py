@@ -58,7 +58,7 @@ class Desk:
         return Times(now_us=now, earliest_us=now - horizon, latest_us=latest)
 
     def move_marks(
-        self, told: Mapping[Stream, Told], *, tell: Container[int] | None = None, patient: bool = True
+        self, told: Mapping[Stream, Told], *, tell: Container[Stream] | None = None, patient: bool = True
     ) -> set[Stream]:
         """Move the marks of these epochs and tell their devices; of epochs beside ``tell``, nobody.
 
@@ -67,7 +67,7 @@ class Desk:
         now = self.clock.now()
         moved = self.attempts.run(lambda connection: settle(connection, told, now, patient=patient))
         for settled in moved:
-            if tell is not None and settled.marks.epoch not in tell:
+            if tell is not None and settled.stream not in tell:
                 continue
             topic = Topic(settled.device, Channel.COMMITTED)
             self._publisher.publish(topic, settled.marks.to_json(), qos=0)

@@ -7,10 +7,12 @@ process comes to listen again: what it may have missed meanwhile.
 
 import json
 import threading
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import psycopg
 import structlog
+from psycopg import Notify
 
 from cloud_hub.errors import UnreachableError
 from cloud_hub.store.database import Connection, Database, load_queries
@@ -22,6 +24,7 @@ log = structlog.get_logger()
 
 QUERIES = load_queries("cloud_hub.ingest", "directives.sql")
 DIRECTIVE, COMMAND, REPLAY = "andon_directive", "andon_command", "andon_replay"
+EVERY = ""  # in the place of a device's name: many were directed, look at all
 _RETRY_S = 2.0
 _POLL_S = 0.5
 
@@ -32,9 +35,13 @@ class Publisher(Protocol):
     def publish(self, topic: Topic, payload: bytes, *, qos: int) -> None: ...
 
 
-def publish_pending(connection: Connection, publisher: Publisher, device: str | None = None) -> int:
-    """Publish what ``device``, or every device, has not accepted; returns how many directives."""
-    rows = connection.execute(QUERIES["pending"], {"device": device}).fetchall()
+def publish_pending(
+    connection: Connection, publisher: Publisher, devices: Iterable[str] | None = None
+) -> int:
+    """Publish what ``devices``, or all of them, have not accepted; returns how many directives."""
+    names = None if devices is None else list(devices)
+    query = QUERIES["pending"] if names is None else QUERIES["pending_of"]
+    rows = connection.execute(query, {"names": names}).fetchall()
     for row in rows:
         topic = Topic(row["name"], Channel.DIRECTIVE, row["use_case"])
         publisher.publish(topic, bytes(row["signed"]), qos=1)
@@ -73,16 +80,18 @@ class Listener:
         publish_pending(connection, self._publisher)
         self.replay_wanted.set()
         while not self._stopping.is_set():
-            for notice in [*connection.notifies(timeout=_POLL_S)]:
-                self._act(connection, notice.channel, notice.payload)
+            self._act(connection, [*connection.notifies(timeout=_POLL_S)])
 
-    def _act(self, connection: Connection, channel: str, payload: str) -> None:
-        if channel == DIRECTIVE:
-            publish_pending(connection, self._publisher, payload)
-        elif channel == REPLAY:
-            self.replay_wanted.set()
-        else:
-            self._command(payload)
+    def _act(self, connection: Connection, notices: Sequence[Notify]) -> None:
+        """See to what came together: directives of many devices are one question to the database."""
+        directed = {notice.payload for notice in notices if notice.channel == DIRECTIVE}
+        if directed:
+            publish_pending(connection, self._publisher, None if EVERY in directed else sorted(directed))
+        for notice in notices:
+            if notice.channel == REPLAY:
+                self.replay_wanted.set()
+            elif notice.channel == COMMAND:
+                self._command(notice.payload)
 
     def _command(self, payload: str) -> None:
         try:

@@ -78,7 +78,7 @@ class Service:
         if isinstance(work, Group):
             self._batches.store(work.readings)
         elif work is not None:
-            self._announcements.take(work)
+            self._announcements.take(work.arrivals)
 
     def _replay(self) -> None:
         """Try again some of what someone asked to try again, and go on with what comes meanwhile."""

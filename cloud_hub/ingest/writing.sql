@@ -40,16 +40,24 @@ ON CONFLICT (machine, use_case, opened) DO UPDATE
        severity = greatest(alarm.severity, excluded.severity),
        message = CASE WHEN excluded.closed IS NULL THEN excluded.message ELSE alarm.message END;
 
--- report
+-- reports
 INSERT INTO report (device, use_case, directive_sequence, state, event, reason, release, rollout, correlation,
                     evidence, time, received)
-VALUES (%(device)s, %(use_case)s, %(directive_sequence)s, %(state)s, %(event)s, %(reason)s, %(release)s,
-        %(rollout)s, %(correlation)s, %(evidence)s, %(time)s, %(now)s);
+SELECT device, use_case, directive_sequence, state, event, reason, release, rollout, correlation,
+       evidence::jsonb, time, %(now)s
+  FROM unnest(%(device)s::integer[], %(use_case)s::text[], %(directive_sequence)s::bigint[], %(state)s::text[],
+              %(event)s::text[], %(reason)s::text[], %(release)s::text[], %(rollout)s::text[],
+              %(correlation)s::text[], %(evidence)s::text[], %(time)s::timestamptz[])
+       AS told (device, use_case, directive_sequence, state, event, reason, release, rollout, correlation,
+                evidence, time);
 
--- reported_release
+-- reported_releases
 -- A release runs from its probation on; what runs after a failure the next birth says.
 INSERT INTO device_release (device, use_case, release, accepted_sequence, state, changed)
-VALUES (%(device)s, %(use_case)s, %(running)s, %(directive_sequence)s, %(state)s, %(time)s)
+SELECT device, use_case, running, directive_sequence, state, time
+  FROM unnest(%(device)s::integer[], %(use_case)s::text[], %(running)s::text[], %(directive_sequence)s::bigint[],
+              %(state)s::text[], %(time)s::timestamptz[])
+       AS told (device, use_case, running, directive_sequence, state, time)
 ON CONFLICT (device, use_case) DO UPDATE
    SET release = CASE WHEN excluded.release = '' THEN device_release.release ELSE excluded.release END,
        accepted_sequence = greatest(device_release.accepted_sequence, excluded.accepted_sequence),

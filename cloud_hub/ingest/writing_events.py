@@ -1,13 +1,13 @@
 """Alarms, gaps and reports into the store, within the caller's transaction; each in the order it happened."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
 from cloud_hub.ingest.ledger import QUERIES as PROTOCOL
 from cloud_hub.ingest.ledger import Stream, note_missing
+from cloud_hub.ingest.rounds import rounds
 from cloud_hub.ingest.writing import QUERIES, Storable
 from cloud_hub.store.database import Connection
 from cloud_hub.store.epochs import to_store
@@ -94,13 +94,19 @@ def _write_reports(connection: Connection, batches: Sequence[Storable], now: dat
         if isinstance(event, ReportEvent)
     ]
     rows.sort(key=lambda row: (row[1], row[0].use_case, row[0].time_us))
-    values = [_report(event, device, now) for event, device in rows]
-    with connection.cursor() as cursor:
-        cursor.executemany(QUERIES["report"], values)
-        cursor.executemany(QUERIES["reported_release"], values)
+    told = [_report(event, device) for event, device in rows]
+    if told:
+        connection.execute(QUERIES["reports"], {**_columns(told), "now": now})
+    for together in rounds(told, lambda report: (report["device"], report["use_case"])):
+        connection.execute(QUERIES["reported_releases"], _columns(together))
 
 
-def _report(event: ReportEvent, device: int, now: datetime) -> dict[str, Any]:
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The same values, a list a name."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _report(event: ReportEvent, device: int) -> dict[str, Any]:
     return {
         "device": device,
         "use_case": event.use_case,
@@ -112,9 +118,8 @@ def _report(event: ReportEvent, device: int, now: datetime) -> dict[str, Any]:
         "running": event.release if event.state in RUNNING else "",
         "rollout": event.rollout,
         "correlation": event.correlation,
-        "evidence": Jsonb(event.evidence),
+        "evidence": json.dumps(event.evidence),
         "time": to_datetime(event.time_us),
-        "now": now,
     }
 
 

@@ -10,7 +10,7 @@ from ingest_world import STORE, Process, Sender, add_device, table_of
 from paho.mqtt.client import MQTTMessage
 
 from cloud_hub.ingest import arrays
-from cloud_hub.ingest.collector import MOST_BYTES, MOST_ROWS, Collector, Group
+from cloud_hub.ingest.collector import MOST_BYTES, MOST_ROWS, Announced, Collector, Group
 from cloud_hub.ingest.consumer import BrokerAddress, Consumer
 from cloud_hub.ingest.copying import samples
 from cloud_hub.ingest.desk import TRIES, Desk
@@ -97,7 +97,8 @@ def test_a_birth_stays_behind_what_came_before_it(inbox: Inbox, collector: Colle
     inbox.queue.put(sender.arrival(sender.samples([2.0])))
     first, second, third = (collector.next(5.0) for _ in range(3))
     assert isinstance(first, Group)
-    assert second is birth
+    assert isinstance(second, Announced)
+    assert second.arrivals == [birth]
     assert isinstance(third, Group)
 
 
