@@ -15,7 +15,9 @@ from cloud_hub.signing.director import Director
 from cloud_hub.signing.repository import Repository
 from edge_agent.config import AgentConfig, ProbationSettings
 from edge_agent.identity import Identity
+from edge_agent.memory import resident_bytes
 from edge_agent.updates import DeviceFacts, Features, Updates
+from edge_agent.updates.deferral import never
 from edge_agent.updates.disk import Disk
 from edge_agent.updates.states import RESTING
 from wire.bundle import Bundle, write_bundle
@@ -154,6 +156,8 @@ class Device:
     reports: list = field(default_factory=list)
     make_runner: object = Linear
     full: bool = False  # whether the outbox takes no reports
+    deferral: object = never
+    memory: object = resident_bytes
     updates: Updates = None
 
     def boot(self, disk=None):
@@ -165,6 +169,8 @@ class Device:
             DeviceFacts(target=self.target, features=self.features.get),
             report=self.take,
             make_runner=self.make_runner,
+            deferral=self.deferral,
+            memory=self.memory,
             disk=disk or HastyDisk(),
         )
         self.updates.bring_up()
@@ -180,10 +186,10 @@ class Device:
         return self.settle()
 
     def settle(self, turns=20):
-        """Turn until nothing is left to do but to watch a model on probation."""
+        """Turn until nothing is left to do but to watch a model on probation, or to wait for its moment."""
         for _ in range(turns):
             self.updates.turn()
-            if self.state == "probation" or self.state in RESTING:
+            if self.state in ("probation", "deferred") or self.state in RESTING:
                 break
         self.updates.turn()
         return self.state
