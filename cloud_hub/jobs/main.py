@@ -19,6 +19,7 @@ from cloud_hub.errors import HubError, UnreachableError
 from cloud_hub.flows import runs
 from cloud_hub.flows.aftermath import Aftermath
 from cloud_hub.flows.release import note_failure
+from cloud_hub.flows.resigned import Resigner
 from cloud_hub.hub import Hub, opened, wake_rollouts
 from cloud_hub.jobs import queue
 from cloud_hub.jobs.reaper import HEARTBEAT_S, SILENCE_S, reap
@@ -98,7 +99,8 @@ def _worker(app: procrastinate.App, name: str, count: int) -> Coroutine[None, No
 
 async def _tend(app: procrastinate.App, hub: Hub, stopping: asyncio.Event, silence_s: float) -> None:
     """Every few seconds: take over from dead workers, see to what rollouts and a restore still need."""
-    aftermath = Aftermath(hub, Director.of(hub.config).sign)
+    director = Director.of(hub.config)
+    aftermath, resigner = Aftermath(hub, director.sign), Resigner(hub, director)
     while not stopping.is_set():
         again, given_up = await reap(app.job_manager, silence_s=silence_s)
         for job in again:
@@ -107,7 +109,7 @@ async def _tend(app: procrastinate.App, hub: Hub, stopping: asyncio.Event, silen
             log.error("a job was given up: it outlived no worker", job=job.id, task=job.task_name)
             await asyncio.to_thread(_give_up, hub, job)
         await asyncio.to_thread(_ensure_driven, hub)
-        await asyncio.to_thread(_tend_aftermath, aftermath)
+        await asyncio.to_thread(_tend_trust, aftermath, resigner)
         await asyncio.sleep(TEND_S)
 
 
@@ -125,9 +127,10 @@ def _ensure_driven(hub: Hub) -> None:
             wake_rollouts(connection)
 
 
-def _tend_aftermath(aftermath: Aftermath) -> None:
+def _tend_trust(aftermath: Aftermath, resigner: Resigner) -> None:
     """A hub whose keys are away goes on with everything else."""
     try:
         aftermath.tend()
+        resigner.tend()
     except HubError as error:
-        log.warning("the restore is not put right yet", reason=str(error))
+        log.warning("what has to be signed again waits", reason=str(error))
