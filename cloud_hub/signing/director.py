@@ -26,6 +26,11 @@ class Director:
         return cls(Repository.of(config))
 
     @property
+    def founded(self) -> bool:
+        """Whether there are keys at all."""
+        return self._repository.exists()
+
+    @property
     def key_id(self) -> str:
         """What the directives it signs name it by."""
         return _id_of(self._signer())

@@ -71,6 +71,10 @@ class Press:
                 raise TrustError(f"root {root.signed.version} would not be followed: {error}") from error
         self.shelf.write("root", root)
 
+    def check_key(self, role: str) -> None:
+        """``TrustError`` unless the key of ``role`` can be opened here and is one that devices trust."""
+        self._signers(role, list(self.shelf.role(role).keyids))
+
     def begun(self) -> bool:
         return (self.shelf.folder / "timestamp.json").exists()
 
@@ -94,14 +98,17 @@ class Press:
         following = metadata.signed.version + 1 if metadata.signatures else 1
         metadata.signed.version = max(following, int(now.timestamp()))
         metadata.signed.expires = now + lifetime(role)
+        _sign_with(metadata, self._signers(role, trusted))
+        self.shelf.write(role, metadata)
+
+    def _signers(self, role: str, trusted: list[str]) -> list[Signer]:
         signers = self.ring(role).signers(role)
         if not {signer.public_key.keyid for signer in signers} & {*trusted}:
             raise TrustError(
                 f"{role}: devices expect it to be signed by key {trusted[0][:12]}, the one here is "
                 f"{describe(signers[0].public_key)}: bring the right one, or `andon keys revoke {role}`"
             )
-        _sign_with(metadata, signers)
-        self.shelf.write(role, metadata)
+        return signers
 
 
 def _sign_with(metadata: Metadata[Any], signers: list[Signer]) -> None:

@@ -108,7 +108,7 @@ def delegate_engines(repository: Repository, target: str) -> str:
         there = role in shelf.delegated()
         if there and not press.online.has(role + NEXT):
             raise ConflictError(f"{role} is there already: `andon keys rotate {role}` gives it another key")
-        _open(press, TARGETS)
+        press.check_key(TARGETS)
         press.online.make(role + NEXT)
         targets = shelf.listed(TARGETS)
         delegate(targets.signed, role, press.online.public(role + NEXT))
@@ -121,7 +121,7 @@ def renew(repository: Repository) -> Replaced:
     """Sign root and targets anew before they expire; no key changes."""
     press, shelf = repository.press, repository.shelf
     with repository.locked():
-        _open(press, TARGETS)
+        press.check_key(TARGETS)
         press.publish({TARGETS: shelf.listed(TARGETS)})
         succession.publish(press, shelf.root(), before=shelf.root().signed)
         shelf.write_root_file()
@@ -142,14 +142,10 @@ def _check_at_hand(press: Press, names: Sequence[str]) -> None:
     """Open what the act will need, before it makes anything: a wrong passphrase is told now."""
     delegated = [name for name in names if name not in (*ROOT_KEYS, SNAPSHOT, TIMESTAMP, TARGETS)]
     if delegated and TARGETS not in names:
-        _open(press, TARGETS)
+        press.check_key(TARGETS)
     if len(delegated) == len(names):
         return
     succession.check_at_hand(press)
-
-
-def _open(press: Press, name: str) -> None:
-    press.ring(name).signers(name)
 
 
 def _make_next(press: Press, name: str) -> None:

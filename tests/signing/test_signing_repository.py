@@ -109,7 +109,7 @@ def test_root_needs_two_of_three_keys(hub):
 
 def test_keys_are_private_and_never_overwritten(hub, tmp_path):
     files = [*(hub / "keys" / "online").glob("*.pem"), *(tmp_path / "offline").glob("*.pem")]
-    assert len(files) == 8
+    assert len(files) == 10
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert stat.S_IMODE((tmp_path / "offline").stat().st_mode) == 0o700
     contents = [file.read_bytes() for file in files]
