@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloud_hub.flows.champion import set_champion
 from cloud_hub.hub import recorder, wake_rollouts
+from cloud_hub.rollout import pins
 from cloud_hub.rollout.engine import Engine
 from cloud_hub.rollout.plan import Plan, Selector, Wave
 from cloud_hub.rollout.rollouts import Rollouts
@@ -69,7 +70,7 @@ class World:
         self.database = Database(conninfo).open()
         self.clock = HandClock()
         self.key = Ed25519PrivateKey.generate()
-        record = recorder(self.clock)
+        self.record = record = recorder(self.clock)
         self.rollouts = Rollouts(
             self.database, self.clock, record=record, wake=wake_rollouts, crown=set_champion
         )
@@ -83,7 +84,9 @@ class World:
     def sign(self, directives: Sequence[Directive]) -> list[SignedDirective]:
         return [sign(directive, self.key) for directive in directives]
 
-    def add_devices(self, *names: str, site="plant-1", machine_class="motor-pump", **columns) -> None:
+    def add_devices(
+        self, *names: str, site="plant-1", zone="UTC", machine_class="motor-pump", **columns
+    ) -> None:
         row = {
             "profile": "generic",
             "tags": [],
@@ -92,7 +95,9 @@ class World:
             "target": "linux-x86_64",
         } | columns
         with self.database.transaction() as connection:
-            connection.execute("INSERT INTO site (name) VALUES (%s) ON CONFLICT DO NOTHING", [site])
+            connection.execute(
+                "INSERT INTO site (name, zone) VALUES (%s, %s) ON CONFLICT DO NOTHING", [site, zone]
+            )
             for name in names:
                 fingerprint = row.get("key_fingerprint", name.encode().hex())
                 connection.execute(
@@ -142,6 +147,43 @@ class World:
                 ],
             )
         return release
+
+    def retire(self, device: str) -> None:
+        self.change(device, "retired = %(now)s")
+
+    def enrol_anew(self, device: str) -> None:
+        """The device gets another key."""
+        self.change(device, "key_fingerprint = md5(key_fingerprint)")
+
+    def hear(self, device: str) -> None:
+        """A batch of the device comes."""
+        self.change(device, "last_batch = %(now)s")
+
+    def change(self, device: str, what: str) -> None:
+        about = {"device": device, "now": self.clock.now()}
+        assert self.database.execute(f"UPDATE device SET {what} WHERE name = %(device)s", about) == 1
+
+    def pin(self, device: str, *, reason="a trial") -> str:
+        return pins.pin(self.database, self.clock, self.record, device, USE_CASE, actor="ada", reason=reason)
+
+    def unpin(self, device: str) -> None:
+        pins.unpin(self.database, self.clock, self.record, device, USE_CASE, actor="ada", reason="over")
+
+    def why(self, rollout: str, device: str) -> str:
+        row = self.database.row(
+            """SELECT rd.reason FROM rollout_device rd JOIN device d ON d.id = rd.device
+                WHERE rd.rollout = %(rollout)s AND d.name = %(device)s""",
+            {"rollout": rollout, "device": device},
+        )
+        return row["reason"]
+
+    def waves(self, rollout: str) -> dict[str, int]:
+        rows = self.database.rows(
+            """SELECT d.name, rd.wave FROM rollout_device rd JOIN device d ON d.id = rd.device
+                WHERE rd.rollout = %(rollout)s ORDER BY d.name""",
+            {"rollout": rollout},
+        )
+        return {row["name"]: row["wave"] for row in rows}
 
     def run_release(self, device: str, release: str, sequence: int = 0) -> None:
         """The device says that it runs ``release``."""

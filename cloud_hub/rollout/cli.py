@@ -9,6 +9,7 @@ from cloud_hub.hub import opened, person
 from cloud_hub.rollout import arguments as words
 from cloud_hub.rollout import read, show
 from cloud_hub.rollout.devices_cli import device_app
+from cloud_hub.rollout.pins_cli import pin, unpin
 from cloud_hub.rollout.plan import Late, Plan, Selector, Silent, Wave, parse_windows
 from cloud_hub.rollout.show import AsJson, ConfigFile
 from cloud_hub.rollout.watching import follow
@@ -17,6 +18,8 @@ from cloud_hub.store.database import Database
 __all__ = ["device_app", "rollout_app"]
 
 rollout_app = typer.Typer(no_args_is_help=True, help="Send releases to the fleet in waves.")
+device_app.command("pin")(pin)
+device_app.command("unpin")(unpin)
 
 SHOWN = 20  # devices, unless all are asked for
 WAVES = ("1", "50%", "100%")

@@ -330,6 +330,16 @@ ON CONFLICT (device, use_case) DO UPDATE
    SET reason = excluded.reason, pinned_by = excluded.pinned_by, pinned = excluded.pinned
 RETURNING device;
 
+-- under_way
+-- What the device is at for the use case: a directive is out, and no final word came.
+SELECT rd.rollout
+  FROM rollout_device rd
+  JOIN rollout r ON r.id = rd.rollout
+  JOIN device d ON d.id = rd.device
+ WHERE d.name = %(name)s AND r.use_case = %(use_case)s AND r.followed AND rd.sequence IS NOT NULL
+   AND rd.state <> ALL (%(settled)s::text[]) AND rd.state <> ALL (%(idle)s::text[])
+ LIMIT 1;
+
 -- unpin
 DELETE FROM pin USING device
  WHERE device.id = pin.device AND device.name = %(name)s AND pin.use_case = %(use_case)s

@@ -51,6 +51,7 @@ class Device:
     gaps: int
     quarantined: int  # waiting in quarantine
     releases: tuple[RunningRelease, ...]
+    pins: dict[str, str]  # use cases for which it stays on what it runs, each with the reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

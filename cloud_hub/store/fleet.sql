@@ -10,7 +10,8 @@ SELECT device.name, site.name AS site, site.zone, profile, tags, added, enrolled
        coalesce((SELECT jsonb_agg(jsonb_build_object(
                         'use_case', use_case, 'release', release, 'state', state,
                         'accepted_sequence', accepted_sequence) ORDER BY use_case)
-                   FROM device_release WHERE device_release.device = device.id), '[]') AS releases
+                   FROM device_release WHERE device_release.device = device.id), '[]') AS releases,
+       coalesce((SELECT jsonb_object_agg(use_case, reason) FROM pin WHERE pin.device = device.id), '{}') AS pins
   FROM device JOIN site ON site.id = device.site
  WHERE %(name)s::text IS NULL OR device.name = %(name)s
  ORDER BY device.name;
