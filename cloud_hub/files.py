@@ -52,8 +52,7 @@ def copy_public(source: Path, path: Path) -> None:
 
 def move(source: Path, path: Path) -> None:
     """Let ``source`` take the place of ``path`` in the same folder."""
-    source.replace(path)
-    _sync_folder(path.parent)
+    _rename(source, path)
 
 
 def _replace(path: Path, content: IO[bytes], mode: int) -> None:
@@ -64,7 +63,11 @@ def _replace(path: Path, content: IO[bytes], mode: int) -> None:
         shutil.copyfileobj(content, file)
         file.flush()
         os.fsync(descriptor)
-    partial.replace(path)
+    _rename(partial, path)
+
+
+def _rename(source: Path, path: Path) -> None:
+    source.replace(path)
     _sync_folder(path.parent)
 
 
