@@ -1,11 +1,13 @@
 """``andon device``: what two stages know about a device, under one name.
 
-Adding one is identity's, everything after that is rollout's.
+Adding and retiring one is identity's, everything between is rollout's.
 """
 
 from cloud_hub.identity.cli import device_add
+from cloud_hub.identity.retire_cli import device_retire
 from cloud_hub.rollout.cli import device_app
 
 device_app.command("add")(device_add)
+device_app.command("retire")(device_retire)
 
 __all__ = ["device_app"]

@@ -24,7 +24,7 @@ KEPT_IN = {
     "tensorrt": {"edge_agent", "cloud_hub/compiler"},
     "tensorrt_rtx": {"edge_agent", "cloud_hub/compiler"},
     "pycuda": {"edge_agent"},
-    "paho": {"edge_agent", "cloud_hub/ingest", "simulators"},
+    "paho": {"edge_agent", "cloud_hub/ingest", "cloud_hub/identity", "simulators"},
     "psycopg": {"cloud_hub"},
     "psycopg_pool": {"cloud_hub/store"},
     "flask": {"cloud_hub/console", "cloud_hub/identity"},

@@ -1,7 +1,9 @@
 """``andon hub web``: the console and the device listener, two servers in one process.
 
-Both stop on one signal within moments: nothing here holds state that a request
-could leave half done. A port that cannot be had is a sentence, not a traceback.
+Beside them runs what tells the broker whom the hub no longer trusts, for this
+process may read the authority's key. All stop on one signal within moments: nothing
+here holds state that a request could leave half done. A port that cannot be had is
+a sentence, not a traceback.
 """
 
 import logging
@@ -21,10 +23,12 @@ from granian.server import MTServer
 from cloud_hub.config import HubConfig
 from cloud_hub.console import access
 from cloud_hub.console.app import create_app
-from cloud_hub.console.places import Place, console_place, devices_place
+from cloud_hub.console.places import Place, broker_door, console_place, devices_place
 from cloud_hub.errors import HubError, UnreachableError
 from cloud_hub.hub import assemble
+from cloud_hub.identity.ca import Authority
 from cloud_hub.identity.device_api import create_device_app
+from cloud_hub.identity.revoker import Revoker
 
 THREADS = 64  # each open page holds one for its events
 CONNECTIONS = 8
@@ -50,12 +54,15 @@ def run(config: HubConfig) -> None:
                 _Listener(console, app),
                 _Listener(devices, create_device_app(config, database, clock)),
             ]
+            revoker = Revoker(database, Authority.of(config.state_dir), lambda: broker_door(config))
             for listener in served:
                 listener.begin()
+            revoker.start()
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, ask)
             log.info("serving", console=console.url, devices=devices.url)
             _wait(asked, served)
+            revoker.stop()
             app.extensions["pulse"].stop()
             for listener in served:
                 listener.shutdown()  # type: ignore[no-untyped-call]  # granian has no annotations there

@@ -1,4 +1,4 @@
-"""Where the two listeners listen: what the running hub announced, else the settings.
+"""Where the two listeners listen, and the broker: what the running hub announced, else the settings.
 
 The console speaks plain HTTP on loopback only; anywhere else it wants a certificate.
 """
@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from cloud_hub.config import HubConfig
 from cloud_hub.errors import UnreachableError
 from cloud_hub.identity import certificates
-from cloud_hub.parts.ports import choose_port
+from cloud_hub.identity.door import Door
+from cloud_hub.parts.ports import EVERYWHERE, choose_port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,17 @@ def devices_place(config: HubConfig) -> Place:
         certificate=issued.server_certificate,
         key=issued.server_key,
     )
+
+
+def broker_door(config: HubConfig) -> Door | None:
+    """Where the broker takes devices; None where it knows no certificates: the embedded one."""
+    if config.broker.host:
+        return Door(host=config.broker.host, port=config.broker.port)
+    endpoints, listen = config.endpoints(), config.broker.listen
+    if not endpoints.broker_tls:
+        return None
+    host = "127.0.0.1" if listen in EVERYWHERE else listen
+    return Door(host=host, port=endpoints.broker_port, check_name=False)
 
 
 def _announced(config: HubConfig, which: str) -> int | None:

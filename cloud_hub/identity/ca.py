@@ -128,20 +128,19 @@ class Authority:
             raise TrustError(f"not a certificate of this hub's authority: {error}") from error
         return found
 
-    def sign_revoked(self, revoked: Mapping[str, datetime]) -> bytes:
+    def sign_revoked(self, revoked: Mapping[str, datetime], *, made: datetime) -> bytes:
         """The revocation list, PEM, of these serials (hex) and when each was revoked.
 
         It is good for as long as the authority lives: brokers refuse *everybody* once the list they have is
         past its next update, and a hub that is down must not lock out its fleet.
         """
         issuer = x509.load_pem_x509_certificate(self.certificate)
-        now = datetime.now(UTC)
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(issuer.subject)
-            .last_update(now - BACKDATED)
+            .last_update(made)
             .next_update(issuer.not_valid_after_utc)
-            .add_extension(x509.CRLNumber(int(now.timestamp() * 1000)), critical=False)
+            .add_extension(x509.CRLNumber(int(made.timestamp())), critical=False)
         )
         for number, since in revoked.items():
             entry = x509.RevokedCertificateBuilder().serial_number(int(number, 16)).revocation_date(since)

@@ -45,4 +45,4 @@ def revoke(connection: Connection, device: int, *, reason: str, but_key: str = "
 
 def uncut(database: Database, name: str) -> bool:
     """Whether the broker may still know ``name`` by a certificate that was revoked."""
-    return bool(database.row(QUERIES["uncut_of"], {"name": name}))
+    return database.row(QUERIES["uncut_of"], {"name": name}) is not None

@@ -87,6 +87,7 @@ class Broker:
         self._port = port
         self._note = state_dir / "parts" / "broker-port"
         self._process: subprocess.Popen[bytes] | None = None
+        self._heeded = 0  # which revocation list the broker has, by when it was written
         self.address = Address(host="", port=0, hub_port=0, tls=False)  # until it was started
         self.program = find_mosquitto()
         self._account = account_for("broker") if self.program else None
@@ -122,6 +123,11 @@ class Broker:
 
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    def heed(self) -> None:
+        """Take over the revocation list, if it was written anew since."""
+        if self._written() != self._heeded:
+            self.reload()
 
     def reload(self) -> None:
         """Take over a new revocation list; connections that are open stay open."""
@@ -181,6 +187,7 @@ class Broker:
     def _install_files(self) -> Path:
         """Copy the certificates to where the broker's account, and no other, can read them."""
         place = self._places.of("broker", self._account)
+        self._heeded = self._written()
         contents = {
             "devices.acl": devices_acl().encode(),
             "hub.acl": hub_acl().encode(),
@@ -196,6 +203,10 @@ class Broker:
         for name, content in contents.items():
             self._write(place / name, content)
         return place
+
+    def _written(self) -> int:
+        """When the revocation list was, in nanoseconds; 0 where there is none."""
+        return self._files.revoked.stat().st_mtime_ns if self._files.revoked else 0
 
     def _write(self, path: Path, content: bytes) -> Path:
         path.unlink(missing_ok=True)

@@ -15,12 +15,15 @@ import psycopg
 from cloud_hub.config import Endpoints, HubConfig
 from cloud_hub.errors import UnreachableError
 from cloud_hub.identity import certificates
+from cloud_hub.identity.ca import Authority
 from cloud_hub.identity.certificates import HubCertificates
+from cloud_hub.identity.revoked_list import RevokedList
 from cloud_hub.parts.broker import Address, Broker, ServerFiles
 from cloud_hub.parts.children import Kept
 from cloud_hub.parts.places import log_of
 from cloud_hub.parts.ports import EVERYWHERE, choose_port
 from cloud_hub.parts.postgres import Postgres
+from cloud_hub.store.database import Database
 from cloud_hub.store.migrate import migrate
 
 DATABASE_SECONDS = 30.0
@@ -35,13 +38,18 @@ class Servers:
         self._state_dir = config.state_dir.resolve()
         self._ephemeral = ephemeral
         self._say = say
+        self._revoked = RevokedList(Authority.of(self._state_dir))
+        self._own_broker: Broker | None = None
         self.kept: list[Kept] = []
 
     def start(self, stack: ExitStack) -> Endpoints:
         """Start what is needed and say where everything listens, or is going to."""
         database_url = self._database(stack)
         migrate(database_url, self._config)
-        broker = self._broker(stack, certificates.ensure(self._state_dir, self._names()))
+        issued = certificates.ensure(self._state_dir, self._names())
+        with Database(database_url, most=1) as database:
+            self._revoked.follow(database)
+        broker = self._broker(stack, issued)
         return Endpoints(
             pid=os.getpid(),
             database_url=database_url,
@@ -52,6 +60,11 @@ class Servers:
             console_url=self._console_url(),
             device_url=self._device_url(),
         )
+
+    def tend(self) -> None:
+        """Hand the broker what others wrote for it; called again and again."""
+        if self._own_broker is not None:
+            self._own_broker.heed()
 
     def _database(self, stack: ExitStack) -> str:
         if self._config.database_url:
@@ -73,6 +86,7 @@ class Servers:
                 certificate=issued.server_certificate,
                 key=issued.server_key,
                 hub_key=issued.client_key,
+                revoked=self._revoked.file,
             ),
             listen=settings.listen,
             port=settings.listen_port,
@@ -82,6 +96,7 @@ class Servers:
             self._say(f"warning: {broker.warning}")
         stack.callback(broker.stop)
         self._keep("broker", broker)
+        self._own_broker = broker
         host = self._config.devices.names[0] if settings.listen in EVERYWHERE else broker.address.host
         return replace(broker.address, host=host)
 

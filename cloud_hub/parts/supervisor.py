@@ -40,6 +40,7 @@ class Supervisor:
         self._state_dir = config.state_dir.resolve()
         self._ephemeral = ephemeral
         self._say = say
+        self._servers = Servers(config, ephemeral=ephemeral, say=say)
         self._kept: list[Kept] = []
         self._told: dict[str, Process] = {}
         self._asked = threading.Event()
@@ -61,9 +62,8 @@ class Supervisor:
                 self._tend()
 
     def _start(self, stack: ExitStack) -> Endpoints:
-        servers = Servers(self._config, ephemeral=self._ephemeral, say=self._say)
-        endpoints = servers.start(stack)
-        self._kept += servers.kept
+        endpoints = self._servers.start(stack)
+        self._kept += self._servers.kept
         endpoints.write(self._state_dir)
         for name in ("endpoints.json", "processes.json"):
             stack.callback((self._state_dir / "run" / name).unlink, missing_ok=True)
@@ -87,6 +87,7 @@ class Supervisor:
     def _tend(self) -> None:
         for kept in self._kept:
             kept.tend()
+        self._servers.tend()
         self._tell()
 
     def _tell(self) -> None:

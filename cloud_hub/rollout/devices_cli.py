@@ -1,12 +1,11 @@
-"""``andon device``: list the fleet, show one device whole, retire one."""
+"""``andon device``: list the fleet, show one device whole."""
 
 from typing import Annotated
 
 import typer
 
 from cloud_hub.config import HubConfig
-from cloud_hub.hub import opened, person
-from cloud_hub.rollout import devices, read, show
+from cloud_hub.rollout import read, show
 from cloud_hub.rollout.show import AsJson, ConfigFile, moment
 from cloud_hub.store import fleet
 from cloud_hub.store.database import Database, Row
@@ -43,23 +42,6 @@ def show_device(name: Name, as_json: AsJson = False, config: ConfigFile = None) 
         show.as_json(plain)
     else:
         _print(device, parts)
-
-
-@device_app.command()
-def retire(
-    name: Name,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it goes into the audit chain.")],
-    as_json: AsJson = False,
-    config: ConfigFile = None,
-) -> None:
-    """Take a device out of service for good: its messages are refused from now on."""
-    with opened(HubConfig.load(config)) as hub:
-        devices.retire(hub.database, hub.clock, hub.record, name, actor=person(), reason=reason)
-        device = fleet.device(hub.database, name)
-    if as_json:
-        show.as_json(device)
-    else:
-        typer.echo(f"device {name} is retired")
 
 
 def _parts(database: Database, name: str) -> Row:

@@ -67,6 +67,3 @@ SELECT q.reason, count(*) AS count, count(*) FILTER (WHERE q.settled IS NULL) AS
  WHERE d.name = %(device)s
  GROUP BY q.reason
  ORDER BY q.reason;
-
--- retire
-UPDATE device SET retired = %(now)s WHERE name = %(name)s AND retired IS NULL RETURNING id;
