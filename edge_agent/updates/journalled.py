@@ -7,7 +7,7 @@ import json
 import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -97,7 +97,13 @@ class Journalled:
         self.reports[self._next_report] = report
         self._next_report += 1
         if report.directive_sequence:  # others are of strangers, who could push everything else out
-            self._steps.setdefault(report.use_case, deque(maxlen=STEPS_KEPT)).append(Step.of(report))
+            self._remember(report.use_case, Step.of(report))
+
+    def _remember(self, use_case: str, step: Step) -> None:
+        """What happens again and again, such as a restart every night, is kept once."""
+        steps = self._steps.setdefault(use_case, deque(maxlen=STEPS_KEPT))
+        if not steps or replace(steps[-1], time_us=step.time_us) != step:
+            steps.append(step)
 
 
 def to_line(entry: Entry) -> bytes:

@@ -40,7 +40,9 @@ class Trial:
             reason = "the agent crashed" if record.parting == CRASH else f"{restarts} restarts"
             self._life.move(Event.CRASHED, f"{reason} while {trial.release} was on probation")
             return
-        self._life.move(Event.RESTARTED, f"restart {restarts}", restarts=restarts, parting="")
+        orderly = record.parting == ORDERLY
+        reason = "after an orderly stop" if orderly else f"restart {restarts} of {RESTARTS_ALLOWED} allowed"
+        self._life.move(Event.RESTARTED, reason, restarts=restarts, parting="")
         self._watch(trial, record.good, None)
 
     def judge(self, record: Record) -> bool:

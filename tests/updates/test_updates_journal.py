@@ -107,7 +107,8 @@ def test_failures_are_remembered_by_sequence_and_bounded():
 def test_the_last_steps_of_each_use_case_survive_restarts_and_rewrites(path):
     journal = Journal(path, Disk())
     for number in range(ENTRIES_KEPT + STEPS_KEPT):
-        journal.put(RECORD, report(number))
+        journal.put(RECORD, replace(report(number), reason=f"reason {number}"))
+        journal.put(RECORD, replace(report(number + 1), reason=f"reason {number}"))  # again: kept once
     journal.put(replace(RECORD, use_case="v"), replace(report(7), use_case="v"))
     for _ in range(2):
         journal = Journal(path, Disk())
