@@ -10,7 +10,7 @@ class Model(_message.Message):
     __slots__ = ("graph",)
     GRAPH_FIELD_NUMBER: _ClassVar[int]
     graph: Graph
-    def __init__(self, graph: _Optional[_Union[Graph, _Mapping]] = ...) -> None: ...
+    def __init__(self, graph: _Optional[_Union[Graph, _Mapping[str, object]]] = ...) -> None: ...
 
 class Graph(_message.Message):
     __slots__ = ("node", "initializer")
@@ -18,7 +18,7 @@ class Graph(_message.Message):
     INITIALIZER_FIELD_NUMBER: _ClassVar[int]
     node: _containers.RepeatedCompositeFieldContainer[Node]
     initializer: _containers.RepeatedCompositeFieldContainer[Tensor]
-    def __init__(self, node: _Optional[_Iterable[_Union[Node, _Mapping]]] = ..., initializer: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ...) -> None: ...
+    def __init__(self, node: _Optional[_Iterable[_Union[Node, _Mapping[str, object]]]] = ..., initializer: _Optional[_Iterable[_Union[Tensor, _Mapping[str, object]]]] = ...) -> None: ...
 
 class Node(_message.Message):
     __slots__ = ("op_type", "attribute", "domain")
@@ -28,7 +28,7 @@ class Node(_message.Message):
     op_type: str
     attribute: _containers.RepeatedCompositeFieldContainer[Attribute]
     domain: str
-    def __init__(self, op_type: _Optional[str] = ..., attribute: _Optional[_Iterable[_Union[Attribute, _Mapping]]] = ..., domain: _Optional[str] = ...) -> None: ...
+    def __init__(self, op_type: _Optional[str] = ..., attribute: _Optional[_Iterable[_Union[Attribute, _Mapping[str, object]]]] = ..., domain: _Optional[str] = ...) -> None: ...
 
 class Attribute(_message.Message):
     __slots__ = ("t", "g", "tensors", "graphs")
@@ -40,7 +40,7 @@ class Attribute(_message.Message):
     g: Graph
     tensors: _containers.RepeatedCompositeFieldContainer[Tensor]
     graphs: _containers.RepeatedCompositeFieldContainer[Graph]
-    def __init__(self, t: _Optional[_Union[Tensor, _Mapping]] = ..., g: _Optional[_Union[Graph, _Mapping]] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping]]] = ..., graphs: _Optional[_Iterable[_Union[Graph, _Mapping]]] = ...) -> None: ...
+    def __init__(self, t: _Optional[_Union[Tensor, _Mapping[str, object]]] = ..., g: _Optional[_Union[Graph, _Mapping[str, object]]] = ..., tensors: _Optional[_Iterable[_Union[Tensor, _Mapping[str, object]]]] = ..., graphs: _Optional[_Iterable[_Union[Graph, _Mapping[str, object]]]] = ...) -> None: ...
 
 class Tensor(_message.Message):
     __slots__ = ("name", "data_location")

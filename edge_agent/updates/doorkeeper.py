@@ -7,12 +7,12 @@ import structlog
 
 from edge_agent.identity import Identity
 from edge_agent.updates import door
-from edge_agent.updates.errors import UntrustedError
+from edge_agent.updates.errors import RetryError, UntrustedError
 from edge_agent.updates.journal import Journal
 from edge_agent.updates.states import Event, State
 from edge_agent.updates.trust import FRESH_S, Trust
 from wire.batch import ReportEvent
-from wire.clock import Clock
+from wire.clock import Clock, readable
 from wire.directive import Directive, Directors, SignedDirective
 from wire.errors import SignatureError, WireError
 
@@ -32,6 +32,7 @@ class Doorkeeper:
         self._clock = clock
         self._seen = door.Seen()
         self._told: deque[float] = deque(maxlen=REPORTS)
+        self.turned_away = ""  # the last directive that did not get in, and why, for people
 
     def judge(self, use_case: str, payload: bytes) -> Admitted | None:
         """The directive to follow; None for a repeat.
@@ -44,7 +45,11 @@ class Doorkeeper:
         try:
             admitted = self._admitted(use_case, payload)
         except (WireError, UntrustedError) as error:
+            self._note(use_case, error)
             self._turn_away(use_case, payload, error)
+            raise
+        except RetryError as error:
+            self._note(use_case, error)
             raise
         if admitted is not None:
             self._journal.raise_floor(admitted[1].issued_us)
@@ -74,6 +79,10 @@ class Doorkeeper:
             now_us=self._clock.now_us(),
             floor_us=self._journal.floor_us,
         )
+
+    def _note(self, use_case: str, error: Exception) -> None:
+        when = readable(self._clock.now_us())
+        self.turned_away = f"{when} {use_case[:64]!r}: {type(error).__name__}: {error}"
 
     def _turn_away(self, use_case: str, payload: bytes, error: WireError | UntrustedError) -> None:
         if not self._seen.first(payload) or not self._may_tell():

@@ -51,8 +51,9 @@ class Life:
             self.move(Event.DEFERRED, deferral.reason, evidence, deferral=deferral)
 
     def say(self, event: str, reason: str) -> None:
-        """Report something that moves nothing."""
-        self._journal.say(self._report(self.record, event, reason, {}))
+        """Report something that moves nothing, and keep it as the reason why nothing moves."""
+        after = replace(self.record, reason=reason)
+        self._journal.put(after, self._report(after, event, reason, {}))
 
     def note(self, **changes: Any) -> None:
         """Journal a change nobody needs to hear of."""

@@ -165,8 +165,8 @@ class Updates:
         )
 
     def status(self) -> dict[str, Any]:
-        """For people: where every use case stands and why, and what waits to be reported."""
-        return standing(self._journal)
+        """For people: where every use case stands and why, what was not let in, what waits to be reported."""
+        return standing(self._journal) | {"turned_away": self._doorkeeper.turned_away}
 
     def turn(self) -> float:
         """Judge what was offered, do one act of each update, hand over reports; how long to rest.

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from update_parts import Device, Hub, Quiet, enrolled
+from update_parts import USE_CASE, Device, Hub, Quiet, enrolled
 from werkzeug.serving import make_server
 
 from cloud_hub.config import HubConfig
@@ -52,3 +52,12 @@ def device(hub, tmp_path):
     assert (fresh.state, fresh.release) == ("committed", "motor-health/1"), fresh.reports
     fresh.reports.clear()
     return fresh
+
+
+@pytest.fixture
+def attacked(hub, device):
+    """Everything that is to be attacked, with a genuine release 2 published."""
+    hub.publish(2)
+    yield hub, device
+    assert device.release == "motor-health/1"
+    assert device.boot().running()[USE_CASE].release == "motor-health/1"

@@ -250,3 +250,17 @@ def enrolled(hub, state_dir, name=DEVICE):
         {"device": name, "state_dir": str(state_dir), "feed": {"address": "unix:/nowhere"}}, origin="test"
     )
     return Identity.load(config)
+
+
+def refused(device, reason, *, sequence=None):
+    """Whether the device said no, by a sentence that contains ``reason``."""
+    said = [report for report in device.reports if report.state == "refused"]
+    assert len(said) == 1, device.reports
+    assert reason in said[0].reason
+    assert sequence is None or said[0].directive_sequence == sequence
+    return True
+
+
+def slots(device):
+    folder = device.state_dir / "updates" / "slots" / USE_CASE
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
