@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from update_parts import USE_CASE, Device, enrolled
+from update_parts import USE_CASE, Device, enrolled, slots
 
 from edge_agent.inference import OnnxRunner
 
@@ -60,14 +60,23 @@ def test_a_real_network_goes_through_golden_test_probation_and_restart(hub, onnx
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        (network(1.0, operator="Mystery", domain="com.elsewhere"), "cannot be loaded"),
-        (b"not a network", "cannot be loaded"),
-        (onnx.ModelProto().SerializeToString(), "cannot be loaded"),
+        (network(1.0, operator="Mystery"), "Mystery"),
+        (network(1.0, operator="BiasGelu", domain="com.microsoft"), "got BiasGelu of com.microsoft"),
+        (network(1.0, operator="Mystery", domain="com.elsewhere"), "got Mystery of com.elsewhere"),
+        (b"not a network", "not an ONNX model"),
+        (onnx.ModelProto().SerializeToString(), "without operators"),
     ],
-    ids=["an operator it lacks", "garbage", "an empty model"],
+    ids=["an operator it lacks", "one of another domain that it has", "one of neither", "garbage", "empty"],
 )
-def test_a_network_that_cannot_run_here_is_refused(hub, onnx_device, payload, reason):
+def test_a_network_that_cannot_run_here_is_refused_before_a_slot_is_touched(
+    hub, onnx_device, payload, reason
+):
+    hub.publish(1, onnx=network(90.0), golden=golden(90.0))
+    onnx_device.commit(hub.offer(1))
+    before = slots(onnx_device)
     hub.publish(2, onnx=payload, golden=golden(1.0))
     onnx_device.offer(hub.offer(2))
     assert onnx_device.state == "refused"
+    assert "motor-health/2 cannot be loaded here" in onnx_device.last.reason
     assert reason in onnx_device.last.reason
+    assert slots(onnx_device) == before
