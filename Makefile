@@ -35,7 +35,7 @@ lint: setup ## style and types
 	$(BIN)/mypy
 
 test: lint ## style, types and every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 bench: setup ## every benchmark
 	$(BIN)/andon bench

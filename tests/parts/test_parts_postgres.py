@@ -128,9 +128,9 @@ def test_only_ephemeral_orphans_are_swept(state_root):
     }
     shutil.rmtree(state_root / "kept")
     shutil.rmtree(state_root / "swept")
-    assert set(base.values()) <= set(orphans())
-    assert sweep() == [base["swept"]]
-    assert base["kept"].exists()
+    assert base["kept"] in orphans()
+    sweep()  # a test beside this one may sweep as well
+    assert (base["kept"].exists(), base["swept"].exists()) == (True, False)
     shutil.rmtree(base["kept"])
 
 
