@@ -1,9 +1,12 @@
 """One device: what it runs, what it reported, why it went back, what of it could not be kept."""
 
+from datetime import UTC, datetime
+
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from cloud_hub.console.here import SQL, hub
+from cloud_hub.identity import endings
 from cloud_hub.rollout import read
 from cloud_hub.store import fleet
 
@@ -18,6 +21,7 @@ def show(name: str) -> ResponseReturnValue:
     return render_template(
         "device.html",
         device=device,
+        certificate_warning=endings.warning(device, datetime.now(UTC)),
         journal=read.journal(database, name),
         rejections=read.rejections(database, name),
         gaps=fleet.gaps(database, device=name, most=50),

@@ -11,6 +11,7 @@ well. Every error is a JSON object with one sentence.
 """
 
 import json
+import math
 import re
 import time
 from datetime import timedelta
@@ -152,8 +153,8 @@ def _peer() -> str:
 
 def _too_often(wait_s: float) -> ResponseReturnValue:
     """No line in the log: that is what is to be spared."""
-    sentence = f"too many refusals from this address: come again in {wait_s:.0f} s"
-    return {"error": sentence}, 429, {"Retry-After": str(round(wait_s))}
+    sentence = f"too many refusals from this address: come again in {math.ceil(wait_s)} s"
+    return {"error": sentence}, 429, {"Retry-After": str(math.ceil(wait_s))}
 
 
 def _root(repository: Path) -> str:

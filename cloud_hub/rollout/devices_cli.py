@@ -1,10 +1,12 @@
 """``andon device``: list the fleet, show one device whole."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from cloud_hub.config import HubConfig
+from cloud_hub.identity import endings
 from cloud_hub.rollout import read, show
 from cloud_hub.rollout.show import AsJson, ConfigFile, moment
 from cloud_hub.store import fleet
@@ -28,7 +30,8 @@ def list_devices(as_json: AsJson = False, config: ConfigFile = None) -> None:
         typer.echo("no devices yet: `andon device add NAME` makes a token for one")
     for device in found:
         runs = ", ".join(each.release for each in device.releases if each.release) or "no release"
-        typer.echo(f"{device.name:<24} {device.site:<16} {_standing(device):<12} {runs}")
+        pinned = f", pinned for {', '.join(device.pins)}" if device.pins else ""
+        typer.echo(f"{device.name:<24} {device.site:<16} {_standing(device):<12} {runs}{pinned}")
 
 
 @device_app.command("show")
@@ -56,6 +59,10 @@ def _print(device: fleet.Device, parts: Row) -> None:
     typer.echo(f"{device.name} at {device.site}, {device.profile}, {_standing(device)}")
     agent = printable(device.agent_version or "unknown")
     typer.echo(f"  agent {agent}, target {printable(device.target or 'unknown')}")
+    if device.certificate_ends:
+        typer.echo(f"  certificate ends {moment(device.certificate_ends)}")
+    if trouble := endings.warning(device, datetime.now(UTC)):
+        typer.echo(f"  warning: {trouble}")
     typer.echo(f"  last batch {moment(device.last_batch)}, last live {moment(device.last_live)}")
     typer.echo(f"  resent {device.resent}, from a backlog {device.backlog}, rejected {device.rejected}")
     show.section("machines", device.machines)
@@ -63,6 +70,7 @@ def _print(device: fleet.Device, parts: Row) -> None:
         "releases",
         (f"{each.use_case:<20} {each.release or 'none':<20} {each.state}" for each in device.releases),
     )
+    show.section("pinned", (f"{use_case:<20} {reason}" for use_case, reason in device.pins.items()))
     show.section(
         "update journal",
         (

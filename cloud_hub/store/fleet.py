@@ -51,6 +51,7 @@ class Device:
     gaps: int
     quarantined: int  # waiting in quarantine
     releases: tuple[RunningRelease, ...]
+    certificate_ends: datetime | None  # real time; None where none is on record and good
     pins: dict[str, str]  # use cases for which it stays on what it runs, each with the reason
 
 

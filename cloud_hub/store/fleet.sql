@@ -11,7 +11,9 @@ SELECT device.name, site.name AS site, site.zone, profile, tags, added, enrolled
                         'use_case', use_case, 'release', release, 'state', state,
                         'accepted_sequence', accepted_sequence) ORDER BY use_case)
                    FROM device_release WHERE device_release.device = device.id), '[]') AS releases,
-       coalesce((SELECT jsonb_object_agg(use_case, reason) FROM pin WHERE pin.device = device.id), '{}') AS pins
+       coalesce((SELECT jsonb_object_agg(use_case, reason) FROM pin WHERE pin.device = device.id), '{}') AS pins,
+       (SELECT max(expires) FROM certificate
+         WHERE certificate.device = device.id AND certificate.revoked IS NULL) AS certificate_ends
   FROM device JOIN site ON site.id = device.site
  WHERE %(name)s::text IS NULL OR device.name = %(name)s
  ORDER BY device.name;
