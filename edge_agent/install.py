@@ -24,6 +24,14 @@ address = "{feed}"                # where the source of signals listens: unix:/p
 [outbox]
 max_bytes = 1073741824            # what may wait on disk for the hub
 when_full = "drop"                # the least precious, told as a gap; or "refuse": stop reading the feed
+
+# [updates]                       # when another model may be switched to; left out: at any time
+# windows = ["sat,sun 02:00-06:00"]
+# zone = "Europe/Paris"           # of the windows; left out: as the hub told at enrolment
+#
+# [[updates.critical]]            # never while a machine does this
+# signal = "speed"
+# above = 100.0
 """
 
 

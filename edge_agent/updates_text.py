@@ -11,6 +11,8 @@ def standing_lines(updates: Row) -> Iterator[str]:
     for row in updates["use_cases"]:
         yield _standing(row)
         yield from (f"  {line}" for line in _failures(row))
+    if updates["turned_away"]:
+        yield f"turned away: {updates['turned_away']}"
     if updates["reports_waiting"]:
         yield f"{updates['reports_waiting']} reports wait to be stored for the hub"
 

@@ -90,7 +90,9 @@ class Installer:
         self._intake.begin()
         accepted = Accepted(sequence=directive.sequence, sha256=signed.sha256)
         failed = self.record.failure_of(directive.release)
-        reason = f"again, although directive {failed[0]} failed: {failed[1].reason}" if failed else ""
+        reason = f"to {directive.mode} {directive.release}"
+        if failed:
+            reason += f" again, although directive {failed[0]} failed: {failed[1].reason}"
         self._life.move(Event.OFFERED, reason, directive=directive, accepted=accepted, trial=None)
 
     def step(self, aborted: Callable[[], bool] = lambda: False) -> float | None:
@@ -139,7 +141,7 @@ class Installer:
         if self.view.running is not None and good is not None and good.sha256 == directive.bundle_sha256:
             self._life.move(Event.PRESENT, "it runs already")
         else:
-            self._life.move(Event.STARTED)
+            self._life.move(Event.STARTED, f"{directive.release} does not run here yet")
 
     def _install(self, record: Record, directive: Directive) -> float:
         """Write the spare slot and switch to it, as soon as this device may be changed."""

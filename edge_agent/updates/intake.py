@@ -46,7 +46,8 @@ class Intake:
             return
         path, sha256 = directive.bundle_path, directive.bundle_sha256
         self._parts.trust.download(path, sha256, self._staged, aborted)
-        self._life.move(Event.DOWNLOADED, evidence={"bytes": self._staged.stat().st_size})
+        size = self._staged.stat().st_size
+        self._life.move(Event.DOWNLOADED, f"{size} bytes as signed", {"bytes": size})
 
     def verify(self, record: Record, directive: Directive) -> None:
         """The bundle against its directive, this device and its golden inputs."""
@@ -58,7 +59,8 @@ class Intake:
             slot=self._slots.spare(record.good), release=directive.release, sha256=directive.bundle_sha256
         )
         # From here on the spare slot is written: what it held can no longer be gone back to.
-        self._life.move(Event.VERIFIED, trial=trial, before=None)
+        reason = "made for this device, and answers its golden inputs here"
+        self._life.move(Event.VERIFIED, reason, trial=trial, before=None)
 
     def place(self, trial: Held) -> None:
         """Put it into the spare slot."""

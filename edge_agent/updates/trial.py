@@ -28,7 +28,9 @@ class Trial:
     def begin(self, trial: Held, candidate: LoadedRelease) -> None:
         """Switch to the spare slot, the old release beside it from now on."""
         record = self._life.record
-        self._life.move(Event.INSTALLED, trial=trial, restarts=0, parting="")
+        replaced = f"{record.good.release} runs beside it" if record.good else "nothing ran before"
+        reason = f"slot {trial.slot} runs, {replaced}"
+        self._life.move(Event.INSTALLED, reason, trial=trial, restarts=0, parting="")
         self._watch(trial, record.good, candidate)
 
     def resume(self, record: Record) -> None:

@@ -1,5 +1,6 @@
 """What fleets complain about elsewhere, as far as a device can be the cause: each complaint is a test."""
 
+import threading
 import time
 
 import numpy as np
@@ -9,6 +10,7 @@ from update_parts import HOUR_US, USE_CASE, HastyDisk, Linear
 from edge_agent.updates.fetcher import CHUNK
 from edge_agent.updates.installer import LONGEST_RETRY_S, PROBATION_POLL_S
 from edge_agent.updates.journal import ENTRIES_KEPT, Journal
+from edge_agent.updates.journalled import Journalled
 from edge_agent.updates.telling import history
 from edge_agent.updates.updates import journal_file
 from wire.bundle import Bundle, write_bundle
@@ -197,6 +199,23 @@ def test_a_bad_model_does_not_stay_for_as_long_as_another_one_downloads(hub, dev
     told = [(report.use_case, report.state) for report in device.reports]
     assert told.index((USE_CASE, "rolled-back")) < told.index(("pump-wear", "verifying"))
     assert told[-1] == ("pump-wear", "probation")
+
+
+def test_an_orderly_stop_is_noted_although_another_download_hangs(hub, device):
+    """A shift-end stop must not fail a canary, whatever else is under way."""
+    disk, hangs, goes_on = BusyDisk(), threading.Event(), threading.Event()
+    device.boot(disk)
+    hub.publish(2)
+    device.offer(hub.offer(2))
+    disk.meanwhile = lambda: (hangs.set(), goes_on.wait(20))
+    device.updates.start()
+    device.updates.offer("pump-wear", hub.offer(7, **large_bundle(hub)))
+    assert hangs.wait(20)
+    device.updates.stop()
+    record = Journalled.read(journal_file(device.state_dir)).records[USE_CASE]
+    assert (record.state, record.parting) == ("probation", "orderly")
+    goes_on.set()
+    next(thread for thread in threading.enumerate() if thread.name == "updates").join(20)
 
 
 def large_bundle(hub):

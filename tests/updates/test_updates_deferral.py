@@ -1,10 +1,12 @@
 """A release that is ready waits for its moment, and ends with a reason where that does not come."""
 
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import test_updates_power_loss as power
 from update_parts import HOUR_US, USE_CASE
 
 from edge_agent.phases import CriticalPhase
@@ -246,3 +248,33 @@ def test_people_are_told_when_the_device_may_be_changed(device, shift):
     assert told["critical"] == SPEEDING.reason
     device.clock.ahead_us += round(3.1 * HOUR_US)
     assert shift.deferrals.status()["opens"] == ""
+
+
+@dataclass
+class Waiting(power.Life):
+    """The moment comes when the update has waited for it."""
+
+    shift: Shift
+
+    def go_on(self, device, sequence):
+        self.shift.phase = SPEEDING
+        super().go_on(device, sequence)
+        self.shift.phase = None
+        super().go_on(device, sequence)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Asks again at once whether the moment has come."""
+    monkeypatch.setattr("edge_agent.updates.installer.DEFERRAL_POLL_S", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_power_loss_at_every_touch_of_the_disk_while_an_update_waits(
+    hub, device, shift, tmp_path, record_property
+):
+    def deferred(hub, _device):
+        hub.publish(2)
+        return Waiting(hub.offer(2), power.RELEASES, "committed", "motor-health/2", shift)
+
+    power.test_power_loss_at_every_touch_of_the_disk(hub, device, tmp_path, deferred, record_property)
