@@ -196,10 +196,13 @@ class World:
             | {"sequence": sequence, "now": self.clock.now()},
         )
 
-    def report(self, device: str, state: str, *, reason="", sequence=None, after_us=0) -> None:
-        """The device reports ``state`` about its newest directive."""
+    def report(
+        self, device: str, state: str, *, reason="", sequence=None, after_us=0, connection=None
+    ) -> None:
+        """The device reports ``state`` about its newest directive; in ``connection``'s transaction, if given."""
         found = self.directives(device)[-1]
-        self.database.execute(
+        execute = self.database.execute if connection is None else connection.execute
+        execute(
             """INSERT INTO report (device, use_case, directive_sequence, state, event, reason, release, rollout,
                                    correlation, evidence, time, received)
                SELECT id, %(use_case)s, %(sequence)s, %(state)s, '', %(reason)s, %(release)s, %(rollout)s,
@@ -220,6 +223,15 @@ class World:
         rows = self.database.rows(
             """SELECT signed FROM directive i JOIN device d ON d.id = i.device
                 WHERE d.name = %(device)s ORDER BY i.sequence""",
+            {"device": device},
+        )
+        return [Directive.from_json(SignedDirective.from_bytes(bytes(row["signed"])).payload) for row in rows]
+
+    def directives_in_order(self, device: str) -> list[Directive]:
+        """In the order in which they were issued."""
+        rows = self.database.rows(
+            """SELECT signed FROM directive i JOIN device d ON d.id = i.device
+                WHERE d.name = %(device)s ORDER BY i.xmin::text::bigint""",
             {"device": device},
         )
         return [Directive.from_json(SignedDirective.from_bytes(bytes(row["signed"])).payload) for row in rows]
