@@ -14,7 +14,7 @@ from broker_world import Client, connected
 
 from cloud_hub.parts.broker import Broker, ServerFiles, find_mosquitto
 from cloud_hub.parts.errors import PartError
-from firmware_configs.templates import PACKET_BYTES, QUEUED_BYTES, devices_acl
+from firmware_configs.templates import PACKET_BYTES, QUEUED_BYTES, BrokerBounds, devices_acl
 from wire.codec import Limits
 from wire.topics import Channel, Topic, device_filters
 
@@ -215,6 +215,21 @@ def test_nothing_but_the_two_tls_ports_listens(broker):
             if state == "0A" and inode in ours:  # 0A: listening
                 listening.add(int(address.rpartition(":")[2], 16))
     assert listening == {broker.port, broker.hub_port}
+
+
+def test_as_many_connections_as_the_system_allows_have_a_file_each(broker):
+    """A connection is a file, and a process begins with a thousand."""
+    (line,) = [
+        each
+        for each in Path(f"/proc/{broker.part.pid}/limits").read_text().splitlines()
+        if each.startswith("Max open files")
+    ]
+    soft, hard = line.split()[3:5]
+    assert soft == hard
+
+
+def test_a_fleet_of_ten_thousand_fits_with_the_hub_and_who_is_just_coming_back():
+    assert BrokerBounds().devices >= 11_000
 
 
 def test_without_mosquitto_the_embedded_broker_serves_and_says_what_is_missing(
