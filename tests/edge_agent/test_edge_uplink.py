@@ -58,9 +58,11 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
 def uplink(broker, outbox: Outbox) -> Iterator[Callable[..., Uplink]]:
     made: list[Uplink] = []
 
-    def make(listener: Plain, *, certificate: str = DEVICE, tls: ssl.SSLContext | None = None) -> Uplink:
-        context = tls or broker.authority.issue(certificate).context()
-        address = Address(host=broker.host, port=broker.port, tls=lambda: context)
+    def make(
+        listener: Plain, *, certificate: str = DEVICE, tls: Callable[[], ssl.SSLContext] | None = None
+    ) -> Uplink:
+        context = tls or broker.authority.issue(certificate).context
+        address = Address(host=broker.host, port=broker.port, tls=context)
         made.append(
             Uplink(
                 device=DEVICE,
@@ -178,12 +180,29 @@ def test_another_devices_certificate_gets_nothing_through(hub: Hub, outbox: Outb
     assert (hub.settled.arrivals, outbox.backlog.batches) == ([], 1)
 
 
+def test_a_connection_shows_the_certificate_that_is_there_when_it_begins(broker, uplink) -> None:
+    """One that was renewed ends no connection: it is shown by the next."""
+    shown = []
+
+    def tls() -> ssl.SSLContext:
+        shown.append(len(shown))
+        return broker.authority.issue(DEVICE).context()
+
+    link = uplink(Plain(), tls=tls)
+    until(lambda: link.state.connected)
+    assert shown == [0]
+    broker.part.stop()
+    broker.part.start()
+    until(lambda: link.state.connections == 2)
+    assert len(shown) >= 2
+
+
 # paho leaves the socket of a failed handshake to the garbage collector
 @pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
 )
 def test_a_broker_of_another_authority_is_not_spoken_to(outbox: Outbox, uplink) -> None:
-    link = uplink(Plain(), tls=ssl.create_default_context())
+    link = uplink(Plain(), tls=ssl.create_default_context)
     until(lambda: "CERTIFICATE_VERIFY_FAILED" in link.state.reason or "certificate" in link.state.reason)
     assert link.state.connections == 0
 

@@ -9,12 +9,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from identity_requests import signing_request
+from typer.testing import CliRunner
 
 from cloud_hub.errors import TrustError
 from cloud_hub.identity import certifying, devices, revoking
 from cloud_hub.identity.ca import Authority
 from edge_agent import renewal
 from edge_agent.certification import CertificationError
+from edge_agent.cli import edge_app
 from edge_agent.enrolment import enroll
 from edge_agent.identity import Identity
 from edge_agent.updates.disk import Disk
@@ -193,6 +195,21 @@ def test_a_refused_renewal_is_told_and_tried_again_later_each_time(enrolling_hub
     assert "is retired" in part.status()["trouble"]
     assert waits[0] < 2 * renewal.AGAIN.first_s
     assert renewal.AGAIN.longest_s <= waits[-1] <= 1.5 * renewal.AGAIN.longest_s
+
+
+def test_the_command_renews_by_hand_and_says_until_when_or_why_not(enrolling_hub, identity, tmp_path):
+    file = tmp_path / "agent.toml"
+    file.write_text(
+        f'device = "press-04"\nstate_dir = "{identity.folder.parent}"\n'
+        f'[hub]\nurl = "{enrolling_hub.url}"\n[feed]\naddress = "unix:/nowhere"\n'
+    )
+    done = CliRunner().invoke(edge_app, ["renew", "--config", str(file)])
+    assert "press-04: its new certificate ends 20" in done.output
+    assert len(on_record(enrolling_hub)) == 2
+    retire(enrolling_hub)
+    refused = CliRunner().invoke(edge_app, ["renew", "--config", str(file)])
+    assert refused.exit_code == 1
+    assert "is retired" in str(refused.exception)
 
 
 def test_a_hub_that_is_away_is_no_reason_to_stop(enrolling_hub, identity, monkeypatch):

@@ -8,14 +8,23 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import paho.mqtt.client as mqtt
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from cloud_hub.identity import certifying, devices
+from cloud_hub.identity.ca import Authority
 from cloud_hub.parts.broker import find_mosquitto
 from cloud_hub.parts.places import sweep
+from cloud_hub.store.database import Database
 
 pytestmark = [
     pytest.mark.slow,
@@ -119,6 +128,61 @@ def test_a_hub_runs_survives_its_crashes_and_leaves_nothing_behind(hub):
     assert hub.stop() == 0
     assert not any(_runs(process) for process in after)
     assert not (hub.state_dir / "run" / "endpoints.json").exists()
+
+
+def test_a_device_that_is_retired_at_a_running_hub_is_cut_off_within_five_seconds(hub):
+    """The whole way: the command, the list, the supervisor, the broker, the session."""
+    ended = threading.Event()
+    with Database(hub.endpoints["database_url"]) as database:
+        client = connected_device(hub, database)
+        client.on_disconnect = lambda *_: ended.set()
+        command = [
+            sys.executable,
+            "-m",
+            "andon",
+            "device",
+            "retire",
+            "press-04",
+            "--reason",
+            "stolen",
+            "--json",
+        ]
+        config = ["--config", hub.state_dir / "hub.toml"]
+        done = subprocess.run([*command, *config], check=True, capture_output=True, text=True)
+        said = json.loads(done.stdout)
+        assert said["certificates_revoked"] == 1
+        assert said["broker"] == "has ended its session and refuses its certificate"
+        assert ended.is_set()
+        (row,) = database.rows("SELECT cut - revoked AS took FROM certificate")
+        assert row["took"] < timedelta(seconds=5)
+    client.loop_stop()
+    assert hub.status()["restarts"]["ingest"] == 0
+
+
+def connected_device(hub, database):
+    """A device with a certificate of the hub, its session open."""
+    authority, now = Authority.of(hub.state_dir), datetime.now(UTC)
+    token = devices.add(
+        database, authority, name="press-04", site="plant-1", profile="generic", zone=None, now=now
+    )
+    key = ec.generate_private_key(ec.SECP256R1())
+    csr = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(key, hashes.SHA256())
+    pem = csr.public_bytes(serialization.Encoding.PEM)
+    certified = certifying.enrol(database, authority, token=token, csr=pem, now=now)
+    file = hub.state_dir / "press-04.pem"
+    plain = serialization.NoEncryption()
+    file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+        + certified.certificate
+    )
+    context = ssl.create_default_context(cafile=authority.certificate_file)
+    context.load_cert_chain(file)
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="press-04", protocol=mqtt.MQTTv5)
+    client.tls_set_context(context)
+    client.connect(hub.endpoints["broker_host"], hub.endpoints["broker_port"])
+    client.loop_start()
+    until(client.is_connected)
+    return client
 
 
 def test_a_hub_killed_outright_takes_its_processes_along_and_starts_again(hub, state_root):
