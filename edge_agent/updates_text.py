@@ -7,12 +7,12 @@ Row = Mapping[str, Any]
 
 
 def standing_lines(updates: Row) -> Iterator[str]:
-    """A line a use case, below it what its next step waits for and what failed before."""
+    """A line a use case, below it what failed before; then what was not let in, and what waits."""
     for row in updates["use_cases"]:
         yield _standing(row)
         yield from (f"  {line}" for line in _failures(row))
     if updates["turned_away"]:
-        yield f"turned away: {updates['turned_away']}"
+        yield f"turned away{_because(updates['turned_away'])}"
     if updates["reports_waiting"]:
         yield f"{updates['reports_waiting']} reports wait to be stored for the hub"
 
@@ -22,10 +22,9 @@ def history_lines(updates: Row) -> Iterator[str]:
     for row in updates["use_cases"]:
         yield _standing(row)
         for step in row["steps"]:
-            because = f": {step['reason']}" if step["reason"] else ""
             yield (
                 f"  {step['time']}  directive {step['directive_sequence']} to {step['release']}  "
-                f"{step['state']} ({step['event']}){because}"
+                f"{step['state']} ({step['event']}){_because(step['reason'])}"
             )
         yield from (f"  {line}" for line in _failures(row))
 
@@ -44,12 +43,17 @@ def _standing(row: Row) -> str:
     asked = f", directive {directive['sequence']} to {directive['release']}" if directive else ""
     since = f" since {row['since']}" if row["since"] else ""
     until = f" until {row['until']}" if row["until"] else ""
-    reason = f": {row['reason']}" if row["reason"] else ""
-    return (
-        f"{row['use_case']} runs {row['running'] or 'nothing'}; {row['state']}{since}{until}{asked}{reason}"
-    )
+    stands = f"{row['use_case']} runs {row['running'] or 'nothing'}; {row['state']}"
+    return f"{stands}{since}{until}{asked}{_because(row['reason'])}"
 
 
 def _failures(row: Row) -> Iterator[str]:
     for sequence, failure in sorted(row["failures"].items(), key=lambda item: int(item[0])):
-        yield f"failed: directive {sequence} to {failure['release'] or 'a release'}: {failure['reason']}"
+        release = failure["release"] or "a release"
+        yield f"failed: directive {sequence} to {release}{_because(failure['reason'])}"
+
+
+def _because(reason: str) -> str:
+    """``reason`` to follow a sentence, without what a terminal would obey: some of it came from the network."""
+    shown = "".join(char if char.isprintable() else "?" for char in reason)
+    return f": {shown}" if shown else ""
