@@ -106,7 +106,10 @@ def restore(
     _tell(done)
     if not {sealing.PLAIN, sealing.SEALED} & found.files.keys():
         place = settings.state_dir
-        typer.echo(f"bring identity/ca and keys/online into {place} before `andon hub run`", err=True)
+        typer.echo(
+            f"bring identity/ca and keys/online, with its passphrase, into {place} before `andon hub run`",
+            err=True,
+        )
 
 
 def _restore(settings: "HubConfig", found: "Found", passphrase: bytes | None) -> "Restored":

@@ -23,6 +23,7 @@ SQL = load_queries("cloud_hub.backup")
 DUMP = "database.dump"
 FOLDERS = ("repository", "artifacts")
 TIMESTAMP = "repository/metadata/timestamp.json"
+OPENS_KEYS = "keys/passphrase"  # of the online keys; one that was moved elsewhere is in no backup
 AUTHORITY = ("identity/ca/ca.key", "identity/ca/ca.crt")
 CONFIG = "hub.toml"
 
@@ -153,7 +154,8 @@ def _copy_keys(draft: Draft, wish: Wish) -> dict[str, Any]:
             "or say --without-keys"
         )
     online = [f"keys/online/{path.name}" for path in sorted((state_dir / "keys" / "online").glob("*.pem"))]
-    files = {name: (state_dir / name).read_bytes() for name in (*AUTHORITY, *online)}
+    opening = [OPENS_KEYS] if (state_dir / OPENS_KEYS).is_file() else []
+    files = {name: (state_dir / name).read_bytes() for name in (*AUTHORITY, *online, *opening)}
     if wish.config_file is not None and wish.config_file.is_file():
         files[CONFIG] = wish.config_file.read_bytes()  # it may hold the database's password
     packed = sealing.pack(files)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cloud_hub.backup import programs, sealing
 from cloud_hub.backup.folder import Found
-from cloud_hub.backup.making import CONFIG, DUMP, FOLDERS, SQL
+from cloud_hub.backup.making import CONFIG, DUMP, FOLDERS, OPENS_KEYS, SQL
 from cloud_hub.backup.marker import FILES, REPAIRS, begin, forget, stage_of
 from cloud_hub.backup.timescale import restoring
 from cloud_hub.errors import BackupError
@@ -66,6 +66,8 @@ def check_state(state_dir: Path, *, keys: bool) -> None:
                 f"{place} is not empty: a backup is restored into an empty state directory alone; "
                 "name another one in hub.toml, or move this one away"
             )
+    if keys and (state_dir / OPENS_KEYS).exists():
+        raise BackupError(f"{state_dir / OPENS_KEYS} is there already: move it away")
 
 
 def check_database(conninfo: str) -> None:
@@ -137,7 +139,8 @@ def _put_keys(keys: Keys, state_dir: Path) -> None:
         if name == CONFIG:
             _keep_config(content, state_dir)
             continue
-        if not name.startswith(tuple(f"{folder}/" for folder in KEYS)) or ".." in name:
+        known = name == OPENS_KEYS or name.startswith(tuple(f"{folder}/" for folder in KEYS))
+        if not known or ".." in name:
             raise BackupError(f"the packed keys hold {name!r}, which is no key of a hub")
         place = state_dir / name
         private_folder(place.parent)
@@ -164,4 +167,5 @@ def _clear(state_dir: Path, *, keys: bool) -> None:
     """Remove what a restore that did not finish has put here: nothing else was here when it began."""
     for top in (*FOLDERS, *(KEYS if keys else ())):
         shutil.rmtree(state_dir / top, ignore_errors=True)
-    (state_dir / KEPT_CONFIG).unlink(missing_ok=True)
+    for name in (KEPT_CONFIG, *((OPENS_KEYS,) if keys else ())):
+        (state_dir / name).unlink(missing_ok=True)

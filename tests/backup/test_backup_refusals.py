@@ -102,7 +102,7 @@ def test_what_is_backed_up_comes_back_as_it_was(config: Path, other: Path, tmp_p
         assert (other.parent / name).read_bytes() == (config.parent / name).read_bytes(), name
     assert (other.parent / file.relative_to(config.parent)).read_bytes() == b"onnx"
     assert (other.parent / "hub.toml.from-backup").read_text() == config.read_text()
-    for name in ("identity/ca/ca.key", "keys/online/director.pem", "hub.toml.from-backup"):
+    for name in ("identity/ca/ca.key", "keys/online/director.pem", "keys/passphrase", "hub.toml.from-backup"):
         assert (other.parent / name).stat().st_mode & 0o077 == 0, name
     assert not (other.parent / MARKER).exists()
     with opened(HubConfig.load(other)) as hub:
@@ -146,13 +146,24 @@ def test_sealed_keys_open_with_their_passphrase_alone(config: Path, other: Path,
 def test_without_keys_they_are_brought_by_hand(config: Path, other: Path, tmp_path: Path) -> None:
     backup = tmp_path / "bare"
     call("backup", str(backup), "--config", str(config), "--without-keys")
+    passphrase = (config.parent / "keys/passphrase").read_bytes().strip()
     for path in backup.rglob("*"):
         assert path.is_dir() or b"PRIVATE KEY" not in path.read_bytes()
+        assert path.is_dir() or passphrase not in path.read_bytes()
     for folder_name in ("identity", "keys"):
         shutil.copytree(config.parent / folder_name, other.parent / folder_name)
     shown = call("restore", str(backup), "--config", str(other))
     assert "signed anew what may be installed" in shown
     assert "bring identity/ca and keys/online" in shown
+
+
+def test_a_passphrase_kept_elsewhere_is_in_no_backup(config: Path, tmp_path: Path) -> None:
+    passphrase = (config.parent / "keys/passphrase").rename(tmp_path / "elsewhere")
+    config.write_text(f'{config.read_text()}\n[signing]\npassphrase_file = "{passphrase}"\n')
+    call("backup", str(tmp_path / "backup"), "--config", str(config))
+    kept = sealing.unpack((tmp_path / "backup" / sealing.PLAIN).read_bytes())
+    assert b"ENCRYPTED PRIVATE KEY" in kept["keys/online/director.pem"]
+    assert not any(passphrase.read_bytes().strip() in content for content in kept.values())
 
 
 @pytest.mark.parametrize(
