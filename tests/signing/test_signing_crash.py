@@ -36,7 +36,9 @@ class Cut:
         self.left = None
         self._real = files._rename
         monkeypatch.setattr(files, "_rename", self._rename)
-        monkeypatch.setattr(files.os, "fsync", lambda _: None)  # the order is asked here, and thousands of writes
+        monkeypatch.setattr(
+            files.os, "fsync", lambda _: None
+        )  # the order is asked here, and thousands of writes
 
     def _rename(self, source, path):
         if self.left is not None:
