@@ -6,8 +6,15 @@ at hand is torn in two; everything that was not synced is gone, names as well as
 part of it is there and any other is not. What the disk may hold then is what the device boots from.
 """
 
+import base64
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from power_parts import WAYS, Platter, RecordingDisk
@@ -16,6 +23,7 @@ from update_parts import USE_CASE, HastyDisk
 from edge_agent.updates.journal import Journal
 from edge_agent.updates.slots import Slots
 from edge_agent.updates.states import FINAL
+from wire.batch import ReportEvent
 
 RELEASES = ("motor-health/1", "motor-health/2")
 CARD = "<p>" + "what it is for and how it was made " * 1500  # makes a bundle of several pieces
@@ -126,3 +134,48 @@ def comes_up(device, life, sequence, told, where):
 def _ends(reports, sequence):
     """How the directive has ended, as far as it was told."""
     return {report.state for report in reports if report.directive_sequence == sequence} & FINAL
+
+
+GOOD_STATES = ("accepted", "downloading", "verifying", "installing", "probation", "committed")
+BAD_STATES = ("rolling-back", "rolled-back")
+
+
+def test_a_process_killed_at_every_transition_comes_up_and_ends_right(hub, device, tmp_path):
+    """Sixteen real processes, each ended by SIGKILL just before or just after it journals a state."""
+    hub.publish(2)
+    keeps = Life(hub.offer(2), RELEASES, "committed", "motor-health/2"), hub.sequence
+    hub.publish(3, offset=900.0)
+    goes_back = Life(hub.offer(3), ("motor-health/1", "motor-health/3"), "rolled-back", "motor-health/1")
+    lives = dict.fromkeys(GOOD_STATES, keeps) | dict.fromkeys(BAD_STATES, (goes_back, hub.sequence))
+    deaths = [
+        (tmp_path / f"{state}-{moment}", state, moment) for state in lives for moment in ("before", "after")
+    ]
+    for folder, *_ in deaths:
+        shutil.copytree(device.state_dir, folder)
+    assert killed([(folder, lives[state][0].offered, state, moment) for folder, state, moment in deaths])
+
+    for folder, state, moment in deaths:
+        life, sequence = lives[state]
+        reports = (folder / "reports").read_text() if (folder / "reports").exists() else ""
+        told = [ReportEvent(**json.loads(line)) for line in reports.splitlines()]
+        comes_up(booted(device, folder), life, sequence, told, f"killed {moment} {state}")
+
+
+def killed(deaths):
+    """Whether each of the processes was ended by SIGKILL where it was to be."""
+    rows = [
+        {
+            "folder": str(folder),
+            "offered": base64.b64encode(offered).decode(),
+            "state": state,
+            "moment": moment,
+        }
+        for folder, offered, state, moment in deaths
+    ]
+    here = Path(__file__)
+    run = subprocess.run(
+        [sys.executable, here.with_name("killed_device.py")],
+        input=json.dumps(rows), text=True, stdout=subprocess.PIPE, check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(here.parents[2]), str(here.parent)])},
+    )  # fmt: skip
+    return run.stdout.split() == [str(-signal.SIGKILL)] * len(rows)
