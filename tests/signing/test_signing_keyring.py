@@ -1,5 +1,6 @@
 """Private keys: sealed where they lie or with a signer elsewhere, and what is said when one cannot be used."""
 
+import getpass
 import json
 import stat
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from rollout_world import World
 from signing_client import fetched
 from typer.testing import CliRunner
 
@@ -290,3 +292,26 @@ def test_which_bundles_are_ours_has_to_be_known_before_a_stolen_key_is_revoked(
     assert "no longer listed, not known to be ours: bundles/a/1.zip" in kept.output
     assert fetched(hub, tmp_path / "c", "bundles/a/2.zip")
     assert "no longer" not in call("revoke", "bundles", *offline, "--keep-listed").output
+
+
+def test_what_the_database_does_not_know_is_unlisted_and_the_audit_chain_tells_who_did_it(
+    hub, configured, bundle, database, tmp_path
+):
+    configured.write_text(f'database_url = "{database}"\n')
+    ours = Repository(hub).publish_bundle(bundle, "bundles/motor-health/1.zip")
+    Repository(hub).publish_bundle(bundle, "bundles/motor-health/2.zip")  # by a thief
+    world = World(database)
+    world.add_release(1)
+    world.database.execute(
+        "UPDATE model SET bundle_path = %(path)s, bundle_sha256 = %(sha256)s",
+        {"path": ours.target_path, "sha256": ours.sha256},
+    )
+    (tmp_path / "secret").write_bytes(SECRET)
+    offline = ("--offline", str(tmp_path / "offline"), "--offline-passphrase-file", str(tmp_path / "secret"))
+    done = call("revoke", "bundles", *offline, "--json")
+    assert json.loads(done.stdout)["dropped"] == ["bundles/motor-health/2.zip"]
+    assert fetched(hub, tmp_path / "c", "bundles/motor-health/1.zip")
+    told = world.database.row("SELECT * FROM audit WHERE action = 'keys.revoke'")
+    assert (told["actor"], told["subject"]) == (getpass.getuser(), "bundles")
+    assert told["detail"]["dropped"] == ["bundles/motor-health/2.zip"]
+    world.close()
