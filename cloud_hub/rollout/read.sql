@@ -31,21 +31,23 @@ SELECT count(*) FILTER (WHERE rd.state <> ALL (%(settled)s::text[]) AND rd.seque
 
 -- devices
 -- Where devices stand, those that failed first, and the last thing each reported about its directive.
-SELECT d.name AS device, rd.wave, rd.state, rd.reason, rd.sequence, i.mode, i.issued, rd.previous, rd.changed,
+SELECT rd.name AS device, rd.wave, rd.state, rd.reason, rd.sequence, i.mode, rd.issued, rd.previous, rd.changed,
        runs.release AS running, said.state AS reported, said.event, said.reason AS said, said.evidence,
        said.time AS reported_at
-  FROM rollout_device rd
-  JOIN rollout r ON r.id = rd.rollout
-  JOIN device d ON d.id = rd.device
-  LEFT JOIN directive i ON i.device = rd.device AND i.use_case = r.use_case AND i.sequence = rd.sequence
-  LEFT JOIN device_release runs ON runs.device = rd.device AND runs.use_case = r.use_case
+  FROM (SELECT rd.*, d.name, r.use_case, rd.state = ANY (%(failures)s::text[]) AS failing
+          FROM rollout_device rd
+          JOIN rollout r ON r.id = rd.rollout
+          JOIN device d ON d.id = rd.device
+         WHERE rd.rollout = %(rollout)s
+         ORDER BY failing DESC, rd.wave, d.name
+         LIMIT %(most)s) rd
+  LEFT JOIN directive i ON i.device = rd.device AND i.use_case = rd.use_case AND i.sequence = rd.sequence
+  LEFT JOIN device_release runs ON runs.device = rd.device AND runs.use_case = rd.use_case
   LEFT JOIN LATERAL (SELECT p.state, p.event, p.reason, p.evidence, p.time FROM report p
-                      WHERE p.device = rd.device AND p.use_case = r.use_case
+                      WHERE p.device = rd.device AND p.use_case = rd.use_case
                         AND p.directive_sequence = rd.sequence
                       ORDER BY p.time DESC, p.id DESC LIMIT 1) said ON true
- WHERE rd.rollout = %(rollout)s
- ORDER BY rd.state = ANY (%(failures)s::text[]) DESC, rd.wave, d.name
- LIMIT %(most)s;
+ ORDER BY rd.failing DESC, rd.wave, rd.name;
 
 -- history
 -- Who or what decided, and why.

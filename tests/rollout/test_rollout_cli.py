@@ -1,6 +1,7 @@
 """`andon rollout`, `andon device` and `andon audit`: what they print, and how they exit."""
 
 import json
+from threading import Thread
 
 import pytest
 from rollout_world import USE_CASE, World
@@ -133,6 +134,102 @@ def test_a_broken_chain_exits_1(fleet):
 def test_what_cannot_be_done_is_said_in_a_sentence(fleet, words, error, why):
     with pytest.raises(error, match=why):
         call(rollout_app, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--tolerate", "10%", "--succeed", "95%"], "95% of a wave has to succeed and 10% of it may fail"),
+        (["--approve-before", "4"], "approval before wave 4: expected a wave from 1 to 3"),
+        (["--approve-before", "soon"], "expected the number of a wave, or all, got soon"),
+        (["--at-once", "0"], "at least 1 device at once"),
+        (["--window", "at night"], "expected a window like"),
+        (["--target", "jetson-orin"], "selects no device: targets jetson-orin: nobody matches"),
+    ],
+)
+def test_a_plan_that_contradicts_itself_is_refused_and_nothing_is_started(fleet, words, why):
+    with pytest.raises(PlanError, match=why):
+        call(rollout_app, "start", RELEASE, *words)
+    assert asked(rollout_app, "list") == []
+
+
+def test_a_dry_run_says_what_would_happen_and_starts_nothing(fleet):
+    fleet.add_devices("edge-3")
+    call(device_app, "pin", "edge-3", USE_CASE, "--reason", "reference")
+    plan = ["start", RELEASE, "--wave", "1", "--wave", "100%", "--approve-before", "2", "--dry-run"]
+    assert call(rollout_app, *plan).splitlines() == [
+        "motor-health/1 to 2 devices in 2 waves; nothing was started",
+        "  wave 1, 1 devices: edge-1",
+        "  wave 2, 1 devices, once it is approved: edge-2",
+        "  left out, pinned: edge-3",
+    ]
+    ahead = asked(rollout_app, *plan, "--window", "daily 00:00-24:00")
+    assert list(ahead["opens"]) == ["UTC"]
+    assert ahead["waves"][1] == {"wave": 2, "approval": True, "devices": ["edge-2"]}
+    assert ahead["left_out"] == [{"device": "edge-3", "why": "pinned", "detail": "reference"}]
+    assert asked(rollout_app, "list") == []
+
+
+def test_a_rollout_that_awaits_approval_ends_the_watch_with_4_and_is_approved(fleet):
+    call(rollout_app, "start", RELEASE, "--approve-before", "all")
+    fleet.engine.step_all()
+    said = call(rollout_app, "status", "motor-health-1.1", "--until-approval", status=4)
+    assert "awaiting, wave 0 of 2: 2 waiting; awaits approval of wave 1" in said
+    said = call(rollout_app, "approve", "motor-health-1.1", "--reason", "go")
+    assert said == "rollout motor-health-1.1 is running\n"
+
+
+def test_every_change_is_an_object_on_a_line_of_its_own(fleet):
+    call(rollout_app, "start", RELEASE)
+    fleet.engine.step_all()
+    fleet.report("edge-1", "failed", reason="no space left")
+    lines = []
+    watcher = Thread(
+        target=lambda: lines.extend(
+            call(rollout_app, "status", "motor-health-1.1", "--watch", "--json", status=3).splitlines()
+        )
+    )
+    watcher.start()
+    watcher.join(0.3)
+    fleet.engine.step_all()
+    watcher.join()
+    seen = [json.loads(line) for line in lines]
+    assert [each["rollout"]["state"] for each in seen][-1] == "halted"
+    assert all("devices" not in each for each in seen)
+    assert seen[-1]["rollout"]["seconds_to_halt"] == 0
+
+
+def test_a_long_status_lists_who_failed_first_and_says_how_many_more_there_are(fleet):
+    fleet.add_devices(*(f"more-{n:02}" for n in range(30)))
+    call(rollout_app, "start", RELEASE, "--wave", "100%", "--tolerate", "5%")
+    fleet.engine.step_all()
+    fleet.report("more-29", "rolled-back", reason="worse than before")
+    fleet.engine.step_all()
+    said = call(rollout_app, "status", "motor-health-1.1").splitlines()
+    assert "more-29" in said[3]
+    assert "  and 12 more: --all lists every device" in said
+    assert "more-28" in call(rollout_app, "status", "motor-health-1.1", "--all")
+    assert len(asked(rollout_app, "status", "motor-health-1.1")["devices"]) == 32
+
+
+def test_a_halt_says_how_long_the_first_failure_took_to_stop_it(fleet):
+    call(rollout_app, "start", RELEASE)
+    fleet.engine.step_all()
+    fleet.report("edge-1", "failed")
+    fleet.clock.pass_hours(0.01)
+    fleet.engine.step_all()
+    assert ", halted 36.0 s later" in call(rollout_app, "status", "motor-health-1.1")
+
+
+def test_a_pinned_device_is_listed_and_shown_as_such(fleet):
+    said = call(device_app, "pin", "edge-1", USE_CASE, "--reason", "reference machine")
+    assert said == "device edge-1 is pinned for motor-health\n"
+    assert asked(device_app, "show", "edge-1")["device"]["pins"] == {USE_CASE: "reference machine"}
+    assert "reference machine" in call(device_app, "show", "edge-1")
+    assert "pinned for motor-health" in call(device_app, "list")
+    assert asked(device_app, "unpin", "edge-1", USE_CASE)["pins"] == {}
+    with pytest.raises(NotFoundError, match="no use case named 'motor-helath'"):
+        call(device_app, "pin", "edge-1", "motor-helath", "--reason", "slip")
 
 
 def test_a_device_is_shown_with_its_releases_journal_and_rejections(fleet):
