@@ -130,12 +130,12 @@ def test_a_certificate_of_ours_for_another_key_than_the_device_s_is_refused(enro
         renew(enrolling_hub, certificate=issued.certificate, key=key)
 
 
-@pytest.mark.parametrize("name", ["hub", "andon-hub", "ghost"])
-def test_a_certificate_of_no_device_is_not_renewed(enrolling_hub, identity, name):
-    issued = enrolling_hub.authority.issue_client(name)
-    key = load_pem_private_key(issued.key, password=None)
-    with pytest.raises(TrustError, match=f"no device '{name}' is known here"):
-        renew(enrolling_hub, certificate=issued.certificate, key=key)
+def test_a_certificate_of_no_device_is_not_renewed(enrolling_hub, identity):
+    for name in ("hub", "andon-hub", "ghost"):
+        issued = enrolling_hub.authority.issue_client(name)
+        key = load_pem_private_key(issued.key, password=None)
+        with pytest.raises(TrustError, match=f"no device '{name}' is known here"):
+            renew(enrolling_hub, certificate=issued.certificate, key=key)
 
 
 def test_what_a_restored_hub_has_forgotten_is_renewed_and_put_on_record(enrolling_hub, identity):
@@ -159,11 +159,12 @@ def test_a_payload_cannot_say_who_it_is_about(enrolling_hub, identity):
     assert names.rfc4514_string() == "CN=press-04"
 
 
-@pytest.mark.parametrize("body", ['{"certificate": "x", "csr": "y"}', '{"csr": "y"}', "[", "x" * 20_000])
-def test_a_renewal_that_is_none_is_one_sentence(enrolling_hub, body):
-    answer = enrolling_hub.app.test_client().post("/renew", data=body)
-    assert answer.status_code in {403, 413}
-    assert set(answer.json) == {"error"}
+def test_a_renewal_that_is_none_is_one_sentence(enrolling_hub):
+    client = enrolling_hub.app.test_client()
+    for body in ('{"certificate": "x", "csr": "y"}', '{"csr": "y"}', "[", "x" * 20_000):
+        answer = client.post("/renew", data=body)
+        assert answer.status_code in {403, 413}
+        assert set(answer.json) == {"error"}
 
 
 def test_renewal_is_due_when_a_third_of_the_lifetime_is_left_and_spread_over_the_fleet(identity):
