@@ -88,10 +88,11 @@ class Phases:
             self._watched.newest[signal] = time_us, value
 
     def critical(self) -> CriticalPhase | None:
-        """The first phase that a machine is in, or may be in."""
+        """The first phase that a machine is in; before what is merely unknowable."""
         watched, now_us = self._watched, self._clock.now_us()
-        found = (watched.judge(condition, now_us) for condition in watched.conditions)
-        return next((phase for phase in found if phase is not None), None)
+        judged = (watched.judge(condition, now_us) for condition in watched.conditions)
+        found = [phase for phase in judged if phase is not None]
+        return min(found, key=lambda phase: phase.unknowable, default=None)
 
 
 def _condition(settings: CriticalSettings, table: SignalTable) -> _Condition:

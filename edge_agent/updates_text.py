@@ -54,6 +54,6 @@ def _failures(row: Row) -> Iterator[str]:
 
 
 def _because(reason: str) -> str:
-    """``reason`` to follow a sentence, without what a terminal would obey: some of it came from the network."""
+    """``reason`` to end a line with, without what a terminal would obey: some came from the network."""
     shown = "".join(char if char.isprintable() else "?" for char in reason)
     return f": {shown}" if shown else ""

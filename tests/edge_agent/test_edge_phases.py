@@ -147,6 +147,12 @@ def test_a_signal_that_nobody_has_is_named(plant, condition, reason):
     assert phases.critical().reason.startswith(reason)
 
 
+def test_a_condition_that_cannot_be_judged_does_not_hide_one_that_holds(plant):
+    phases, _, tell = plant({"signal": "sped", "above": 100}, {"signal": "s0", "above": 100})
+    tell(101.0, machine=0)
+    assert not phases.critical().unknowable, "an undo would not wait for it"
+
+
 def test_before_the_source_has_told_its_signals_nothing_can_be_judged(plant):
     phases, _, _ = plant({"signal": "s0", "above": 100}, known=False)
     assert phases.critical().unknowable
