@@ -21,12 +21,12 @@ from simulators.errors import SettingError, SimulatorError
 from simulators.fleet_enrolment import authority_of
 from simulators.fleet_faults import Fault, Faults
 from simulators.fleet_identity import StateFolder, choose, read_tokens, write
-from simulators.fleet_process import FAREWELL_S, Task
+from simulators.fleet_process import Task
 from simulators.fleet_updates import Pace
 from simulators.fleet_world import Kind
 
 LOOK_S = 0.5
-END_S = 6 * FAREWELL_S
+END_S = 30.0
 
 
 class FleetError(SimulatorError):

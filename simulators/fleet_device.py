@@ -9,7 +9,7 @@ from functools import partial
 from simulators.fleet_follower import Follower
 from simulators.fleet_identity import Identity, Memory
 from simulators.fleet_link import Link, LinkError
-from simulators.fleet_outbox import Outbox
+from simulators.fleet_outbox import Held, Outbox
 from simulators.fleet_world import World
 from wire.batch import ReportEvent
 from wire.errors import MessageError, TopicError
@@ -30,7 +30,7 @@ class Device:
         self._link: Link | None = None
         self._left = False
         self._tries = 0
-        self._watched = False  # a timer will look at the oldest batch that is out
+        self._watched: Held | None = None  # a timer will look at this batch
         self._follower = Follower(identity, memory.use_cases, world, say=self._say, announce=self._say_birth)
 
     @property
@@ -73,6 +73,7 @@ class Device:
     def connected(self) -> None:
         self.online, self._tries = True, 0
         self._outbox.restart()
+        self._watched = None
         self._say_birth()
         self._publish(Channel.STATUS, self._status(True).to_json(), retain=True)
         self._send()
@@ -117,15 +118,16 @@ class Device:
     def _watch(self) -> None:
         """See to it that the oldest batch is sent again, should its mark not come."""
         oldest = self._outbox.oldest_out()
-        if oldest is not None and not self._watched:
-            self._watched = True
+        if oldest is not None and oldest is not self._watched:
+            self._watched = oldest
             wait = self._outbox.patience_s * self._world.random.uniform(0.8, 1.2)
-            self._world.loop.after(wait, partial(self._look, oldest.sequence))
+            self._world.loop.after(wait, partial(self._look, oldest))
 
-    def _look(self, sequence: int) -> None:
-        self._watched = False
-        oldest = self._outbox.oldest_out()
-        if self.online and oldest is not None and oldest.sequence == sequence:
+    def _look(self, oldest: Held) -> None:
+        if oldest is not self._watched:
+            return  # it was settled
+        self._watched = None
+        if self.online and oldest is self._outbox.oldest_out():
             self._publish(Channel.BATCH, oldest.payload)
             self._outbox.note_resent()
             self._world.counts["batches sent again"] += 1

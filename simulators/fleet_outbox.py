@@ -41,7 +41,8 @@ class Outbox:
         self._ends = {item.epoch: item.next for item in before}
         self._held: dict[Key, Held] = {(item.epoch, item.sequence): item for item in held}
         self._out: set[Key] = set()
-        self._resent = 0  # of the oldest
+        self._resent = 0  # times, the oldest
+        self._hurry = False  # the last one had to be sent again: those behind it were lost with it
         self._known = False  # whether the hub has spoken of this epoch
 
     def __len__(self) -> int:
@@ -76,7 +77,8 @@ class Outbox:
         for key in settled:
             del self._held[key]
             self._out.discard(key)
-        self._resent = 0 if settled else self._resent
+        if settled:
+            self._hurry, self._resent = self._resent > 0, 0
         return bool(settled)
 
     def unsent(self) -> list[Held]:
@@ -93,16 +95,17 @@ class Outbox:
     def note_resent(self) -> None:
         """The oldest was sent once more."""
         self._resent += 1
+        self._hurry = False
 
     @property
     def patience_s(self) -> float:
         """How long to wait for a mark before the oldest is sent again."""
-        return float(min(FIRST_RESEND_S * 2**self._resent, LONGEST_RESEND_S))
+        return 0.0 if self._hurry else float(min(FIRST_RESEND_S * 2**self._resent, LONGEST_RESEND_S))
 
     def restart(self) -> None:
         """The connection is a new one: nothing is out."""
         self._out.clear()
-        self._resent = 0
+        self._resent, self._hurry = 0, False
 
     def floors(self) -> tuple[EpochFloor, ...]:
         """Per epoch the lowest sequence held and the next to be given, the current one last."""

@@ -26,7 +26,7 @@ from simulators.fleet_world import Kind, World
 from wire.clock import Clock
 
 TELL_S = 0.5
-FAREWELL_S = 5.0  # for what is out to be settled, and again for the goodbyes
+FAREWELL_S = 2.0  # for what is out to be settled, and again for the goodbyes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

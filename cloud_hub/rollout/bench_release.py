@@ -30,7 +30,14 @@ ANSWERS = (
 
 
 def publish(hub: Hub, *, number: int) -> str:
-    """The release that was made, once it is open to rollouts."""
+    """A release, once the worker has opened it to rollouts."""
+    release = approve(hub, number=number)
+    _await_release(hub, release)
+    return release
+
+
+def approve(hub: Hub, *, number: int) -> str:
+    """A model that is registered and approved, with its bundle built: what is left is for the worker."""
     network = _network()
     release = _register(hub, f"bench-run-{number}", network)
     inputs = np.array([[2.0, 4.0], [8.0, 6.0]], np.float32)
@@ -41,7 +48,6 @@ def publish(hub: Hub, *, number: int) -> str:
     bundle = Bundle(manifest=manifest, onnx=network, golden_inputs=inputs, golden_outputs=answers)
     write_bundle(file, bundle)
     flow.approve(hub, release, person="bench")
-    _await_release(hub, release)
     return release
 
 
