@@ -26,7 +26,7 @@ def device_add(
     ] = "",
     *,
     site: Annotated[str, typer.Option(help="Where it stands; made when it is new.")] = "",
-    profile: Annotated[str, typer.Option(help=f"What kind of device it is; {devices.PROFILE} if left out.")] = "",
+    profile: Annotated[str, typer.Option(help=f"What kind of device; {devices.PROFILE} if left out.")] = "",
     zone: Annotated[str | None, typer.Option(help="IANA time zone of a new site [UTC].")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A word to select devices by; repeatable.")] = None,
     token_file: Annotated[Path | None, typer.Option(help="Write the token here, do not show it.")] = None,
