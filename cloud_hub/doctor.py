@@ -5,13 +5,16 @@ A part that can be tried is tried: the embedded PostgreSQL is started, not looke
 
 import importlib.metadata
 import importlib.util
+import resource
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from firmware_configs.host import Check, State, ask_python
 
+SPARE_FILES = 500  # of the broker and of the system, beside one for each device
 EXTRA = "pip install 'andon[hub]'"
 
 
@@ -25,7 +28,7 @@ def checks(*, quick: bool) -> list[Check]:
     database = database_checks()
     needed = not any(check.name == "database" and check.state is State.OK for check in database)
     postgres = _embedded_postgres(quick=quick, needed=needed)
-    return [_broker(), postgres, *database, *_left_behind(), _training(quick=quick)]
+    return [_broker(), _connections(), postgres, *database, *_left_behind(), _training(quick=quick)]
 
 
 def _broker() -> Check:
@@ -40,6 +43,32 @@ def _broker() -> Check:
         remedy = "install mosquitto 2: its configuration differs from 1.x"
         return Check(name="broker", state=State.WARNING, found=f"{version} ({program})", remedy=remedy)
     return Check(name="broker", state=State.OK, found=f"{version} ({program})")
+
+
+def _connections() -> Check:
+    """Each device is an open file of the broker, which takes as many as this user may have at the most."""
+    from firmware_configs.templates import MOST_DEVICES  # noqa: PLC0415 - belongs to the hub's side alone
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    system = int(Path("/proc/sys/fs/file-max").read_text()) if sys.platform == "linux" else MOST_DEVICES * 2
+    return connections_check(most=most, system=system, devices=MOST_DEVICES)
+
+
+def connections_check(*, most: int, system: int, devices: int) -> Check:
+    """Whether a process that may open ``most`` files, of ``system`` in all, can serve ``devices``."""
+    name, needed = "device connections", devices + SPARE_FILES
+    unlimited = most == resource.RLIM_INFINITY
+    if system < needed + SPARE_FILES:
+        remedy = f"sysctl -w fs.file-max={2 * needed}, and the same in /etc/sysctl.d"
+        return Check(name=name, state=State.WARNING, found=f"{system} files in all", remedy=remedy)
+    if unlimited or most >= needed:
+        return Check(name=name, state=State.OK, found=f"up to {devices} (open files: {most})")
+    found = f"about {max(0, most - SPARE_FILES)} (open files: {most} at the most)"
+    remedy = (
+        f"for {devices} devices: LimitNOFILE={needed} in the hub's unit, or `ulimit -n {needed}` as root"
+        " before `andon hub run`"
+    )
+    return Check(name=name, state=State.WARNING, found=found, remedy=remedy)
 
 
 def _embedded_postgres(*, quick: bool, needed: bool) -> Check:

@@ -17,13 +17,27 @@ from cloud_hub.rollout.bench_factory import Factory
 from cloud_hub.rollout.bench_meter import QUERIES, Used
 
 WAVES = ("1%", "10%", "50%", "100%")
-SOAK_S = 10.0
 FAIL, TOLERATED = "1%", "20%"  # the first waves of a small fleet are a few devices: one of them may fail
 TIMEOUT_S = 900.0
 LOOK_S = 0.2
 FINAL = frozenset({"done", "halted", "aborted", "undone"})
 
 Race = Callable[..., dict[str, list[float]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Two fleets, how long a wave soaks, and how long a device takes for a state and for its probation."""
+
+    small: int
+    large: int
+    soak_s: float
+    state_s: float
+    probation_s: float
+
+
+FULL = Scale(small=1000, large=10_000, soak_s=10.0, state_s=1.0, probation_s=5.0)
+QUICK = Scale(small=100, large=500, soak_s=1.0, state_s=0.3, probation_s=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,26 +68,33 @@ class Result:
 
 
 def rollout(race: Race, *, quick: bool) -> Iterator[dict[str, Any]]:
-    """Rollouts to two fleets, one ten (``quick``: five) times as large as the other."""
-    small, large = (measured(devices) for devices in ((100, 500) if quick else (1000, 10_000)))
-    yield from _duration(large)
+    """Rollouts to a small fleet and to a large one, each on a hub of its own."""
+    scale = QUICK if quick else FULL
+    small, large = (measured(devices, scale) for devices in (scale.small, scale.large))
+    yield from figures(small, large, scale)
+
+
+def figures(small: Result, large: Result, scale: Scale) -> Iterator[dict[str, Any]]:
+    """The rows that two results make."""
+    yield from _duration(large, scale)
     yield from _cost(small, large)
     yield from _bad_release(large)
 
 
-def measured(devices: int) -> Result:
-    """All that is measured with one fleet, on a hub of its own."""
+def measured(devices: int, scale: Scale) -> Result:
+    """All that is measured with one fleet."""
+    pace = ("--pace", str(scale.state_s), "--probation", str(scale.probation_s))
     with Factory(devices) as factory:
         good, bad = (bench_release.publish(factory.hub, number=number) for number in (1, 2))
         add_s = factory.add_devices()
-        fleet = factory.start_fleet("--fail", FAIL, "--fail-release", bad)
+        fleet = factory.start_fleet("--fail", FAIL, "--fail-release", bad, *pace)
         before, began = factory.meter.used(), time.monotonic()
         with factory.meter.watching():
             factory.await_births()
-            first = _roll_out(factory, good, expected="done")
+            first = _roll_out(factory, good, scale, expected="done")
             rollout_s = time.monotonic() - began
             used = factory.meter.used().since(before)
-            second = _roll_out(factory, bad, expected="halted")
+            second = _roll_out(factory, bad, scale, expected="halted")
         return Result(
             devices=devices,
             add_s=add_s,
@@ -90,10 +111,11 @@ def measured(devices: int) -> Result:
         )
 
 
-def _roll_out(factory: Factory, release: str, *, expected: str) -> str:
+def _roll_out(factory: Factory, release: str, scale: Scale, *, expected: str) -> str:
     """Roll ``release`` out to all and wait for the end, which must be the one ``expected``."""
     waves = [word for wave in WAVES for word in ("--wave", wave)]
-    limits = ["--tolerate", TOLERATED, "--soak", f"{SOAK_S / 3600:.8f}", "--timeout", f"{TIMEOUT_S / 3600}"]
+    times = ["--soak", f"{scale.soak_s / 3600:.8f}", "--timeout", f"{TIMEOUT_S / 3600}"]
+    limits = ["--tolerate", TOLERATED, *times]
     started = factory.andon("rollout", "start", release, *waves, *limits)["rollout"]["id"]
     deadline = time.monotonic() + TIMEOUT_S
     while True:
@@ -122,9 +144,9 @@ def _one(factory: Factory, query: str, rollout: str) -> Any:
     return value
 
 
-def _duration(large: Result) -> Iterator[dict[str, Any]]:
+def _duration(large: Result, scale: Scale) -> Iterator[dict[str, Any]]:
     devices = f"{large.devices} devices"
-    waves = f"{len(WAVES)} waves, {SOAK_S:g} s of soak each, {FAIL} fail"
+    waves = f"{len(WAVES)} waves, {scale.soak_s:g} s of soak each, {FAIL} fail"
     yield {"figure": f"{devices} added by a file", "value": large.add_s, "unit": "s"}
     yield {"figure": f"{devices} enrolled over HTTPS", "value": large.enrol_s, "unit": "s"}
     yield {"figure": f"{devices} connected, a certificate each", "value": large.connect_s, "unit": "s"}

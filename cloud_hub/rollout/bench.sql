@@ -31,7 +31,4 @@ SELECT count(*) AS devices FROM rollout_device WHERE rollout = %(rollout)s AND w
 
 -- halt
 -- Seconds from the first failure that was stored to the decision.
-SELECT extract(epoch FROM rollout.changed - min(report.received))::double precision AS seconds
-  FROM rollout JOIN report ON report.rollout = rollout.id AND report.state = 'rolled-back'
- WHERE rollout.id = %(rollout)s
- GROUP BY rollout.changed;
+SELECT extract(epoch FROM halted - first_failure)::double precision AS seconds FROM rollout WHERE id = %(rollout)s;
