@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from identity_requests import signing_request
 
-from cloud_hub.errors import TrustError
 from cloud_hub.identity import certifying, devices, endings, revoking, throttle
+from cloud_hub.identity.ca import Authority
 from cloud_hub.identity.throttle import Throttle
 from cloud_hub.identity.tokens import Token
 from cloud_hub.store import fleet
@@ -98,30 +99,35 @@ def test_a_stolen_identity_renews_itself_until_it_is_retired_and_then_opens_noth
     assert all(row["revoked"] for row in rows)
 
 
+class Dawdling(Authority):
+    """Takes its time between the question whether to sign and the signature."""
+
+    def __init__(self, authority):
+        super().__init__(authority.certificate_file.parent)
+        self.asked, self.go_on = threading.Event(), threading.Event()
+
+    def sign_csr(self, *request):
+        self.asked.set()
+        self.go_on.wait(10)
+        return super().sign_csr(*request)
+
+
 def test_a_device_retired_while_it_renews_ends_with_no_certificate_that_is_good(enrolling_hub, stolen):
-    """Whichever comes first, the other sees it: both hold the device's row."""
+    """Retirement waits for what is being signed, and revokes that as well."""
     key = load_pem_private_key(stolen.key.read_bytes(), password=None)
-    begun = threading.Barrier(2)
-
-    def renew():
-        begun.wait()
-        for _ in range(20):
-            try:
-                certifying.renew(
-                    enrolling_hub.database,
-                    enrolling_hub.authority,
-                    certificate=stolen.certificate.read_bytes(),
-                    csr=signing_request(key),
-                )
-            except TrustError:
-                return
-
-    thread = threading.Thread(target=renew)
-    thread.start()
-    begun.wait()
-    revoking.retire(enrolling_hub.database, name="press-04", reason="x", now=NOW, note=devices.unnoted)
-    thread.join()
-    assert enrolling_hub.database.rows("SELECT FROM certificate WHERE revoked IS NULL") == []
+    request = {"certificate": stolen.certificate.read_bytes(), "csr": signing_request(key)}
+    database, authority = enrolling_hub.database, Dawdling(enrolling_hub.authority)
+    with ThreadPoolExecutor() as threads:
+        renewing = threads.submit(certifying.renew, database, authority, **request)
+        assert authority.asked.wait(10)
+        act = {"name": "press-04", "reason": "stolen", "now": NOW, "note": devices.unnoted}
+        retiring = threads.submit(revoking.retire, database, **act)
+        with pytest.raises(TimeoutError):
+            retiring.result(timeout=0.3)
+        authority.go_on.set()
+        renewing.result(timeout=10)
+        assert retiring.result(timeout=10) == 2
+    assert database.rows("SELECT FROM certificate WHERE revoked IS NULL") == []
 
 
 def test_enrolling_anew_revokes_what_was_certified_before(enrolling_hub, stolen):
