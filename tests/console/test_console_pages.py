@@ -149,6 +149,20 @@ def test_a_rollout_is_paused_with_a_reason_and_only_once(client: FlaskClient, hu
     assert actions == ["rollout.start", "rollout.pause", "rollout.resume"]
 
 
+def test_a_wave_that_awaits_approval_is_approved_on_the_page(
+    client: FlaskClient, hub: Hub, rollout: str
+) -> None:
+    hub.database.execute("UPDATE rollout SET state = 'awaiting', approvals = '{2}'")
+    path = f"/rollouts/{rollout}"
+    page = client.get(path).text
+    assert "Approve " in page
+    assert "before wave 2" in page
+    assert client.post(f"{path}/approve", data={"csrf": token(client, path)}).status_code == 303
+    assert hub.database.row("SELECT state, approved FROM rollout") == {"state": "running", "approved": 2}
+    again = client.post(f"{path}/approve", data={"csrf": token(client, path)})
+    assert again.status_code == 409
+
+
 def test_an_act_without_a_reason_is_asked_for_it(client: FlaskClient, hub: Hub, rollout: str) -> None:
     path = f"/rollouts/{rollout}"
     answer = client.post(f"{path}/undo", data={"csrf": token(client, path), "reason": "  "})

@@ -62,6 +62,39 @@ def test_ingest_is_told_of_a_new_directive_when_it_is_committed(fleet):
     assert heard == ["edge-1"]
 
 
+def test_of_many_new_directives_ingest_is_told_once(world):
+    world.add_release(1)
+    world.add_devices(*(f"edge-{number:02}" for number in range(51)))
+    with world.database.connect() as listener:
+        listener.execute("LISTEN andon_directive")
+        start(world, waves=("100%",))
+        world.database.execute("NOTIFY andon_directive, 'the end'")
+        heard = [note.payload for note in listener.notifies(timeout=5, stop_after=2)]
+    assert heard == ["", "the end"]
+    assert len(world.offered()) == 51
+
+
+def test_a_report_that_commits_after_later_ones_is_heard(fleet):
+    rollout = start(fleet, waves=("100%",))
+    with fleet.database.connect(autocommit=False) as slow:
+        fleet.report("edge-1", "committed", connection=slow)
+        for name in NAMES[1:]:
+            fleet.commit(name)
+            fleet.engine.step_all()
+        slow.commit()
+    fleet.engine.step_all()
+    assert fleet.state(rollout) == "done"
+
+
+def test_a_step_reads_no_report_twice_once_all_before_it_are_committed(fleet):
+    rollout = start(fleet, waves=("100%",))
+    fleet.commit("edge-1")
+    for _ in range(2):
+        fleet.engine.step_all()
+    newest = fleet.database.row("SELECT max(id) AS id FROM report")["id"]
+    assert fleet.engine._heard[rollout].floor == newest
+
+
 def test_a_bad_release_reaches_no_more_than_its_first_wave(fleet):
     rollout = start(fleet)
     fleet.report("edge-1", "rolled-back", reason="disagreement 0.9 exceeds 0.2")
