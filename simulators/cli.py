@@ -136,7 +136,7 @@ def fleet(
     silent: options.Silence = "0",
     slow: options.Slow = 0.0,
     fail_release: options.FailRelease = None,
-    pace: options.PaceOption = 1.0,
+    pace: options.StatePace = 1.0,
     probation: options.Probation = 5.0,
     seed: options.Seed = 1,
     clock: options.ClockText = "",

@@ -1,7 +1,7 @@
 """A fleet of light devices in a few processes: start them, say how far they are, end them in order.
 
-Each device has a key, a certificate and a TLS connection of its own. It is one process
-that has ten thousand of them on two cores which is slow, not one device.
+Each device has a key, a certificate and a TLS connection of its own; what they share is
+processor time, so a large fleet takes a while to connect.
 """
 
 import multiprocessing
@@ -133,7 +133,7 @@ class Fleet:
             self._take(part, words)
 
     def _take(self, part: Part, words: Mapping[str, Any]) -> None:
-        if "failed" in words:
+        if "failed" in words and not self._stopping:
             raise FleetError(words["failed"])
         if "trouble" in words:
             self._tell(words["trouble"])

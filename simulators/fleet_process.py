@@ -8,7 +8,7 @@ import secrets
 import signal
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from types import FrameType
@@ -129,7 +129,7 @@ class FleetProcess:
             device.keep()
         self._say(ended=dict(self._counts))
 
-    def _until(self, reached: Any) -> None:
+    def _until(self, reached: Callable[[], bool]) -> None:
         deadline = time.monotonic() + FAREWELL_S
         while not reached() and time.monotonic() < deadline:
             self._loop.turn()

@@ -71,5 +71,5 @@ Slow = Annotated[float, typer.Option(help="Seconds that the slowest device takes
 FailRelease = Annotated[
     list[str] | None, typer.Option(metavar="RELEASE", help="Every device fails with this one; repeatable.")
 ]
-PaceOption = Annotated[float, typer.Option(help="Seconds a state takes, give or take half of it.")]
+StatePace = Annotated[float, typer.Option(help="Seconds a state takes, give or take half of it.")]
 Probation = Annotated[float, typer.Option(help="Seconds a probation takes, give or take half of it.")]
