@@ -15,7 +15,7 @@ from cloud_hub.flows.aftermath import FORGOTTEN, Aftermath
 from cloud_hub.flows.restored import REASON, restored
 from cloud_hub.flows.restored_spans import TOGETHER, Epoch, begin, behind
 from cloud_hub.hub import Hub, opened
-from cloud_hub.ingest.births import _floors
+from cloud_hub.ingest.births import keep_birth
 from cloud_hub.registry.models import SQL as REGISTRY
 from cloud_hub.signing import keys
 from cloud_hub.store.epochs import to_store
@@ -156,7 +156,7 @@ def test_what_a_device_held_and_no_longer_names_is_lost_by_its_sequences(hub: Hu
         epochs=(EpochFloor(epoch=9, floor=5, next=5),),
     )
     with hub.database.transaction() as connection:
-        told = _floors(connection, press, born)
+        told = keep_birth(connection, press, born, ago).told
     assert told[press, to_store(wide)].floor == 90, "up to 89 will never come: lost-at-hub"
 
 

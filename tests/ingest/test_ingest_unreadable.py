@@ -65,9 +65,7 @@ def test_a_batch_damaged_on_the_devices_disk_costs_itself_alone(
     ingest.said("connected to the broker")
     uplink = Uplink(
         device=sender.name,
-        address=Address(
-            host=broker.host, port=broker.port, tls=broker.authority.issue(sender.name).context
-        ),
+        address=Address(host=broker.host, port=broker.port, tls=broker.authority.issue(sender.name).context),
         settings=QUICK,
         outbox=outbox,
         clock=Clock.real(),

@@ -49,5 +49,7 @@ def test_an_offline_device_runs_on_and_says_why_it_takes_nothing(hub, device, tr
     device.predict(4)
     assert why in device.last.reason, device.reports
     status = device.updates.status()
-    assert why in (status["use_cases"][0]["reason"] if device.state == "downloading" else status["turned_away"])
+    assert why in (
+        status["use_cases"][0]["reason"] if device.state == "downloading" else status["turned_away"]
+    )
     assert device.boot().running()[USE_CASE].release == "motor-health/1"

@@ -223,7 +223,9 @@ def test_the_thread_does_all_of_it_beside_the_pipeline(hub, device):
 
 def test_features_of_another_name_or_set_are_refused_before_a_slot_is_touched(hub, device):
     hub.publish(2)
-    device.features = {"motor-pump": Features(feature_set="vibration-trend/1", names=(NAMES[0], "other"), units=("1", "1"))}
+    device.features = {
+        "motor-pump": Features(feature_set="vibration-trend/1", names=(NAMES[0], "other"), units=("1", "1"))
+    }
     device.boot()
     device.offer(hub.offer(2))
     assert device.state == "refused"
