@@ -38,7 +38,7 @@ def test_nothing_but_an_installed_bundle_gets_onto_probation():
     assert ways == {State.INSTALLING, State.DEFERRED, State.PROBATION}
 
 
-@pytest.mark.parametrize("state", RESTING)
+@pytest.mark.parametrize("state", sorted(RESTING))
 def test_a_resting_state_only_leaves_for_a_directive_or_a_damaged_slot(state):
     leaving = {event for event, after in TRANSITIONS[state].items() if after is not state}
     assert leaving <= {Event.OFFERED, Event.DAMAGED}
