@@ -6,6 +6,7 @@ A test that needs a part asks for its fixture; a session that asks for none star
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from certificates import Certificates, RunningBroker
 
 REPOSITORY = Path(__file__).parent.parent
+
+# A shell's background job ignores Ctrl-C, and so would every process that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
