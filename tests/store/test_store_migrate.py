@@ -7,7 +7,7 @@ import pytest
 
 from cloud_hub.config import HubConfig
 from cloud_hub.errors import ConflictError
-from cloud_hub.store.database import Database
+from cloud_hub.store.database import Database, Row
 from cloud_hub.store.migrate import migrate, shipped
 
 
@@ -34,7 +34,12 @@ def test_migrating_again_changes_nothing(empty_database: str, config: HubConfig)
 def test_schema_equals_its_migrations(empty_database: str, database: str, config: HubConfig) -> None:
     migrate(empty_database, config)
     with Database(empty_database) as fresh, Database(database) as copied:
-        assert fresh.rows(SCHEMA) == copied.rows(SCHEMA)
+        assert lasting(fresh) == lasting(copied)
+
+
+def lasting(database: Database) -> list[Row]:
+    """The schema without partitions: which there are depends on the hour."""
+    return [row for row in database.rows(SCHEMA) if "_p2" not in row["table_name"]]
 
 
 def test_several_hubs_may_migrate_at_once(empty_database: str, config: HubConfig) -> None:

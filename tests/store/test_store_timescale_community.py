@@ -156,7 +156,7 @@ def test_chunks_are_compressed_past_the_horizon_and_still_take_late_rows(
     url: str, config: HubConfig, state_root: Path
 ) -> None:
     """With a scaled clock: nothing follows the wall clock then, and the hub does it."""
-    long_ago = NOW - timedelta(days=400)
+    long_ago = (NOW - timedelta(days=400)).replace(hour=0, minute=30)  # ten minutes on stay in one chunk
     scaled = HubConfig(state_dir=state_root, store=STORE, clock=f"{long_ago.isoformat()},86400")
     with session(url) as connection:
         assert [row["age"] for row in connection.execute(POLICIES)] == ["7 days"] * 3
