@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.predictions import INTERVAL_OF, Prediction
+from edge_agent.predictions import Prediction
 from kernels.alarm import CLOSED, AlarmPolicy, AlarmState, Direction, step
 from wire.batch import AlarmEvent
-from wire.manifest import AlarmRule, Manifest, Output
+from wire.manifest import INTERVAL_OF, AlarmRule, Manifest, Output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,10 +16,7 @@ import numpy.typing as npt
 from edge_agent.errors import FeatureMismatchError, InferenceError, NotFiniteError
 from edge_agent.releases import Release, Releases
 from kernels import interval
-from wire.manifest import Manifest
-
-INTERVAL_OF = "remaining_life"
-BOUNDS = ("lower", "upper")
+from wire.manifest import BOUNDS, Manifest, row_names
 
 Matrix = npt.NDArray[np.float32]
 
@@ -53,15 +50,6 @@ class _Layout:
     inputs: tuple[str, ...]
     names: tuple[str, ...]
     bounds_at: int | None  # where lower and upper go
-
-
-def row_names(manifest: Manifest) -> tuple[str, ...]:
-    """What the numbers of a prediction row are."""
-    names = [output.name for output in manifest.outputs]
-    if manifest.interval is not None and INTERVAL_OF in names:
-        place = names.index(INTERVAL_OF) + 1
-        names[place:place] = BOUNDS
-    return tuple(names)
 
 
 class Predictor:

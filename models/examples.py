@@ -8,16 +8,21 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+UNKNOWN, SOUND, FAULTY = -1, 0, 1  # of ``health``
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Examples:
     """Rows sorted by machine, then time; all columns have the same length n.
 
     ``age`` and ``remaining`` are in the use case's unit of life; ``remaining`` is
-    NaN where the life has not ended in a failure (censored).
+    NaN where the life has not ended in a failure (censored). ``health`` and ``fault``
+    are what labels say of the row, -1 where they say nothing.
     """
 
     machines: tuple[str, ...]  # names, sorted
+    sites: tuple[str, ...]  # of each machine
+    faults: tuple[str, ...]  # classes of the use case
     names: tuple[str, ...]  # of the features
     units: tuple[str, ...]  # UCUM
     machine: NDArray[np.int32]  # [n] index into ``machines``
@@ -25,6 +30,8 @@ class Examples:
     life: NDArray[np.int32]  # [n] number of the life within its machine, from 1
     age: Floats  # [n]
     remaining: Floats  # [n]
+    health: NDArray[np.int8]  # [n] SOUND, FAULTY or UNKNOWN
+    fault: NDArray[np.int16]  # [n] index into ``faults``
     features: Floats  # [n, width]
 
     def __len__(self) -> int:
@@ -56,5 +63,5 @@ class Examples:
 
     def where(self, mask: Mask) -> "Examples":
         """The rows under ``mask``; machine indices stay as they are."""
-        columns = ("machine", "times", "life", "age", "remaining", "features")
+        columns = ("machine", "times", "life", "age", "remaining", "health", "fault", "features")
         return replace(self, **{column: getattr(self, column)[mask] for column in columns})

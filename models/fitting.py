@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
+from models.declared.learning import Budget
 from models.errors import FitError
 from models.networks import Healthy, Normalisation, RemainingLifeNetwork, member
-from models.use_case import Budget, UseCase
+from models.use_case import UseCase
 
 CONSTANT = 1e-5  # a spread below this share of the mean is rounding, not information
 HUBER = 0.08  # of the cap: larger errors count linearly, as few lives are far off

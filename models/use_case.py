@@ -7,129 +7,32 @@ from here. Unknown keys are refused by name, so a misspelt limit never means "no
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from models.declared.judging import Alarm, Approval, Costs, Coverage, Gate
+from models.declared.learning import Anomaly, Budget, Holdout, Network
+from models.declared.machines import Conditions, Faults, Life, Signal
+from models.declared.part import Part
+from models.declared.retraining import Retrain
 from models.errors import UseCaseError
-from models.interface import AGE, MEAN
+from models.interface import ANOMALY, REMAINING_LIFE, fault_output
 
 FOLDER = "use_cases"
-SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}  # of a UCUM unit of time
-
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
+Task = Literal["remaining-life", "anomaly", "fault-class"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Life(_Part):
-    """How life is measured: in time, or in readings where each reading is one cycle of work."""
-
-    measured_in: Literal["time", "readings"]
-    unit: str  # UCUM, of remaining life
-    cap: Positive  # more than this is "long": predictions and errors stop here
-    least_failures: Count = 6  # lives that ended in one, before training makes sense
-
-    @model_validator(mode="after")
-    def _unit_is_a_time(self) -> Self:
-        if self.measured_in == "time" and self.unit not in SECONDS:
-            raise ValueError(f"expected a unit out of {', '.join(SECONDS)} for life measured in time")
-        return self
-
-    @property
-    def us_per_unit(self) -> float:
-        """Microseconds in one unit of life measured in time."""
-        return SECONDS[self.unit] * 1e6
-
-
-class Network(_Part):
-    hidden: tuple[Count, ...] = (128, 64)
-    dropout: Share = 0.1
-    clip: Positive = 4.0  # standard deviations beyond which a feature says no more
-    include: tuple[str, ...] = ("*",)  # patterns of features it may use ...
-    exclude: tuple[str, ...] = ()  # ... and of those that it must not use all the same
-
-
-class Anomaly(_Part):
-    """The distance from how these machines look early in life; 1 is the edge of healthy."""
-
-    healthy_share: Share = 0.25  # of a life, from its start
-    edge_share: Share = 0.99  # of healthy rows that lie below 1
-    shrinkage: Share = 0.1
-    exclude: tuple[str, ...] = ()  # patterns of features that change although nothing is wrong
-
-
-class Budget(_Part):
-    """What training may spend, and the seed that makes it repeatable."""
-
-    members: Count = 5  # networks, each stopped early on machines that it has not seen
-    epochs: Count = 40
-    patience: Count = 8
-    batch: Count = 512
-    learning_rate: Positive = 2e-3
-    weight_decay: float = Field(default=1e-2, ge=0)
-    most_rows: Count = 40_000  # longer data sets are thinned evenly
-    seed: int = 1
-    threads: Count = 1
-
-
-class Holdout(_Part):
-    """Machines that training never sees: the gate's."""
-
-    share: Share = 0.15
-    least: Count = 2
-
-
-class Coverage(_Part):
-    """The interval around a prediction, wider or narrower by predicted life."""
-
-    coverage: Share = 0.9
-    edges: tuple[float, ...] = (0.0,)  # of predicted life, in its unit
-
-
-class Gate(_Part):
-    """What a candidate must show on the held-out machines."""
-
-    must_beat: tuple[Literal["mean remaining life", "remaining life by age"], ...] = Field(
-        default=(MEAN, AGE), min_length=1
-    )
-    baseline_ratio: Positive = 0.9  # its RMSE over that of the best guess it must beat
-    champion_ratio: Positive = 1.0  # its RMSE over the champion's
-    least_machines: Count = 2
-    latency_ms: Positive = 5.0  # of one prediction, median
-    bytes: Count = 16 << 20
-    rtol: Positive = 1e-3
-    atol: Positive = 1e-2  # golden outputs on other hardware may differ by so much
-
-
-class Alarm(_Part):
-    output: Literal["remaining_life", "anomaly"]
-    direction: Literal["below", "above"]
-    threshold: float
-    clear: float
-    persistence: Count = 1
-
-
-class Costs(_Part):
-    """What happens cost, to choose alarms and count savings by."""
-
-    currency: str
-    failure: float = Field(ge=0)
-    planned: float = Field(ge=0)
-    false_alarm: float = Field(ge=0)
-
-
-class UseCase(_Part):
+class UseCase(Part):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     title: str
     machine_class: str
     feature_set: str
-    task: Literal["remaining-life"]
-    life: Life
+    task: Task
+    signals: tuple[Signal, ...] = Field(min_length=1)
+    life: Life = Life(measured_in="time", unit="h", cap=1000.0)
+    faults: Faults | None = None
+    conditions: Conditions | None = None
     network: Network = Network()
     anomaly: Anomaly = Anomaly()
     budget: Budget = Budget()
@@ -138,6 +41,43 @@ class UseCase(_Part):
     gate: Gate = Gate()
     alarms: tuple[Alarm, ...] = ()
     costs: Costs
+    approval: Approval = Approval()
+    retrain: Retrain = Retrain()
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs of its networks, in order; each is float32 [n, 1]."""
+        faults = tuple(map(fault_output, self.faults.classes)) if self.faults else ()
+        return {
+            "remaining-life": (REMAINING_LIFE, ANOMALY, *faults),
+            "anomaly": (ANOMALY,),
+            "fault-class": (*faults, ANOMALY),
+        }[self.task]
+
+    @model_validator(mode="after")
+    def _task_has_its_parts(self) -> Self:
+        if self.task == "remaining-life" and "life" not in self.model_fields_set:
+            raise ValueError("expected [life] for the task remaining-life")
+        if self.task == "fault-class" and self.faults is None:
+            raise ValueError("expected [faults] for the task fault-class")
+        if self.task == "anomaly" and self.faults is not None:
+            raise ValueError(
+                "expected no [faults] for the task anomaly: what it tells is only that something is wrong"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _parts_name_what_there_is(self) -> Self:
+        scalars = {signal.name for signal in self.signals if signal.kind == "scalar"}
+        if self.conditions and (unknown := set(self.conditions.signals) - scalars):
+            raise ValueError(
+                f"conditions: expected scalars of this use case, got {', '.join(sorted(unknown))}"
+            )
+        if unknown := {alarm.output for alarm in self.alarms} - set(self.outputs):
+            raise ValueError(
+                f"alarms: expected outputs out of {', '.join(self.outputs)}, got {', '.join(sorted(unknown))}"
+            )
+        return self
 
     @classmethod
     def parse(cls, text: str, *, name: str) -> Self:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import sets
-from models.examples import Examples
+from models.examples import UNKNOWN, Examples
 
 SENSORS = tuple(f"s{number}" for number in range(1, 25))  # three settings and twenty-one sensors
 
@@ -36,6 +36,8 @@ def examples_of(lives: list[NDArray[np.float32]]) -> Examples:
     left = np.concatenate([np.arange(length)[::-1] for length in lengths])
     return Examples(
         machines=tuple(f"engine-{number:03}" for number in range(len(lives))),
+        sites=("plant-1",) * len(lives),
+        faults=(),
         names=extractor.names,
         units=extractor.units,
         machine=np.repeat(np.arange(len(lives)), lengths).astype(np.int32),
@@ -43,5 +45,7 @@ def examples_of(lives: list[NDArray[np.float32]]) -> Examples:
         life=np.ones(len(age), np.int32),
         age=age.astype(np.float32),
         remaining=left.astype(np.float32),
+        health=np.full(len(age), UNKNOWN, np.int8),
+        fault=np.full(len(age), -1, np.int16),
         features=np.concatenate(lives),
     )

@@ -1,13 +1,15 @@
 """The manifest of a bundle: what a release is for, what goes in, what comes out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self, TypeVar
 
 from wire.errors import BundleError
 
 ANY_TARGET = "*"
+INTERVAL_OF = "remaining_life"  # the output that the interval bounds ...
+BOUNDS = ("lower", "upper")  # ... and the numbers that follow it in a prediction row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,23 @@ class IntervalTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionTable:
+    """Operating conditions as they were learnt: where each lies, and what every scalar does in it.
+
+    ``centres`` [c][s] and ``radius`` [c] are in units of ``scale`` [s], one a signal that tells the
+    condition; ``mean`` and ``spread`` [c][k] are of ``scalars``, in their units.
+    """
+
+    signals: tuple[str, ...]
+    scale: tuple[float, ...]
+    centres: tuple[tuple[float, ...], ...]
+    radius: tuple[float, ...]
+    scalars: tuple[str, ...]
+    mean: tuple[tuple[float, ...], ...]
+    spread: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmRule:
     """When predictions become an alarm, and when it ends."""
 
@@ -64,6 +83,7 @@ class Manifest:
     rtol: float
     atol: float
     interval: IntervalTable | None = None  # of the output "remaining_life"
+    conditions: ConditionTable | None = None
     alarms: tuple[AlarmRule, ...] = ()
     targets: tuple[str, ...] = (ANY_TARGET,)
     opset: int = 17
@@ -77,7 +97,7 @@ class Manifest:
     def from_json(cls, payload: bytes) -> Self:
         try:
             row = json.loads(payload)
-            interval = row["interval"]
+            interval, conditions = row["interval"], row.get("conditions")
             return cls(
                 use_case=str(row["use_case"]),
                 version=int(row["version"]),
@@ -89,6 +109,7 @@ class Manifest:
                 rtol=float(row["rtol"]),
                 atol=float(row["atol"]),
                 interval=_interval(interval) if interval else None,
+                conditions=_conditions(conditions) if conditions else None,
                 alarms=tuple(_values(AlarmRule, row) for row in row["alarms"]),
                 targets=tuple(map(str, row["targets"])),
                 opset=int(row["opset"]),
@@ -96,6 +117,15 @@ class Manifest:
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
             raise BundleError(f"not a manifest: {error!r}") from error
+
+
+def row_names(manifest: Manifest) -> tuple[str, ...]:
+    """What the numbers of a prediction row are: the outputs, with the bounds behind ``INTERVAL_OF``."""
+    names = [output.name for output in manifest.outputs]
+    if manifest.interval is not None and INTERVAL_OF in names:
+        place = names.index(INTERVAL_OF) + 1
+        names[place:place] = BOUNDS
+    return tuple(names)
 
 
 _Row = TypeVar("_Row", Input, Output, AlarmRule)
@@ -112,3 +142,30 @@ def _interval(row: Mapping[str, Any]) -> IntervalTable:
         lower=tuple(map(float, row["lower"])),
         upper=tuple(map(float, row["upper"])),
     )
+
+
+def _conditions(row: Mapping[str, Any]) -> ConditionTable:
+    table = ConditionTable(
+        signals=tuple(map(str, row["signals"])),
+        scale=tuple(map(float, row["scale"])),
+        centres=_table(row["centres"]),
+        radius=tuple(map(float, row["radius"])),
+        scalars=tuple(map(str, row["scalars"])),
+        mean=_table(row["mean"]),
+        spread=_table(row["spread"]),
+    )
+    count, settings, scalars = len(table.centres), len(table.signals), len(table.scalars)
+    shapes = {
+        "scale": (settings,) == (len(table.scale),),
+        "radius": (count,) == (len(table.radius),),
+        "centres": all(len(line) == settings for line in table.centres),
+        "mean": len(table.mean) == count and all(len(line) == scalars for line in table.mean),
+        "spread": len(table.spread) == count and all(len(line) == scalars for line in table.spread),
+    }
+    if wrong := [name for name, fits in shapes.items() if not fits]:
+        raise ValueError(f"expected tables of {count} conditions, got other sizes of {', '.join(wrong)}")
+    return table
+
+
+def _table(rows: Sequence[Sequence[Any]]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(map(float, row)) for row in rows)

@@ -16,25 +16,33 @@ from cloud_hub.errors import DatasetError
 from models.examples import Examples
 
 MEANING = b"andon"  # key of the metadata in the Parquet file
+SPOKEN = ("machines", "sites", "faults", "names", "units")  # what it holds
 COLUMNS = {
     "machine": pa.dictionary(pa.int32(), pa.string()),
     "time": pa.timestamp("us", tz="UTC"),
     "life": pa.int32(),
     "life_age": pa.float32(),
     "remaining_life": pa.float32(),  # null: the life has not ended in a failure
+    "health": pa.int8(),  # 0 sound, 1 faulty, -1 nobody said
+    "fault": pa.int16(),  # a class of the use case by number, -1: none or unknown
 }
 
 
 def content_hash(examples: Examples, *, use_case: str, feature_set: str, unit: str) -> str:
     """SHA-256, hex, over what the columns mean and every row, machine by machine in time order."""
-    heading = [use_case, feature_set, unit, list(examples.names), list(examples.units)]
+    heading = [
+        use_case,
+        feature_set,
+        unit,
+        *(list(getattr(examples, name)) for name in ("names", "units", "faults")),
+    ]
     digest = hashlib.sha256(json.dumps(heading, separators=(",", ":")).encode())
     for number in np.argsort(examples.machines):
         rows = np.flatnonzero(examples.machine == number)
         rows = rows[np.argsort(examples.times[rows], kind="stable")]
         if len(rows):
             digest.update(json.dumps([examples.machines[number], len(rows)]).encode())
-            for column in ("times", "life", "age", "remaining", "features"):
+            for column in ("times", "life", "age", "remaining", "health", "fault", "features"):
                 values = getattr(examples, column)[rows]
                 digest.update(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes())
     return digest.hexdigest()
@@ -48,9 +56,11 @@ def write(examples: Examples, path: Path) -> None:
         pa.array(examples.life, pa.int32()),
         pa.array(examples.age, pa.float32()),
         pa.array(examples.remaining, pa.float32(), mask=np.isnan(examples.remaining)),
+        pa.array(examples.health, pa.int8()),
+        pa.array(examples.fault, pa.int16()),
         *(pa.array(np.ascontiguousarray(column)) for column in examples.features.T),
     ]
-    meaning = json.dumps({"names": examples.names, "units": examples.units, "machines": examples.machines})
+    meaning = json.dumps({name: getattr(examples, name) for name in SPOKEN})
     schema = pa.schema(
         [pa.field(name, kind) for name, kind in COLUMNS.items()]
         + [pa.field(name, pa.float32()) for name in examples.names],
@@ -72,13 +82,13 @@ def read(path: Path) -> Examples:
         spoken = table["machine"].combine_chunks()
         index = np.array([place[name] for name in spoken.dictionary.to_pylist()], np.int32)
         return Examples(
-            machines=machines,
-            names=names,
-            units=tuple(meaning["units"]),
+            **{name: tuple(meaning[name]) for name in SPOKEN},
             machine=index[spoken.indices.to_numpy()],
             times=table["time"].cast(pa.int64()).to_numpy(),
             life=table["life"].to_numpy(),
             age=table["life_age"].to_numpy(),
+            health=table["health"].to_numpy(),
+            fault=table["fault"].to_numpy(),
             remaining=table["remaining_life"].fill_null(float("nan")).to_numpy(),
             features=np.ascontiguousarray(np.stack(features, axis=1)),
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.use_case import Life
+from models.declared.machines import Life
 
 Times = NDArray[np.int64]
 

@@ -1,8 +1,10 @@
 -- machines
 -- Machines of the class, with every signal table that names them.
-SELECT m.id, m.name, m.feature_set, t.body, array_position(t.machines, m.id) - 1 AS place
+SELECT m.id, m.name, m.feature_set, s.name AS site, t.body, array_position(t.machines, m.id) - 1 AS place
   FROM machine m
   JOIN signal_table t ON t.device = m.device AND m.id = ANY (t.machines)
+  JOIN device d ON d.id = m.device
+  JOIN site s ON s.id = d.site
  WHERE m.machine_class = %(machine_class)s
  ORDER BY m.name, t.seen, t.hash;
 

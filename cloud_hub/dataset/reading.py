@@ -16,8 +16,8 @@ from cloud_hub.dataset.lives import End, cut
 from cloud_hub.errors import DatasetError
 from cloud_hub.store.database import Connection, Database, Row, load_queries
 from kernels import sets
-from models.examples import Examples, Floats
-from models.use_case import Life
+from models.declared.machines import Life
+from models.examples import UNKNOWN, Examples, Floats
 from wire.clock import to_us
 from wire.table import SignalKind, SignalTable
 
@@ -144,6 +144,8 @@ def _assemble(
     rows = np.concatenate(order)
     return Examples(
         machines=tuple(row["name"] for row in machines),
+        sites=tuple(row["site"] for row in machines),
+        faults=(),
         names=names,
         units=units,
         machine=np.concatenate(index),
@@ -151,6 +153,8 @@ def _assemble(
         life=np.concatenate([found.number for found in lives]),
         age=np.concatenate([found.age for found in lives]),
         remaining=np.concatenate([found.remaining for found in lives]),
+        health=np.full(len(rows), UNKNOWN, np.int8),
+        fault=np.full(len(rows), -1, np.int16),
         features=columns["features"][rows],
     )
 

@@ -26,10 +26,7 @@ def draw_up(
         machine_class=use_case.machine_class,
         feature_set=use_case.feature_set,
         inputs=tuple(Input(name=name, unit=unit) for name, unit in zip(names, units, strict=True)),
-        outputs=(
-            Output(name=REMAINING_LIFE, unit=use_case.life.unit, low=0.0, high=use_case.life.cap),
-            Output(name=ANOMALY, unit="1", low=0.0, high=highest_anomaly),
-        ),
+        outputs=tuple(_output(name, use_case, highest_anomaly) for name in use_case.outputs),
         rtol=use_case.gate.rtol,
         atol=use_case.gate.atol,
         interval=IntervalTable(
@@ -39,6 +36,12 @@ def draw_up(
         opset=OPSET,
         lineage=lineage,
     )
+
+
+def _output(name: str, use_case: UseCase, highest_anomaly: float) -> Output:
+    if name == REMAINING_LIFE:
+        return Output(name=name, unit=use_case.life.unit, low=0.0, high=use_case.life.cap)
+    return Output(name=name, unit="1", low=0.0, high=highest_anomaly if name == ANOMALY else 1.0)
 
 
 def numbered(manifest: Manifest, version: int) -> Manifest:

@@ -6,7 +6,7 @@ from importlib import metadata, resources
 
 from kernels import sets
 
-PLACES = (("models", "."), ("cloud_hub", "dataset"), ("cloud_hub", "training"))
+PLACES = (("models", "."), ("models", "declared"), ("cloud_hub", "dataset"), ("cloud_hub", "training"))
 SHORT = 12
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cloud_hub.training.scorecard import Scorecard
-from models.use_case import Coverage, Gate
+from models.declared.judging import Coverage, Gate
 
 DRAWS = 2000  # of the paired bootstrap
 SEED = 20_260_901  # fixed: the same scorecards give the same verdict

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_hub.dataset.lives import End, cut
-from models.use_case import Life
+from models.declared.machines import Life
 
 HOURS = Life(measured_in="time", unit="h", cap=100.0)
 CYCLES = Life(measured_in="readings", unit="{cycle}", cap=100.0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cloud_hub.training.gate import Costs, Rival, Verdict, chance_better, judge
 from cloud_hub.training.scorecard import Scorecard
-from models.use_case import Coverage, Gate
+from models.declared.judging import Coverage, Gate
 
 CHEAP = Costs(latency_ms=0.1, bytes=10_000)
 

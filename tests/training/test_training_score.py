@@ -7,7 +7,7 @@ from cloud_hub.training import baselines
 from cloud_hub.training.score import nasa_score, rmse, score
 from cloud_hub.training.scorecard import measure
 from kernels.interval import Interval
-from models.examples import Examples
+from models.examples import UNKNOWN, Examples
 
 
 def examples(remaining: list[float], machine: list[int] | None = None) -> Examples:
@@ -16,6 +16,8 @@ def examples(remaining: list[float], machine: list[int] | None = None) -> Exampl
     age = np.concatenate([np.arange((index == m).sum()) for m in np.unique(index)])
     return Examples(
         machines=tuple(f"m{n}" for n in range(index.max() + 1)),
+        sites=("plant-1",) * (int(index.max()) + 1),
+        faults=(),
         names=("a",),
         units=("1",),
         machine=index,
@@ -23,6 +25,8 @@ def examples(remaining: list[float], machine: list[int] | None = None) -> Exampl
         life=np.ones(count, np.int32),
         age=age.astype(np.float32),
         remaining=np.array(remaining, np.float32),
+        health=np.full(count, UNKNOWN, np.int8),
+        fault=np.full(count, -1, np.int16),
         features=np.zeros((count, 1), np.float32),
     )
 

@@ -1,5 +1,6 @@
 """Training ends in a candidate that was judged on machines it never saw, the same every time."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from cloud_hub.training.score import score
 from cloud_hub.training.train import Candidate, Champion, adopt, train
 from models import graphs, use_case
 from models.errors import GraphError
-from models.examples import Examples
+from models.examples import UNKNOWN, Examples
 from models.use_case import UseCase
 from tests import engines
 from tests.stored_machines import features_of, wearing
@@ -37,6 +38,8 @@ def machines(count: int = 14, censored: int = 2) -> Examples:
     left[index >= count - censored] = np.nan
     return Examples(
         machines=tuple(f"engine-{number:02}" for number in range(count)),
+        sites=("plant-1",) * count,
+        faults=(),
         names=names,
         units=("1",) * len(names),
         machine=index,
@@ -44,6 +47,8 @@ def machines(count: int = 14, censored: int = 2) -> Examples:
         life=np.ones(len(left), np.int32),
         age=np.concatenate([np.arange(length) for length in lengths]).astype(np.float32),
         remaining=left,
+        health=np.full(len(left), UNKNOWN, np.int8),
+        fault=np.full(len(left), -1, np.int16),
         features=np.concatenate(lives),
     )
 
@@ -106,11 +111,8 @@ def test_network_made_elsewhere_is_judged_like_any_other(quick: UseCase, candida
 
 def test_network_of_another_width_is_refused(quick: UseCase, candidate: Candidate) -> None:
     other = machines()
-    narrow = Examples(
-        **{
-            name: getattr(other, name)
-            for name in ("machines", "machine", "times", "life", "age", "remaining")
-        },
+    narrow = replace(
+        other,
         names=other.names[:9],
         units=other.units[:9],
         features=np.ascontiguousarray(other.features[:, :9]),

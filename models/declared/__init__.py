@@ -1,0 +1,1 @@
+"""The parts of a use case's declaration, by who reads them: signals, learning, judging, retraining."""

@@ -1,0 +1,60 @@
+"""Which machines a use case is about: their signals, how their life is measured, what goes wrong."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from models.declared.part import Count, Part, Positive
+
+SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}  # of a UCUM unit of time
+
+
+class Signal(Part):
+    """One signal as every machine of the class has it; a machine with others is left out by name."""
+
+    name: str
+    unit: str  # UCUM
+    kind: Literal["scalar", "waveform"] = "scalar"
+
+
+class Life(Part):
+    """How life is measured: in time, or in readings where each reading is one cycle of work."""
+
+    measured_in: Literal["time", "readings"]
+    unit: str  # UCUM, of remaining life
+    cap: Positive  # more than this is "long": predictions and errors stop here
+    least_failures: Count = 6  # lives that ended in one, before training makes sense
+
+    @model_validator(mode="after")
+    def _unit_is_a_time(self) -> Self:
+        if self.measured_in == "time" and self.unit not in SECONDS:
+            raise ValueError(f"expected a unit out of {', '.join(SECONDS)} for life measured in time")
+        return self
+
+    @property
+    def us_per_unit(self) -> float:
+        """Microseconds in one unit of life measured in time."""
+        return SECONDS[self.unit] * 1e6
+
+
+class Faults(Part):
+    """What labels call a fault, and from when on a machine shows it."""
+
+    classes: tuple[str, ...] = Field(min_length=1)
+    window: Positive | None = (
+        None  # units of life before the failure that show the fault; none: the whole life
+    )
+    least_lives: Count = 2  # of each class, before a class can be told apart
+
+    @model_validator(mode="after")
+    def _no_class_twice(self) -> Self:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("expected each class once")
+        return self
+
+
+class Conditions(Part):
+    """Operating conditions: the scalars that say how a machine is run, and how many ways of it there are."""
+
+    signals: tuple[str, ...] = Field(min_length=1)
+    count: Count = 1
