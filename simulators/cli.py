@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -17,16 +16,18 @@ from simulators.fleet_updates import Pace
 from simulators.fleet_world import Kind
 from simulators.plant import Plant
 from simulators.plant_truth import log_book, truth_lines
+from simulators.record_cli import record_app
 from simulators.recorded_table import Layout
 from simulators.replaying import Request, Speed, prepare
 from simulators.schedule import plan
 from simulators.serving import Place, Service
 from simulators.truth import Truth
-from wire.clock import Clock, to_us
+from wire.clock import Clock
 
 sim_app = typer.Typer(
     help="Machines that do not exist, and recordings of some that did.", no_args_is_help=True
 )
+sim_app.add_typer(record_app, name="record")
 
 
 @sim_app.command()
@@ -49,7 +50,7 @@ def machine(
     schedule = plan(going_by, begin_us=_begin(going_by, kept), interval_s=interval, window_s=window_every)
     plant = Plant(
         seed=seed,
-        devices=_names(devices),
+        devices=options.names(devices),
         machines_per_device=machines_per_device,
         life_days=life_days,
         schedule=schedule,
@@ -85,10 +86,10 @@ def replay(
         machine_column=machine_column,
         machine_class=machine_class,
         feature_set=feature_set,
-        units=dict(_unit(text) for text in unit or []),
+        units=options.units(unit),
     )
     request = Request(
-        kind=kind, path=path, devices=_names(devices), speed=speed, step_s=step, length=length,
+        kind=kind, path=path, devices=options.names(devices), speed=speed, step_s=step, length=length,
         keep_time=keep_time, first_position=first_position, layout=layout,
     )  # fmt: skip
     place = Place(socket_dir=socket_dir, tcp_host=tcp)
@@ -101,7 +102,7 @@ def truth(*, truth: options.TruthDir, until: options.Until, as_json: options.AsJ
     stored = Truth(truth).stored()
     if stored is None:
         raise SettingError(f"expected the truth of simulated machines in {truth}, found none")
-    for line in log_book(Plant.from_fields(stored).sources(), _moment(until)):
+    for line in log_book(Plant.from_fields(stored).sources(), options.moment(until)):
         text = "  ".join(line[name] for name in ("time", "machine", "kind", "note"))
         typer.echo(json.dumps(line) if as_json else text)
 
@@ -209,26 +210,6 @@ def _begin(clock: Clock, truth: Truth) -> int:
         return clock.start_us
     stored = truth.stored() or {}
     return int(stored.get("begin_us", clock.now_us()))
-
-
-def _moment(text: str) -> int:
-    """Microseconds of an ISO 8601 time; one without a zone is UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise SettingError(f"expected a time like 2026-09-01T00:00:00Z, got {text!r}") from error
-    return to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _unit(text: str) -> tuple[str, str]:
-    column, _, unit = text.rpartition("=")
-    if not column or not unit:
-        raise SettingError(f"expected --unit COLUMN=UNIT, got {text!r}")
-    return column, unit
 
 
 def _show(fields: Mapping[str, Any], *, as_json: bool) -> None:

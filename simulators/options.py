@@ -1,12 +1,15 @@
 """The options of ``andon sim``, each with its help, so that a command reads as a list of names."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from simulators.errors import SettingError
 from simulators.faults import Spoiling
 from simulators.replaying import Kind, Speed
+from wire.clock import to_us
 
 Devices = Annotated[str, typer.Option(help="Names of the devices to feed, with commas between.")]
 SocketDir = Annotated[Path | None, typer.Option(help="Folder for a Unix socket a device.")]
@@ -25,6 +28,15 @@ Interval = Annotated[
 ]
 WindowEvery = Annotated[float | None, typer.Option(help="Clock seconds between windows of vibration.")]
 Until = Annotated[str, typer.Option(metavar="TIME", help="Up to then (ISO 8601).")]
+
+Out = Annotated[str, typer.Option(help="The file to write; - for standard output.")]
+Begin = Annotated[str, typer.Option(metavar="TIME", help="When the recording begins (ISO 8601).")]
+Days = Annotated[float, typer.Option(help="How long it lasts.")]
+RecordInterval = Annotated[float, typer.Option(help="Seconds between readings.")]
+RecordWindow = Annotated[
+    float | None, typer.Option(help="Seconds between windows of vibration; left out: with every reading.")
+]
+RecordDevices = Annotated[str, typer.Option(help="Names of the devices, with commas between.")]
 
 RecordingKind = Annotated[Kind, typer.Argument(help="What kind of recording it is.")]
 RecordingPath = Annotated[Path, typer.Argument(help="The file, or for skab a folder of them.")]
@@ -73,3 +85,27 @@ FailRelease = Annotated[
 ]
 StatePace = Annotated[float, typer.Option(help="Seconds a state takes, give or take half of it.")]
 Probation = Annotated[float, typer.Option(help="Seconds a probation takes, give or take half of it.")]
+
+
+def moment(text: str) -> int:
+    """Microseconds of an ISO 8601 time; one without a zone is UTC."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SettingError(f"expected a time like 2026-09-01T00:00:00Z, got {text!r}") from error
+    return to_us(read if read.tzinfo else read.replace(tzinfo=UTC))
+
+
+def names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def units(texts: list[str] | None) -> dict[str, str]:
+    """By column, what ``--unit COLUMN=UNIT`` says."""
+    found = {}
+    for text in texts or ():
+        column, _, unit = text.rpartition("=")
+        if not column or not unit:
+            raise SettingError(f"expected --unit COLUMN=UNIT, got {text!r}")
+        found[column] = unit
+    return found

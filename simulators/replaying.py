@@ -91,12 +91,17 @@ def prepare(request: Request, clock: Clock, truth: Truth) -> tuple[Recording, Ma
     recording = request.read()
     if not request.keep_time:
         recording = recording.moved(begin_us=_begin(request, recording, clock, truth))
+    return recording, share(request, recording, truth)
+
+
+def share(request: Request, recording: Recording, truth: Truth) -> Mapping[str, ReplaySource]:
+    """The sources of a ``recording`` that has its place in time, and its notes in the truth directory."""
     sources = share_out(recording, request.devices, first_position=request.first_position)
     truth.claim(request.to_fields(recording))
     truth.write_lines(LABELS, [])
     for name, lines in recording.notes.items():
         truth.write_lines(name, [_timed(time_us, line) for time_us, line in lines])
-    return recording, sources
+    return sources
 
 
 def _begin(request: Request, recording: Recording, clock: Clock, truth: Truth) -> int:
