@@ -24,11 +24,13 @@ SELECT (SELECT count(*) FROM device WHERE retired IS NULL) AS devices,
 
 -- trends
 -- The last predictions of each machine, oldest first: what a sparkline draws.
+WITH figure AS MATERIALIZED (SELECT * FROM release_figure)
 SELECT machine.name, array_agg(recent.life ORDER BY recent.time) AS lives
   FROM machine
   JOIN latest_prediction latest ON latest.machine = machine.id
  CROSS JOIN LATERAL (
-       SELECT prediction.time, prediction.values[1] AS life FROM prediction
+       SELECT prediction.time, prediction.values[figure.life] AS life
+         FROM prediction JOIN figure USING (release)
         WHERE prediction.machine = machine.id AND prediction.time <= latest.time
           AND prediction.time > latest.time - interval '60 days'
           AND split_part(prediction.release, '/', 1) = latest.use_case

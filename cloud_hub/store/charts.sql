@@ -92,16 +92,18 @@ SELECT gap.from_time AS start, gap.to_time AS end, gap.reason
  ORDER BY gap.from_time, gap.id LIMIT %(most)s;
 
 -- predictions
-SELECT time, release, values[1] AS remaining_life, values[2] AS lower, values[3] AS upper, values[4] AS anomaly
-  FROM prediction
+SELECT time, release, values[figure.life] AS remaining_life, values[figure.lower] AS lower,
+       values[figure.upper] AS upper, values[figure.anomaly] AS anomaly
+  FROM prediction LEFT JOIN release_figure figure USING (release)
  WHERE machine = (SELECT id FROM machine WHERE name = %(machine)s)
    AND release LIKE %(releases)s AND time >= %(start)s AND time < %(end)s
  ORDER BY time LIMIT %(most)s;
 
 -- prediction_buckets
-SELECT date_bin(%(width)s, time, %(start)s) AS time, max(release) AS release, avg(values[1]) AS remaining_life,
-       min(values[2]) AS lower, max(values[3]) AS upper, max(values[4]) AS anomaly
-  FROM prediction
+SELECT date_bin(%(width)s, time, %(start)s) AS time, max(release) AS release,
+       avg(values[figure.life]) AS remaining_life, min(values[figure.lower]) AS lower,
+       max(values[figure.upper]) AS upper, max(values[figure.anomaly]) AS anomaly
+  FROM prediction LEFT JOIN release_figure figure USING (release)
  WHERE machine = (SELECT id FROM machine WHERE name = %(machine)s)
    AND release LIKE %(releases)s AND time >= %(start)s AND time < %(end)s
  GROUP BY 1 ORDER BY 1;

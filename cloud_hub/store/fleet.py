@@ -4,7 +4,7 @@ Read-only: everything a page or a table shows comes from here as frozen values,
 so that no view writes SQL of its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,9 @@ from cloud_hub.errors import NotFoundError
 from cloud_hub.store.database import Database, Row, load_queries
 
 QUERIES = load_queries("cloud_hub.store", "fleet.sql")
+
+# Of a prediction, as the queries name them; each release has its own (see the view release_figure).
+FIGURES = ("use_case", "release", "remaining_life", "lower", "upper", "anomaly", "faults", "chances")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,14 @@ class Outlook:
     lower: float | None
     upper: float | None
     anomaly: float | None
+    faults: Mapping[str, float]  # by output, the probability of each fault class
+
+    @property
+    def likeliest(self) -> tuple[str, float] | None:
+        """The fault class that is likelier than all others and than none, with its probability."""
+        name, chance = max(self.faults.items(), key=lambda each: each[1], default=("", 0.0))
+        sound = 1.0 - sum(self.faults.values())
+        return (name.removeprefix("fault_").replace("_", " "), chance) if chance > sound else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,20 +232,13 @@ def _device(row: Row) -> Device:
 
 def _machine(row: Row) -> Machine:
     fields = dict(row)
-    prediction = {name: fields.pop(name) for name in ("use_case", "release", "values")}
     time = fields.pop("predicted")
+    prediction = {name: fields.pop(name) for name in FIGURES}
     outlook = _outlook({**prediction, "time": time}) if time is not None else None
     return Machine(**fields, outlook=outlook)
 
 
 def _outlook(row: Row) -> Outlook:
-    return Outlook(
-        use_case=row["use_case"],
-        release=row["release"],
-        time=row["time"],
-        **dict(zip(("remaining_life", "lower", "upper", "anomaly"), _four(row["values"]), strict=True)),
-    )
-
-
-def _four(values: Iterable[float | None]) -> tuple[float | None, ...]:
-    return (*values, None, None, None, None)[:4]
+    fields = dict(row)
+    names, chances = fields.pop("faults") or (), fields.pop("chances") or ()
+    return Outlook(**fields, faults=dict(zip(names, chances, strict=True)))

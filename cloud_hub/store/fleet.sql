@@ -20,21 +20,27 @@ SELECT device.name, site.name AS site, site.zone, profile, tags, added, enrolled
 
 -- machines
 -- The soonest end of the interval first: what needs someone before anything else does.
+WITH figure AS MATERIALIZED (SELECT * FROM release_figure)
 SELECT machine.name, device.name AS device, site.name AS site, machine.machine_class, machine.feature_set,
        device.online, device.last_batch,
        coalesce(soonest.use_case, '') AS use_case, coalesce(soonest.release, '') AS release,
-       soonest.time AS predicted, soonest.values,
+       soonest.time AS predicted, soonest.remaining_life, soonest.lower, soonest.upper, soonest.anomaly,
+       soonest.faults, soonest.chances,
        (SELECT count(*) FROM alarm WHERE alarm.machine = machine.id AND closed IS NULL) AS open_alarms
   FROM machine
   JOIN device ON device.id = machine.device
   JOIN site ON site.id = device.site
   LEFT JOIN LATERAL (
-       SELECT use_case, release, time, values FROM latest_prediction
-        WHERE latest_prediction.machine = machine.id
-        ORDER BY coalesce(values[2], values[1]) LIMIT 1) AS soonest ON true
+       SELECT latest.use_case, latest.release, latest.time, values[figure.life] AS remaining_life,
+              values[figure.lower] AS lower, values[figure.upper] AS upper, values[figure.anomaly] AS anomaly,
+              figure.faults, ARRAY(SELECT values[place] FROM unnest(figure.fault_places) AS place) AS chances
+         FROM latest_prediction latest LEFT JOIN figure USING (release)
+        WHERE latest.machine = machine.id
+        ORDER BY coalesce(values[figure.lower], values[figure.life]) NULLS LAST,
+                 values[figure.anomaly] DESC NULLS LAST LIMIT 1) AS soonest ON true
  WHERE (%(name)s::text IS NULL OR machine.name = %(name)s)
    AND (device.retired IS NULL OR machine.name = %(name)s)
- ORDER BY coalesce(soonest.values[2], soonest.values[1]) NULLS LAST, machine.name;
+ ORDER BY coalesce(soonest.lower, soonest.remaining_life) NULLS LAST, soonest.anomaly DESC NULLS LAST, machine.name;
 
 -- signals
 SELECT signal.id, signal.name, signal.unit, signal.kind, signal.rate_hz, latest.time, latest.value
@@ -45,11 +51,14 @@ SELECT signal.id, signal.name, signal.unit, signal.kind, signal.rate_hz, latest.
  ORDER BY signal.id;
 
 -- latest_predictions
-SELECT use_case, release, time, values
-  FROM latest_prediction
-  JOIN machine ON machine.id = latest_prediction.machine
+SELECT latest.use_case, latest.release, latest.time, values[figure.life] AS remaining_life,
+       values[figure.lower] AS lower, values[figure.upper] AS upper, values[figure.anomaly] AS anomaly,
+       figure.faults, ARRAY(SELECT values[place] FROM unnest(figure.fault_places) AS place) AS chances
+  FROM latest_prediction latest
+  JOIN machine ON machine.id = latest.machine
+  LEFT JOIN release_figure figure USING (release)
  WHERE machine.name = %(machine)s
- ORDER BY use_case;
+ ORDER BY latest.use_case;
 
 -- alarms
 SELECT alarm.id, machine.name AS machine, device.name AS device, alarm.use_case, alarm.release, alarm.opened,

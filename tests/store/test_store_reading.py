@@ -100,7 +100,62 @@ def test_a_label_of_an_unknown_machine_refuses_the_whole_file(store: Database) -
     assert fleet.labels(store, "pump-1") == []
 
 
+OUTPUTS = ("remaining_life", "anomaly", "fault_ball", "fault_outer_race")
+
+
+def release(store: Database, name: str, outputs: tuple[str, ...], *, bounded: bool) -> None:
+    """A model as far as reading its predictions goes."""
+    use_case, _, version = name.partition("/")
+    manifest = {"outputs": [{"name": output} for output in outputs], "interval": {} if bounded else None}
+    values = {
+        "release": name,
+        "use_case": use_case,
+        "version": int(version),
+        "now": NOW,
+        "run": f"{use_case}-run",
+    }
+    store.execute(
+        "INSERT INTO run (id, use_case, state, correlation, created) VALUES (%(run)s, %(use_case)s, 'done', '', %(now)s)"
+        " ON CONFLICT DO NOTHING",
+        values,
+    )
+    store.execute(
+        "INSERT INTO model (use_case, version, release, run, state, onnx_path, onnx_sha256, manifest, gate, created)"
+        " VALUES (%(use_case)s, %(version)s, %(release)s, %(run)s, 'released', '', '', %(manifest)s, '{}', %(now)s)",
+        {**values, "manifest": json.dumps(manifest)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("outputs", "bounded", "row", "told"),
+    [
+        (OUTPUTS, True, [40.0, 30.0, 55.0, 1.5, 0.25, 0.5], (40.0, 30.0, 55.0, 1.5, ("outer race", 0.5))),
+        (OUTPUTS, False, [40.0, 1.5, 0.25, 0.25], (40.0, None, None, 1.5, None)),
+        (("anomaly",), False, [0.5], (None, None, None, 0.5, None)),
+        (("fault_ball", "anomaly"), False, [0.75, 2.0], (None, None, None, 2.0, ("ball", 0.75))),
+    ],
+)
+def test_figures_of_a_prediction_are_read_by_the_manifest_of_their_release(
+    store: Database, outputs: tuple[str, ...], bounded: bool, row: list[float], told: tuple[object, ...]
+) -> None:
+    release(store, "health/3", outputs, bounded=bounded)
+    store.execute(
+        "INSERT INTO latest_prediction SELECT id, 'health', 'health/3', %(now)s, %(row)s::real[] FROM machine",
+        {"now": NOW, "row": row},
+    )
+    store.execute(
+        "INSERT INTO prediction SELECT %(now)s, id, device, 1, 1, 'health/3', %(row)s::real[] FROM machine",
+        {"now": NOW, "row": row},
+    )
+    (outlook,) = fleet.outlooks(store, "pump-1")
+    assert outlook == fleet.machine(store, "pump-1").outlook
+    assert (outlook.remaining_life, outlook.lower, outlook.upper, outlook.anomaly, outlook.likeliest) == told
+    chart = charts.predictions(store, "pump-1", "health", NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+    assert (*chart.remaining_life, *chart.lower, *chart.upper, *chart.anomaly) == told[:4]
+
+
 def test_machines_come_by_risk(store: Database) -> None:
+    release(store, "motor-health/1", OUTPUTS[:2], bounded=True)
     for name, lower in (("pump-2", 5.0), ("pump-3", 50.0)):
         store.execute(
             "INSERT INTO machine (name, device, machine_class, added) SELECT %(name)s, id, 'pump', %(now)s FROM device",
