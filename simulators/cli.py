@@ -14,6 +14,7 @@ from simulators.fleet import Request as FleetRequest
 from simulators.fleet_faults import Faults, share
 from simulators.fleet_updates import Pace
 from simulators.fleet_world import Kind
+from simulators.motor_pump_variety import Erosion
 from simulators.plant import Plant
 from simulators.plant_truth import log_book, truth_lines
 from simulators.record_cli import record_app
@@ -40,6 +41,10 @@ def machine(
     machines_per_device: options.MachinesEach = 2,
     seed: options.Seed = 1,
     life_days: options.LifeDays = 20.0,
+    spread: options.Spread = 1.0,
+    healthy: options.Healthy = "0",
+    erosion: options.ErosionFelt = Erosion.FAINT,
+    shift: options.ShiftAt = "",
     interval: options.Interval = None,
     window_every: options.WindowEvery = None,
     clock: options.ClockText = "",
@@ -53,6 +58,7 @@ def machine(
         devices=options.names(devices),
         machines_per_device=machines_per_device,
         life_days=life_days,
+        variety=options.variety(spread=spread, healthy=healthy, erosion=erosion, shift=shift),
         schedule=schedule,
     )
     _serve_plant(plant, going_by, kept, Place(socket_dir=socket_dir, tcp_host=tcp), as_json=as_json)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from simulators.motor_pump_life import Life, LifeTable, live
 from simulators.motor_pump_process import Process, process_at, sense
 from simulators.motor_pump_traits import Stream, draw_traits, stream
+from simulators.motor_pump_variety import USUAL, Variety
 from simulators.motor_pump_vibration import Housing, Moment, Signal
 from wire.clock import MICROSECONDS
 
@@ -34,13 +35,16 @@ class State:
 class MotorPump:
     """One machine. Safe to share between threads."""
 
-    def __init__(self, name: str, *, seed: int, begin_us: int, median_days: float) -> None:
+    def __init__(
+        self, name: str, *, seed: int, begin_us: int, median_days: float, variety: Variety = USUAL
+    ) -> None:
         self.name = name
         self._seed = seed
         self._begin_us = begin_us
         self._median_days = median_days
-        self._traits = draw_traits(seed, name)
-        self._housing = Housing(self._traits)
+        self._variety = variety
+        self._traits = draw_traits(seed, name, variety)
+        self._housing = Housing(self._traits, variety.erosion)
         self._lock = Lock()
         self._lives: list[Life] = []
         self._tables: dict[int, LifeTable] = {}
@@ -63,8 +67,8 @@ class MotorPump:
             first, last = np.searchsorted(times_us, [life.start_us, life.end_us])
             if first < last:
                 seconds = times_us[first:last] / MICROSECONDS
-                process = process_at(self._traits, self._table_of(life.number), seconds)
-                rows = sense(noise, process.scalars).tolist()
+                process = process_at(self._traits, self._table_of(life.number), seconds, self._variety)
+                rows = sense(noise, process.scalars, self._variety.spread).tolist()
                 found[first:last] = [State(tuple(row), life, process, i) for i, row in enumerate(rows)]
         return found
 
@@ -89,5 +93,6 @@ class MotorPump:
                 number=number,
                 begin_s=begin_us / MICROSECONDS,
                 median_days=self._median_days,
+                variety=self._variety,
             )
         return self._tables[number]

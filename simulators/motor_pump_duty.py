@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulators.motor_pump_traits import Array, Traits
+from simulators.motor_pump_variety import USUAL, Variety
 
 GRID_S = 600.0
 HOUR_S = 3600.0
@@ -31,16 +32,24 @@ class Duty:
         return _grid(self.start_s, len(self.demand))
 
 
-def plan_duty(traits: Traits, rng: np.random.Generator, *, start_s: float, length_s: float) -> Duty:
+def plan_duty(
+    traits: Traits,
+    rng: np.random.Generator,
+    *,
+    start_s: float,
+    length_s: float,
+    variety: Variety = USUAL,
+) -> Duty:
     points = int(length_s / GRID_S) + 2
     seconds = _grid(start_s, points)
-    demand = _demand(traits, rng, seconds)
+    scale = variety.spread
+    demand = _demand(traits, rng, seconds, scale)
     return Duty(
         start_s=start_s,
         demand=demand,
-        inlet=_inlet(traits, rng, seconds),
-        ambient=_ambient(rng, seconds),
-        hardship=_hardship(traits, rng, demand),
+        inlet=_inlet(traits, rng, seconds, scale),
+        ambient=_ambient(rng, seconds, scale),
+        hardship=_hardship(traits, rng, demand, scale),
     )
 
 
@@ -48,30 +57,30 @@ def _grid(start_s: float, points: int) -> Array:
     return start_s + GRID_S * np.arange(points, dtype=np.float64)
 
 
-def _demand(traits: Traits, rng: np.random.Generator, seconds: Array) -> Array:
+def _demand(traits: Traits, rng: np.random.Generator, seconds: Array, scale: float) -> Array:
     hour_of_week = ((seconds + EPOCH_WEEKDAY_S) / HOUR_S) % 168
     planned = np.interp(hour_of_week, np.arange(169), np.append(traits.week, traits.week[0]))
-    busy = _wander(rng, len(seconds), every_s=3 * HOUR_S, size=0.07)
-    season = _wander(rng, len(seconds), every_s=4 * DAY_S, size=0.05)
+    busy = _wander(rng, len(seconds), every_s=3 * HOUR_S, size=0.07 * scale)
+    season = _wander(rng, len(seconds), every_s=4 * DAY_S, size=0.05 * scale)
     asked: Array = np.clip(planned * (1 + busy + season), 0.2, 1.12)
     return asked
 
 
-def _inlet(traits: Traits, rng: np.random.Generator, seconds: Array) -> Array:
+def _inlet(traits: Traits, rng: np.random.Generator, seconds: Array, scale: float) -> Array:
     """The feed tank falls through the working day and is filled overnight."""
     daily = 0.06 * np.cos(2 * np.pi * (seconds / DAY_S - 0.15))
-    return traits.suction + daily + _wander(rng, len(seconds), every_s=9 * HOUR_S, size=0.07)
+    return traits.suction + daily + _wander(rng, len(seconds), every_s=9 * HOUR_S, size=0.07 * scale)
 
 
-def _ambient(rng: np.random.Generator, seconds: Array) -> Array:
+def _ambient(rng: np.random.Generator, seconds: Array, scale: float) -> Array:
     season = 7.0 * np.cos(2 * np.pi * (seconds / YEAR_S - 0.55))
     daily = 3.5 * np.cos(2 * np.pi * (seconds / DAY_S - 0.625))
-    return 19.0 + season + daily + _wander(rng, len(seconds), every_s=18 * HOUR_S, size=2.0)
+    return 19.0 + season + daily + _wander(rng, len(seconds), every_s=18 * HOUR_S, size=2.0 * scale)
 
 
-def _hardship(traits: Traits, rng: np.random.Generator, demand: Array) -> Array:
+def _hardship(traits: Traits, rng: np.random.Generator, demand: Array, scale: float) -> Array:
     """Bearing life goes with the cube of the load (ISO 281), and with luck (grease, dirt)."""
-    luck = np.exp(_wander(rng, len(demand), every_s=1.5 * DAY_S, size=0.25))
+    luck = np.exp(_wander(rng, len(demand), every_s=1.5 * DAY_S, size=0.25 * scale))
     hardship: Array = demand**3 / float(np.mean(traits.week**3)) * luck
     return hardship
 

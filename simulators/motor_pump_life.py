@@ -13,6 +13,7 @@ import numpy as np
 
 from simulators.motor_pump_duty import DAY_S, GRID_S, HOUR_S, Duty, plan_duty
 from simulators.motor_pump_traits import Array, Stream, Traits, stream
+from simulators.motor_pump_variety import USUAL, Variety
 
 FIRST_SPALL = 0.05  # damage when the surface first breaks
 THERMAL_LAG_S = 50 * 60.0
@@ -41,6 +42,8 @@ class Life:
     start_us: int
     end_us: int  # the machine stops here ...
     restart_us: int  # ... and runs again from here, as new
+    damaged_us: int | None  # when the first damage came; None: none before the end
+    sound: bool  # overhauled by a plan that comes before damage, and torn down: nothing was found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,19 +57,29 @@ class LifeTable:
 
 
 def live(
-    traits: Traits, *, seed: int, machine: str, number: int, begin_s: float, median_days: float
+    traits: Traits,
+    *,
+    seed: int,
+    machine: str,
+    number: int,
+    begin_s: float,
+    median_days: float,
+    variety: Variety = USUAL,
 ) -> LifeTable:
     """Life ``number`` of a machine, beginning at ``begin_s`` (UTC seconds).
 
     The first life began before the simulation did: machines in a plant are not all new on the same day.
     """
     rng = stream(seed, machine, Stream.LIFE, number)
-    length_s = _draw_length(rng, median_days)
+    length_s = _draw_length(rng, median_days, variety)
     start_s = begin_s - (float(rng.uniform(0.0, 0.5)) * length_s if number == 1 else 0.0)
     mode = MODES[int(rng.choice(len(MODES), p=MODE_SHARES))]
-    duty = plan_duty(traits, rng, start_s=start_s, length_s=1.35 * length_s + 9 * DAY_S)
-    damage, failure_s = _wear(rng, duty, length_s)
+    duty = plan_duty(traits, rng, start_s=start_s, length_s=1.35 * length_s + 9 * DAY_S, variety=variety)
+    damage, failure_s = _wear(rng, duty, length_s, variety)
     planned_s = _plan_overhaul(rng, start_s, failure_s)
+    sound_s = _sound_until(stream(seed, machine, Stream.OVERHAUL, number), start_s, failure_s, variety)
+    if sound_s:
+        damage, planned_s = np.zeros_like(damage), sound_s
     failed = planned_s <= begin_s
     end_s = failure_s if failed else planned_s
     life = Life(
@@ -76,8 +89,23 @@ def live(
         start_us=round(start_s * 1e6),
         end_us=round(end_s * 1e6),
         restart_us=round((end_s + float(rng.uniform(3, 10)) * HOUR_S) * 1e6),
+        damaged_us=_damaged_us(duty, damage, end_s),
+        sound=bool(sound_s),
     )
     return LifeTable(life=life, duty=duty, damage=damage, temperature=_temperature(traits, duty, damage))
+
+
+def _sound_until(rng: np.random.Generator, start_s: float, failure_s: float, variety: Variety) -> float:
+    """When an overhaul ends a life that is still without damage; 0 for lives without such a plan."""
+    planned, share = float(rng.random()) < variety.healthy, float(rng.uniform(0.6, 1.0))
+    return start_s + share * (failure_s - start_s) if planned else 0.0
+
+
+def _damaged_us(duty: Duty, damage: Array, end_s: float) -> int | None:
+    """When damage first came, if that was before ``end_s``."""
+    damaged = np.flatnonzero(damage > 0)
+    first_s = duty.start_s + GRID_S * float(damaged[0]) if len(damaged) else end_s
+    return round(first_s * 1e6) if first_s < end_s else None
 
 
 def _plan_overhaul(rng: np.random.Generator, start_s: float, failure_s: float) -> float:
@@ -86,16 +114,16 @@ def _plan_overhaul(rng: np.random.Generator, start_s: float, failure_s: float) -
     return start_s + share * (failure_s - start_s) if planned else 0.0
 
 
-def _draw_length(rng: np.random.Generator, median_days: float) -> float:
-    spread = float(np.exp(rng.normal(0.0, 0.42)))
-    return median_days * DAY_S * min(max(spread, SHORTEST), LONGEST)
+def _draw_length(rng: np.random.Generator, median_days: float, variety: Variety) -> float:
+    spread = float(np.exp(rng.normal(0.0, 0.42 * variety.spread)))
+    return median_days * DAY_S * min(max(spread, SHORTEST**variety.spread), LONGEST**variety.spread)
 
 
-def _wear(rng: np.random.Generator, duty: Duty, length_s: float) -> tuple[Array, float]:
+def _wear(rng: np.random.Generator, duty: Duty, length_s: float, variety: Variety) -> tuple[Array, float]:
     """Damage on the grid, and when it reaches 1. ``length_s`` is the life at average hardship."""
-    sound_s = float(rng.uniform(0.2, 0.6)) * length_s  # before the first spall
+    sound_s = variety.between(rng, 0.2, 0.6) * length_s  # before the first spall
     growth_s = length_s - sound_s
-    exponent = float(rng.uniform(1.2, 1.6))
+    exponent = variety.between(rng, 1.2, 1.6)
     worked = np.concatenate([[0.0], np.cumsum(duty.hardship[:-1]) * GRID_S])
     share = np.clip((worked - sound_s) / growth_s, 0.0, 1.0)
     first = FIRST_SPALL ** (1 - exponent)

@@ -11,6 +11,8 @@ import numpy as np
 
 from simulators.motor_pump_life import LifeTable, Mode
 from simulators.motor_pump_traits import RATED_SPEED, Array, Traits
+from simulators.motor_pump_variety import USUAL, Effect, Variety
+from wire.clock import MICROSECONDS
 
 SCALARS: tuple[tuple[str, str], ...] = (  # name, UCUM unit
     ("temperature", "Cel"),
@@ -36,17 +38,20 @@ class Process:
     scalars: Array  # (n, 5) in the order of SCALARS, before the sensors
 
 
-def process_at(traits: Traits, table: LifeTable, seconds: Array) -> Process:
+def process_at(traits: Traits, table: LifeTable, seconds: Array, variety: Variety = USUAL) -> Process:
     """What the machine does at ``seconds`` (UTC), all within the life of ``table``."""
     at = table.duty.seconds()
+    effect = variety.erosion.effect
     demand = np.interp(seconds, at, table.duty.demand)
+    if variety.shift:
+        demand *= np.where(seconds < variety.shift.from_us / MICROSECONDS, 1.0, variety.shift.demand)
     damage = np.interp(seconds, at, table.damage)
     worn = damage if table.life.mode is Mode.IMPELLER else np.zeros_like(damage)
     turn = (0.60 + 0.40 * demand) * (1.012 - 0.012 * demand)  # converter, then slip under load
-    share = demand / turn * (1 - 0.05 * worn)
-    cavitation = _cavitation(np.interp(seconds, at, table.duty.inlet), turn, share, worn)
-    pressure = traits.rated_pressure * turn**2 * (1.22 - 0.22 * share**2) * (1 - 0.06 * worn)
-    power = turn**3 * (0.45 + 0.55 * share) * (1 + 0.03 * damage)
+    share = demand / turn * (1 - effect.flow * worn)
+    cavitation = _cavitation(np.interp(seconds, at, table.duty.inlet), turn, share, worn, effect)
+    pressure = traits.rated_pressure * turn**2 * (1.22 - 0.22 * share**2) * (1 - effect.head * worn)
+    power = turn**3 * (0.45 + 0.55 * share) * (1 + 0.03 * damage) * (1 + effect.power * worn)
     scalars = np.column_stack(
         [
             np.interp(seconds, at, table.temperature),
@@ -67,16 +72,16 @@ def process_at(traits: Traits, table: LifeTable, seconds: Array) -> Process:
     )
 
 
-def sense(rng: np.random.Generator, scalars: Array) -> Array:
-    """What the transmitters report: noise, then the last digit they show."""
-    noisy = scalars + NOISE * rng.standard_normal(scalars.shape)
+def sense(rng: np.random.Generator, scalars: Array, scale: float = 1.0) -> Array:
+    """What the transmitters report: noise (``scale`` times the usual), then the last digit they show."""
+    noisy = scalars + NOISE * scale * rng.standard_normal(scalars.shape)
     shown: Array = np.round(np.round(noisy / RESOLUTION) * RESOLUTION, 2)
     return shown
 
 
-def _cavitation(inlet: Array, turn: Array, share: Array, worn: Array) -> Array:
+def _cavitation(inlet: Array, turn: Array, share: Array, worn: Array, effect: Effect) -> Array:
     """Bubbles form where the inlet pressure falls short of what speed and flow require (NPSH)."""
-    required = 0.12 + 0.30 * turn**2 * share**2 + 0.10 * worn
+    required = 0.12 + 0.30 * turn**2 * share**2 + effect.required * worn
     shortfall = (required - inlet) / 0.08
-    bubbles: Array = np.clip(shortfall, 0.0, 1.5) + 0.5 * worn
+    bubbles: Array = np.clip(shortfall, 0.0, 1.5) + effect.bubbles * worn
     return bubbles

@@ -11,6 +11,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.motor_pump_variety import USUAL, Variety
+
 Array = NDArray[np.float64]
 
 RATED_SPEED = 2965.0  # 1/min: a two-pole motor on 50 Hz, behind a frequency converter
@@ -23,6 +25,7 @@ class Stream(IntEnum):
     LIFE = 1
     SENSORS = 2
     WINDOW = 3
+    OVERHAUL = 4
 
 
 def stream(seed: int, machine: str, purpose: Stream, index: int = 0) -> np.random.Generator:
@@ -78,34 +81,38 @@ class Traits:
     phases: Array  # (2, 5) rad, of each axis' shaft orders
 
 
-def draw_traits(seed: int, machine: str) -> Traits:
+def draw_traits(seed: int, machine: str, variety: Variety = USUAL) -> Traits:
     rng = stream(seed, machine, Stream.TRAITS)
-    contact = float(rng.uniform(0.0, 0.25))
+
+    def between(low: float, high: float) -> float:
+        return variety.between(rng, low, high)
+
+    contact = between(0.0, 0.25)
     return Traits(
         bearing=Bearing.of_geometry(balls=9, ball_mm=7.94, pitch_mm=39.04, contact_rad=contact),
-        week=_draw_week(rng),
-        rated_flow=float(rng.uniform(900, 1500)),
-        rated_pressure=float(rng.uniform(4.2, 6.0)),
-        rated_current=float(rng.uniform(28, 46)),
-        heat=float(rng.uniform(20, 30)),
-        suction=float(rng.uniform(0.42, 0.62)),
+        week=_draw_week(rng, variety),
+        rated_flow=between(900, 1500),
+        rated_pressure=between(4.2, 6.0),
+        rated_current=between(28, 46),
+        heat=between(20, 30),
+        suction=between(0.42, 0.62),
         vanes=int(rng.integers(5, 8)),
-        imbalance=float(rng.uniform(1.2, 2.8)),
-        misalignment=float(rng.uniform(0.4, 1.4)),
-        vane_pass=float(rng.uniform(0.6, 1.5)),
-        hum=float(rng.uniform(0.1, 0.35)),
-        roughness=float(rng.uniform(0.8, 1.3)),
-        resonance_hz=(float(rng.uniform(2700, 3500)), float(rng.uniform(3600, 4700))),
-        damping=(float(rng.uniform(0.03, 0.06)), float(rng.uniform(0.03, 0.06))),
-        transmission=(float(rng.uniform(0.8, 1.2)), float(rng.uniform(0.5, 0.9))),
+        imbalance=between(1.2, 2.8),
+        misalignment=between(0.4, 1.4),
+        vane_pass=between(0.6, 1.5),
+        hum=between(0.1, 0.35),
+        roughness=between(0.8, 1.3),
+        resonance_hz=(between(2700, 3500), between(3600, 4700)),
+        damping=(between(0.03, 0.06), between(0.03, 0.06)),
+        transmission=(between(0.8, 1.2), between(0.5, 0.9)),
         phases=rng.uniform(0, 2 * np.pi, (2, 5)),
     )
 
 
-def _draw_week(rng: np.random.Generator) -> Array:
+def _draw_week(rng: np.random.Generator, variety: Variety) -> Array:
     """Shifts 6-14, 14-22 and 22-6 at their own levels, weekends at a fraction."""
-    early, late = rng.uniform(0.85, 1.0), rng.uniform(0.7, 1.0)
-    night = rng.uniform(0.35, 0.8)
-    weekend = rng.uniform(0.45, 0.85)
+    early, late = variety.between(rng, 0.85, 1.0), variety.between(rng, 0.7, 1.0)
+    night = variety.between(rng, 0.35, 0.8)
+    weekend = variety.between(rng, 0.45, 0.85)
     day = np.array([night] * 6 + [early] * 8 + [late] * 8 + [night] * 2)
     return np.concatenate([np.tile(day, 5), np.tile(day * weekend, 2)]).clip(0.25, 1.05)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from simulators.motor_pump_life import Mode
 from simulators.motor_pump_process import Process
 from simulators.motor_pump_traits import RATED_SPEED, Bearing, Traits
+from simulators.motor_pump_variety import Erosion
 
 RATE_HZ = 12_800.0
 WINDOW = 4096  # samples: 0.32 s, about 10 to 16 turns of the shaft
@@ -58,8 +59,9 @@ class Moment:
 class Housing:
     """The vibration of one machine: tables that depend only on its traits, made once."""
 
-    def __init__(self, traits: Traits) -> None:
+    def __init__(self, traits: Traits, erosion: Erosion = Erosion.FAINT) -> None:
         self._traits = traits
+        self._effect = erosion.effect
         self._response = np.stack(
             [_response(hz, zeta) for hz, zeta in zip(traits.resonance_hz, traits.damping, strict=True)]
         )
@@ -80,8 +82,10 @@ class Housing:
         """Shaft orders 1, 2, 3 and the vane pass with its double, at fixed angles between axes."""
         t = self._traits
         orders = np.array([1, 2, 3, t.vanes, 2 * t.vanes], np.float32)
-        off_best = 0.35 + 1.6 * abs(moment.flow_share - 0.95) + 0.5 * moment.worn
-        imbalance = t.imbalance * (1 + 0.5 * moment.worn)  # an eroded impeller loses balance
+        off_best = 0.35 + 1.6 * abs(moment.flow_share - 0.95) + self._effect.vane_pass * moment.worn
+        imbalance = t.imbalance * (
+            1 + self._effect.imbalance * moment.worn
+        )  # an eroded impeller loses balance
         size = np.array(
             [
                 imbalance,

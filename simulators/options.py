@@ -8,6 +8,8 @@ import typer
 
 from simulators.errors import SettingError
 from simulators.faults import Spoiling
+from simulators.fleet_faults import share
+from simulators.motor_pump_variety import Erosion, Shift, Variety
 from simulators.replaying import Kind, Speed
 from wire.clock import to_us
 
@@ -27,6 +29,23 @@ Interval = Annotated[
     float | None, typer.Option(help="Clock seconds between readings; by the clock's factor if left out.")
 ]
 WindowEvery = Annotated[float | None, typer.Option(help="Clock seconds between windows of vibration.")]
+Spread = Annotated[
+    float, typer.Option(help="Ranges of traits, conditions and lives, as a multiple of the usual ones.")
+]
+Healthy = Annotated[
+    str, typer.Option(help="Share of the lives that a planned overhaul ends before any damage, as 30%.")
+]
+ErosionFelt = Annotated[
+    Erosion, typer.Option(help="How much of an impeller's wear shows: felt is what real ones do.")
+]
+ShiftAt = Annotated[
+    str,
+    typer.Option(
+        metavar="TIME=FACTOR",
+        help="From TIME on the plant asks FACTOR times as much of every machine, which slows them all; "
+        "they wear as before.",
+    ),
+]
 Until = Annotated[str, typer.Option(metavar="TIME", help="Up to then (ISO 8601).")]
 
 Out = Annotated[str, typer.Option(help="The file to write; - for standard output.")]
@@ -94,6 +113,21 @@ def moment(text: str) -> int:
     except ValueError as error:
         raise SettingError(f"expected a time like 2026-09-01T00:00:00Z, got {text!r}") from error
     return to_us(read if read.tzinfo else read.replace(tzinfo=UTC))
+
+
+def variety(*, spread: float, healthy: str, erosion: Erosion, shift: str) -> Variety:
+    """What the options of that name ask for."""
+    return Variety(spread=spread, healthy=share(healthy), erosion=erosion, shift=_shift(shift))
+
+
+def _shift(text: str) -> Shift | None:
+    if not text:
+        return None
+    time, _, factor = text.rpartition("=")
+    try:
+        return Shift(from_us=moment(time), demand=float(factor))
+    except ValueError as error:
+        raise SettingError(f"expected --shift TIME=FACTOR, got {text!r}") from error
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -5,13 +5,14 @@ directory keeps; so a later process can ask what happened without a log of it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from simulators.errors import SettingError, TruthError
 from simulators.motor_pump import MotorPump, State
 from simulators.motor_pump_life import Life
 from simulators.motor_pump_process import SCALARS
+from simulators.motor_pump_variety import USUAL, Erosion, Shift, Variety
 from simulators.motor_pump_vibration import AXES, RATE_HZ, UNIT
 from simulators.schedule import Schedule
 from wire.feed import Reading, Window
@@ -32,6 +33,7 @@ class Plant:
     machines_per_device: int
     life_days: float  # median
     schedule: Schedule
+    variety: Variety = USUAL
 
     def __post_init__(self) -> None:
         check_devices(self.devices)
@@ -44,9 +46,10 @@ class Plant:
 
     def to_fields(self) -> dict[str, Any]:
         own = {field.name: getattr(self, field.name) for field in fields(self)}
-        del own["schedule"]
+        del own["schedule"], own["variety"]
         timing = {field.name: getattr(self.schedule, field.name) for field in fields(self.schedule)}
-        return own | {"kind": KIND, "devices": list(self.devices)} | timing
+        asked = {"variety": asdict(self.variety)} if self.variety != USUAL else {}
+        return own | {"kind": KIND, "devices": list(self.devices)} | timing | asked
 
     @classmethod
     def from_fields(cls, stored: dict[str, Any]) -> Self:
@@ -59,6 +62,7 @@ class Plant:
                 machines_per_device=int(stored["machines_per_device"]),
                 life_days=float(stored["life_days"]),
                 schedule=Schedule(**{field.name: int(stored[field.name]) for field in fields(Schedule)}),
+                variety=_variety(stored.get("variety", {})),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise TruthError(f"expected the settings of simulated machines: {error!r}") from error
@@ -79,7 +83,13 @@ class PumpSource:
         self._schedule = plant.schedule
         names = [f"{device}-pump-{n}" for n in range(1, plant.machines_per_device + 1)]
         self.machines = [
-            MotorPump(name, seed=plant.seed, begin_us=plant.schedule.begin_us, median_days=plant.life_days)
+            MotorPump(
+                name,
+                seed=plant.seed,
+                begin_us=plant.schedule.begin_us,
+                median_days=plant.life_days,
+                variety=plant.variety,
+            )
             for name in names
         ]
         self.table = _signal_table(names)
@@ -147,6 +157,18 @@ class PumpSource:
             values=state.values,
             windows=windows,
         )
+
+
+def _variety(stored: dict[str, Any]) -> Variety:
+    """What was asked for, out of the truth directory."""
+    shift = stored.get("shift")
+    return Variety(
+        **stored
+        | {
+            "shift": Shift(**shift) if shift else None,
+            "erosion": Erosion(stored.get("erosion", USUAL.erosion)),
+        }
+    )
 
 
 def check_devices(devices: tuple[str, ...]) -> None:

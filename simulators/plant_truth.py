@@ -14,18 +14,28 @@ Sources = Mapping[str, PumpSource]  # by device
 def log_book(sources: Sources, until_us: int) -> list[Line]:
     """Label lines an engineer would have written by ``until_us``, oldest first.
 
-    A failure when the machine stopped; maintenance when it ran again, repaired
-    or overhauled: that ends a life for whoever learns from it.
+    A failure when the machine stopped, with the fault that the teardown showed; maintenance
+    when it ran again, repaired or overhauled: that ends a life for whoever learns from it.
+    Where a plan has sound machines overhauled, a verdict says that nothing was found.
     """
     lines: list[tuple[int, Line]] = []
     for _device, machine, life in _lives(sources, until_us):
-        if life.failed and life.end_us <= until_us:
-            lines.append((life.end_us, _label(machine, "failure", life.end_us, str(life.mode))))
-        if life.restart_us <= until_us:
-            note = f"repaired: {life.mode}" if life.failed else "planned overhaul"
-            lines.append((life.restart_us, _label(machine, "maintenance", life.restart_us, note)))
+        lines += [line for line in _logged(machine, life) if line[0] <= until_us]
     lines.sort(key=lambda line: (line[0], line[1]["machine"]))
     return [line for _time, line in lines]
+
+
+def _logged(machine: str, life: Life) -> Iterator[tuple[int, Line]]:
+    fault = None if life.damaged_us is None else str(life.mode)
+    if life.failed:
+        failure = _label(machine, "failure", life.end_us, str(life.mode))
+        yield life.end_us, failure | {"fault": fault}
+    if life.sound:
+        span = {"since": _iso(life.start_us), "until": _iso(life.end_us)}
+        verdict = _label(machine, "verdict", life.end_us, "overhauled by plan: nothing found")
+        yield life.end_us, verdict | {"verdict": "right", "fault": None} | span
+    note = f"repaired: {life.mode}" if life.failed else "planned overhaul"
+    yield life.restart_us, _label(machine, "maintenance", life.restart_us, note)
 
 
 def truth_lines(sources: Sources, now_us: int) -> Iterator[Line]:
@@ -37,6 +47,7 @@ def truth_lines(sources: Sources, now_us: int) -> Iterator[Line]:
             "life": life.number,
             "mode": str(life.mode),
             "start": _iso(life.start_us),
+            "damaged": None if life.damaged_us is None else _iso(life.damaged_us),
             "failure": _iso(life.end_us) if life.failed else None,
             "end": _iso(life.end_us),
             "restart": _iso(life.restart_us),

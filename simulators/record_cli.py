@@ -11,6 +11,7 @@ import typer
 
 from simulators import options
 from simulators.errors import SettingError
+from simulators.motor_pump_variety import Erosion
 from simulators.plant import Plant
 from simulators.plant_truth import log_book, truth_lines
 from simulators.recorded_table import Layout
@@ -38,6 +39,10 @@ def machine(
     machines_per_device: options.MachinesEach = 2,
     seed: options.Seed = 1,
     life_days: options.LifeDays = 20.0,
+    spread: options.Spread = 1.0,
+    healthy: options.Healthy = "0",
+    erosion: options.ErosionFelt = Erosion.FAINT,
+    shift: options.ShiftAt = "",
     begin: options.Begin = BEGIN,
     days: options.Days = 30.0,
     interval: options.RecordInterval = 3600.0,
@@ -53,6 +58,7 @@ def machine(
         devices=options.names(devices),
         machines_per_device=machines_per_device,
         life_days=life_days,
+        variety=options.variety(spread=spread, healthy=healthy, erosion=erosion, shift=shift),
         schedule=plan(
             Clock.real(), begin_us=begin_us, interval_s=interval, window_s=window_every or interval
         ),
