@@ -11,8 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
-from kernels import cpu
+from kernels import cpu, defect_cpu
 from kernels.bearing import BEARING_6205, Bearing
+from kernels.defects import make_defects
 from kernels.errors import KernelInputError, UnknownFeatureSetError
 from kernels.extractor import Extractor, State
 from kernels.trend import make_trend
@@ -50,6 +51,11 @@ _SETS = {
     for known in (
         FeatureSet(name="trend/1", factory=_trend, modules=("compiled", "extractor", "trend")),
         FeatureSet(name="vibration/1", factory=make_vibration, modules=_WINDOW),
+        FeatureSet(
+            name="bearing/1",
+            factory=make_defects,
+            modules=(*_WINDOW, "defect_layout", "defect_cpu", "defects"),
+        ),
         FeatureSet(
             name="vibration-trend/1", factory=make_vibration_trend, modules=(*_WINDOW, "vibration_trend")
         ),
@@ -89,6 +95,7 @@ def make(
 def warm() -> None:
     """Compile all that the sets need (seconds once, then from the cache) and prove it; raises TwinError."""
     cpu.warm()
+    defect_cpu.warm()
     trend = make_trend(scalars=["warm"], units={})
     trend.batch([0], [[0.0]])
     trend.update(trend.initial(), 0, [0.0])
