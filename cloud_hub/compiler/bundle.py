@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cloud_hub.compiler.card import render
+from cloud_hub.compiler.findings import Finding, findings
 from cloud_hub.compiler.golden import choose
 from cloud_hub.errors import ConflictError
 from cloud_hub.registry.trace import Trace
@@ -31,9 +32,25 @@ def build(trace: Trace, use_case: UseCase, onnx: bytes, examples: Examples, path
     outputs = Runner(onnx).run(inputs)
     if not np.isfinite(outputs).all():
         raise ConflictError(f"{manifest.release} answers its golden inputs with what is no number")
-    card = render(manifest, title=use_case.title, gate=trace.model.gate, metrics=trace.source.metrics)
+    metrics = trace.source.metrics
+    card = render(
+        manifest,
+        title=use_case.title,
+        gate=trace.model.gate,
+        metrics=metrics,
+        found=_found(trace, onnx, examples.where(examples.of_machines(frozenset(metrics["held_out"])))),
+    )
     bundle = Bundle(
         manifest=manifest, onnx=onnx, golden_inputs=inputs, golden_outputs=outputs, card_html=card
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_bundle(path, bundle)
+
+
+def _found(trace: Trace, onnx: bytes, held_out: Examples) -> list[Finding]:
+    """What the network says of the machines it has not learnt from; nothing where there are none."""
+    if not len(held_out):
+        return []
+    names = [output.name for output in trace.model.manifest.outputs]
+    answers = Runner(onnx).run(held_out.features)
+    return findings(held_out, dict(zip(names, answers.T, strict=True)), trace.model.manifest)

@@ -1,20 +1,31 @@
 """The model card: one HTML page that explains a release to whoever must trust it, without any other file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from cloud_hub.compiler.findings import Finding
 from wire.manifest import Manifest
 
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:48rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}"
     "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .75rem .25rem 0;"
     "border-bottom:1px solid #d8dee4;vertical-align:top}code{font-size:.85em;overflow-wrap:anywhere}"
+    ".plot{width:100%;height:auto;font-size:12px;fill:currentColor}.plot .grid{stroke:#8884;stroke-width:1}"
+    ".plot .range{stroke:#2f6fd0;stroke-width:3;opacity:.45}.plot circle{fill:#2f6fd0}.faint{color:#6a737d}"
+    ".plot .line{fill:none;stroke:#2f6fd0;stroke-width:2}.plot .level{stroke:#c2410c;stroke-dasharray:5 4}"
     "@media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}td,th{border-color:#30363d}}"
 )
 
 
-def render(manifest: Manifest, *, title: str, gate: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+def render(
+    manifest: Manifest,
+    *,
+    title: str,
+    gate: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    found: Sequence[Finding],
+) -> str:
     """The card of the release that ``manifest`` names; equal arguments give equal text."""
     verdict = "passed the gate" if gate["passed"] else "was refused by the gate"
     checks = [(check["name"], _checked(check)) for check in gate.get("checks", ())]
@@ -23,6 +34,7 @@ def render(manifest: Manifest, *, title: str, gate: Mapping[str, Any], metrics: 
         f"<h1>{escape(manifest.release)}</h1>",
         f"<p>{escape(title)}: {verdict}. {escape(str(gate['reason']))}.</p>",
         _section("What it was held to", checks),
+        *(_drawn(each) for each in found),
         _section("How wrong it is, machine by machine", _errors(manifest, metrics)),
         _section("How sure it is", _interval(manifest)),
         _section("When it alarms", [(rule.output, _rule(rule)) for rule in manifest.alarms]),
@@ -44,6 +56,10 @@ def _section(heading: str, rows: list[tuple[str, str]]) -> str:
         f"<tr><th>{escape(name)}</th><td><code>{escape(value)}</code></td></tr>" for name, value in rows
     )
     return f"<h2>{escape(heading)}</h2><table>{cells}</table>"
+
+
+def _drawn(finding: Finding) -> str:
+    return f"<h2>{escape(finding.heading)}</h2>{finding.html}<p class=faint>{escape(finding.words)}</p>"
 
 
 def _checked(check: Mapping[str, Any]) -> str:
