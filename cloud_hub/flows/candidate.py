@@ -66,6 +66,7 @@ def _work(attempt: Attempt) -> None:
         names=examples.names,
         units=examples.units,
         interval=candidate.interval,
+        alarms=candidate.alarms,
         highest_anomaly=candidate.highest_anomaly,
         lineage=lineage,
     )

@@ -15,6 +15,7 @@ def draw_up(
     names: Sequence[str],
     units: Sequence[str],
     interval: Interval,
+    alarms: Sequence[AlarmRule],
     highest_anomaly: float,
     lineage: Mapping[str, str],
 ) -> Manifest:
@@ -32,7 +33,7 @@ def draw_up(
         interval=IntervalTable(
             coverage=interval.coverage, edges=interval.edges, lower=interval.lower, upper=interval.upper
         ),
-        alarms=tuple(AlarmRule(**alarm.model_dump()) for alarm in use_case.alarms),
+        alarms=tuple(alarms),
         opset=OPSET,
         lineage=lineage,
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cloud_hub.training import baselines
+from cloud_hub.training import alarm_policy, baselines
 from cloud_hub.training.gate import Costs, Rival, Verdict, judge
 from cloud_hub.training.scorecard import Scorecard, measure
 from cloud_hub.training.split import Split, split
@@ -21,7 +21,9 @@ from models import graphs
 from models.examples import Examples, Floats, Mask
 from models.export import export
 from models.fitting import Fitted, fit
+from models.interface import REMAINING_LIFE
 from models.use_case import UseCase
+from wire.manifest import AlarmRule
 
 CHECKED_ROWS = 512  # on which the exported graph must agree with the network
 TIMED_RUNS = 200
@@ -43,6 +45,7 @@ class Champion:
 class Candidate:
     onnx: bytes
     interval: Interval
+    alarms: tuple[AlarmRule, ...]
     highest_anomaly: float  # a sound answer lies below
     verdict: Verdict
     metrics: Mapping[str, Any]  # plain values, for the run
@@ -68,10 +71,19 @@ def train(
     step = max(1, len(learning) // CHECKED_ROWS)
     onnx = export(fitted.network, np.ascontiguousarray(learning.features[::step]))
     known = learning.failed
+    alarms = alarm_policy.choose(learning, _answers(fitted, use_case), use_case)
     interval = interval_of(learning.where(known), fitted.unseen[known], use_case)
     spent = {"learnt_rows": int(known.sum()), "seconds": round(time.monotonic() - began, 2)}
     return _judged(
-        examples, parts, use_case, onnx, interval, champion=champion, more=spent, progress=progress
+        examples,
+        parts,
+        use_case,
+        onnx,
+        interval,
+        alarms=alarms,
+        champion=champion,
+        more=spent,
+        progress=progress,
     )
 
 
@@ -87,10 +99,22 @@ def adopt(
     progress("checking the graph", 0.0)
     facts = graphs.check(onnx, width=examples.width)
     parts = _split(examples, use_case)
-    rows = examples.where(examples.failed & examples.of_machines(parts.learning))
-    interval = interval_of(rows, graphs.Runner(onnx).run(rows.features)[:, 0], use_case)
+    learning = examples.where(examples.of_machines(parts.learning))
+    answers, known = graphs.Runner(onnx).run(learning.features), learning.failed
+    alarms = alarm_policy.choose(learning, answers, use_case)
+    interval = interval_of(learning.where(known), answers[known, 0], use_case)
     more = {"made_elsewhere": True, "operators": list(facts.operators)}
-    return _judged(examples, parts, use_case, onnx, interval, champion=champion, more=more, progress=progress)
+    return _judged(
+        examples,
+        parts,
+        use_case,
+        onnx,
+        interval,
+        alarms=alarms,
+        champion=champion,
+        more=more,
+        progress=progress,
+    )
 
 
 def _split(examples: Examples, use_case: UseCase) -> Split:
@@ -121,6 +145,13 @@ def _fit(learning: Examples, parts: Split, use_case: UseCase, progress: Progress
     )
 
 
+def _answers(fitted: Fitted, use_case: UseCase) -> Floats:
+    """[n, outputs] by members that had not learnt from a row's machine, NaN of the other outputs."""
+    answers = np.full((len(fitted.unseen), len(use_case.outputs)), np.nan, np.float32)
+    answers[:, use_case.outputs.index(REMAINING_LIFE)] = fitted.unseen
+    return answers
+
+
 def _judged(
     examples: Examples,
     parts: Split,
@@ -128,6 +159,7 @@ def _judged(
     onnx: bytes,
     interval: Interval,
     *,
+    alarms: tuple[AlarmRule, ...],
     champion: Champion | None,
     more: Mapping[str, Any],
     progress: Progress,
@@ -156,6 +188,7 @@ def _judged(
     return Candidate(
         onnx=onnx,
         interval=interval,
+        alarms=alarms,
         highest_anomaly=_highest_anomaly(runner.run(examples.features)),
         verdict=verdict,
         metrics=_metrics(card, parts, guesses, champion) | dict(more),

@@ -1,8 +1,8 @@
 """What a model has to show, how sure it must be, when it alarms, and who may say yes."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.declared.part import Count, Part, Positive, Share
 from models.interface import AGE, MEAN
@@ -16,13 +16,20 @@ class Coverage(Part):
 
 
 class Gate(Part):
-    """What a candidate must show on the held-out machines."""
+    """What a candidate must show on the held-out machines.
+
+    Every comparison is made on draws of machines, and holds where it holds in ``confidence`` of them.
+    The ratios are sizes that matter: what is smaller decides nothing, on however many machines it shows.
+    """
 
     must_beat: tuple[Literal["mean remaining life", "remaining life by age"], ...] = Field(
         default=(MEAN, AGE), min_length=1
-    )
-    baseline_ratio: Positive = 0.9  # its RMSE over that of the best guess it must beat
-    champion_ratio: Positive = 1.0  # its RMSE over the champion's
+    )  # of the guesses of remaining life; every trivial guess of other tasks must be beaten
+    baseline_ratio: Positive = 0.9  # at most, its error over that of the best guess it must beat
+    champion_ratio: Positive = 1.05  # at most, its error over the champion's
+    slice_ratio: Positive = 1.25  # at most, the same for a site or an operating condition
+    slice_machines: Count = 5  # a slice with fewer is shown, not judged
+    confidence: Share = 0.8
     least_machines: Count = 2
     latency_ms: Positive = 5.0  # of one prediction, median
     bytes: Count = 16 << 20
@@ -31,20 +38,58 @@ class Gate(Part):
 
 
 class Alarm(Part):
+    """When predictions open an alarm and close it: as written, or chosen by what alarms and failures cost.
+
+    ``fixed``: ``threshold``, ``clear`` and ``persistence``. ``cost``: the cheapest of ``thresholds`` x
+    ``margins`` x ``persistences`` on machines that the judged networks had not learnt from.
+    """
+
     output: str
     direction: Literal["below", "above"]
-    threshold: float
-    clear: float
+    policy: Literal["fixed", "cost"] = "fixed"
+    threshold: float | None = None
+    clear: float | None = None
     persistence: Count = 1
+    thresholds: tuple[float, ...] = ()
+    margins: tuple[float, ...] = (0.0,)  # by which ``clear`` lies on the sound side of the threshold
+    persistences: tuple[Count, ...] = (1,)
+    most_false_alarms: Positive | None = None  # per machine-month
+    least_lead: Share = 0.0  # of a life, that must be left at the alarm for anybody to act on it
+
+    @model_validator(mode="after")
+    def _says_what_its_policy_needs(self) -> Self:
+        told = self.model_fields_set
+        fixed, chosen = {"threshold", "clear"}, {"thresholds"}
+        needed, kept = (fixed, chosen) if self.policy == "fixed" else (chosen, fixed)
+        grid = {"margins", "persistences", "most_false_alarms", "least_lead"}
+        unfit = told & (kept | (grid if self.policy == "fixed" else {"persistence"}))
+        if missing := needed - told:
+            raise ValueError(f"expected {' and '.join(sorted(missing))} for the policy {self.policy!r}")
+        if unfit:
+            raise ValueError(f"{', '.join(sorted(unfit))} say nothing under the policy {self.policy!r}")
+        if self.policy == "cost" and not (self.thresholds and self.margins and self.persistences):
+            raise ValueError("expected at least one threshold, margin and persistence to choose from")
+        if min(self.margins, default=0.0) < 0:
+            raise ValueError("expected margins of at least 0")
+        return self
+
+    @model_validator(mode="after")
+    def _clear_is_on_the_sound_side(self) -> Self:
+        if self.threshold is None or self.clear is None:
+            return self
+        if (self.clear < self.threshold) if self.direction == "below" else (self.clear > self.threshold):
+            side = "at or above" if self.direction == "below" else "at or below"
+            raise ValueError(f"expected clear {side} the threshold {self.threshold:g}, got {self.clear:g}")
+        return self
 
 
 class Costs(Part):
     """What happens cost, to choose alarms and count savings by."""
 
     currency: str
-    failure: float = Field(ge=0)
-    planned: float = Field(ge=0)
-    false_alarm: float = Field(ge=0)
+    failure: float = Field(ge=0)  # one that nobody was warned of in time
+    planned: float = Field(ge=0)  # the same machine renewed in time
+    false_alarm: float = Field(ge=0)  # an inspection that finds nothing
 
 
 class Approval(Part):

@@ -54,6 +54,7 @@ def register(store: Stored, folder: Path, run: str) -> str:
         names=["a"],
         units=["1"],
         interval=Interval(coverage=0.9, edges=(0.0,), lower=(1.0,), upper=(1.0,)),
+        alarms=(),
         highest_anomaly=10.0,
         lineage={"run": run},
     )

@@ -56,6 +56,7 @@ class Shop:
             names=self.examples.names,
             units=self.examples.units,
             interval=self.candidate.interval,
+            alarms=self.candidate.alarms,
             highest_anomaly=self.candidate.highest_anomaly,
             lineage={"run": run, "dataset": self.dataset.id, "dataset_hash": self.dataset.hash},
         )
