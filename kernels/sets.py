@@ -13,6 +13,8 @@ from typing import Protocol
 
 from kernels import cpu, defect_cpu
 from kernels.bearing import BEARING_6205, Bearing
+from kernels.condition_trend import make_condition_trend
+from kernels.conditions import ConditionTable, assign
 from kernels.defects import make_defects
 from kernels.errors import KernelInputError, UnknownFeatureSetError
 from kernels.extractor import Extractor, State
@@ -39,16 +41,25 @@ class FeatureSet:
     name: str
     factory: Factory
     modules: tuple[str, ...]  # whose text decides what the features are
+    under_conditions: bool = False  # its rows are readings: what a model takes is derived under a table
 
 
 def _trend(*, scalars, waveforms, units, bearing):
     return make_trend(scalars=scalars, units=units)
 
 
+def _condition_trend(*, scalars, waveforms, units, bearing):
+    return make_condition_trend(scalars=scalars, units=units)
+
+
+_CONDITION = ("compiled", "extractor", "conditions", "condition_memory", "condition_trend")
 _WINDOW = ("compiled", "extractor", "bearing", "layout", "rows", "cpu", "vibration")
 _SETS = {
     known.name: known
     for known in (
+        FeatureSet(
+            name="condition-trend/1", factory=_condition_trend, modules=_CONDITION, under_conditions=True
+        ),
         FeatureSet(name="trend/1", factory=_trend, modules=("compiled", "extractor", "trend")),
         FeatureSet(name="vibration/1", factory=make_vibration, modules=_WINDOW),
         FeatureSet(
@@ -99,6 +110,21 @@ def warm() -> None:
     trend = make_trend(scalars=["warm"], units={})
     trend.batch([0], [[0.0]])
     trend.update(trend.initial(), 0, [0.0])
+    _warm_conditions()
+
+
+def _warm_conditions() -> None:
+    one = ((0.0,),)
+    table = ConditionTable(
+        signals=("warm",), scale=(1.0,), centres=one, radius=(1.0,), scalars=("warm",), mean=one, spread=one
+    )
+    made = make_condition_trend(scalars=["warm"], units={})
+    state = made.initial()
+    rows = made.update(state, 0, [0.0])
+    under = made.under(table)
+    under.derive(state)
+    under.derive_batch(rows)
+    assign(table, [0.0])
 
 
 def _version(known: FeatureSet) -> str:
