@@ -11,7 +11,7 @@ import pytest
 from simulators.errors import RecordingError, SettingError, TruthError
 from simulators.recorded import share_out
 from simulators.recorded_cmapss import SIGNALS, read_cmapss
-from simulators.recorded_cwru import G, decimate, read_cwru
+from simulators.recorded_cwru import PASS_HZ, STEP, STOP_HZ, read_cwru, to_instrument
 from simulators.recorded_skab import read_skab
 from simulators.recorded_table import Layout, read_csv, read_parquet, signal_name
 from simulators.replaying import Kind, Request, Speed, prepare
@@ -146,15 +146,31 @@ def test_a_file_that_is_no_engine_text_is_refused(
         read_cmapss(tmp_path / name, step_us=HOUR_US)
 
 
-def test_decimation_keeps_what_is_slow_and_drops_what_would_fold_back() -> None:
-    seconds = np.arange(48_000) / 48_000
-    slow, fast = np.sin(2 * np.pi * 1000 * seconds), np.sin(2 * np.pi * 9000 * seconds)
-    middle = slice(100, -100)
-    assert decimate(slow, 4)[middle].std() == pytest.approx(slow.std(), rel=0.01)
-    assert decimate(fast, 4)[middle].std() < 0.01 * fast.std()
+def brought(signal: np.ndarray, rate_hz: int) -> np.ndarray:
+    return to_instrument(signal, rate_hz, rng=np.random.default_rng(1))
 
 
-def test_bearing_recordings_become_windows_of_one_rate(recorded_data: Path) -> None:
+@pytest.mark.parametrize("rate_hz", [12_000, 48_000])
+def test_recordings_of_any_rate_are_passed_and_stopped_alike(rate_hz: int) -> None:
+    seconds = np.arange(rate_hz) / rate_hz
+    passed, stopped = (np.sin(2 * np.pi * hz * seconds) for hz in (PASS_HZ - 100, STOP_HZ + 100))
+    nothing = brought(np.zeros(rate_hz), rate_hz).std()
+    assert brought(passed, rate_hz).std() == pytest.approx(np.sqrt(0.5), rel=0.01)
+    assert brought(1000 * STEP * stopped, rate_hz).std() == pytest.approx(nothing, rel=0.02)
+
+
+@pytest.mark.parametrize("step", [0.0004, 0.004])
+def test_the_step_of_a_converter_leaves_no_trace(step: float) -> None:
+    """Whatever the step before, all multiples of the common one are as likely as their neighbours."""
+    rng = np.random.default_rng(2)
+    windows = brought(np.round(rng.normal(0, 0.4, 60_000) / step) * step, 12_000)
+    counts = np.bincount(np.round(windows / STEP).astype(int) + 300)[250:350]
+    smooth = np.convolve(counts, np.ones(9) / 9, "valid")
+    assert np.abs(counts[4:-4] / smooth - 1).max() < 0.3
+    assert np.array_equal(windows.astype(np.float32).astype(np.float64), windows)
+
+
+def test_bearing_recordings_become_windows_of_one_instrument(recorded_data: Path) -> None:
     path = recorded_data / "cwru" / "cwru_drive_end_loads_0_1_2.npz"
     recording = read_cwru(path, length=2048, step_us=None)
     tracks = {track.machine.name: track for track in recording.tracks}
@@ -162,19 +178,31 @@ def test_bearing_recordings_become_windows_of_one_rate(recorded_data: Path) -> N
     sound = tracks["cwru-normal-0-97"]
     assert sound.waveform is not None
     assert sound.waveform.values.shape == (243_938 // 4 // 2048, 2048)
-    assert {t.waveform.rate_hz for t in recording.tracks if t.waveform} == {12_000}
+    for track in recording.tracks:
+        assert track.waveform is not None
+        assert track.waveform.rate_hz == 12_000
+        levels = np.unique(track.waveform.values)
+        assert np.diff(levels).min() == STEP
     faulty = tracks["cwru-or021at6-2-236"]
-    assert faulty.waveform is not None
     described = json.loads(path.with_suffix(".json").read_text())["OR021at6_2_236"]
-    with np.load(path) as archive:
-        first = archive["OR021at6_2_236"][0] * described["lsb_g"] * G
-    assert faulty.waveform.values[0, 0] == pytest.approx(first, rel=1e-5)
     assert faulty.values[0].tolist() == [described["rpm"], pytest.approx(2 * 0.7457)]
-    faults = {str(line["machine"]): line for _time, line in recording.notes["faults.jsonl"]}
-    assert (faults["cwru-or021at6-2-236"]["fault"], faults["cwru-normal-0-97"]["fault"]) == (
-        "outer race",
-        None,
-    )
+    labels = {str(line["machine"]): dict(line) for _time, line in recording.notes["labels.jsonl"]}
+    assert labels["cwru-or021at6-2-236"] == {
+        "machine": "cwru-or021at6-2-236",
+        "kind": "verdict",
+        "verdict": "right",
+        "fault": "outer race",
+    }
+    assert (labels["cwru-normal-0-97"]["verdict"], labels["cwru-normal-0-97"]["fault"]) == ("wrong", None)
+
+
+def test_long_windows_of_a_bearing_overlap(recorded_data: Path) -> None:
+    path = recorded_data / "cwru" / "cwru_drive_end_loads_0_1_2.npz"
+    track = read_cwru(path, length=16_384, step_us=None).tracks[0]
+    assert track.waveform is not None
+    windows = track.waveform.values
+    assert np.array_equal(windows[0, 4096:], windows[1, :-4096])
+    assert np.diff(track.times_us).tolist() == [round(4096e6 / 12_000)] * (len(windows) - 1)
 
 
 def test_a_window_of_a_recording_comes_with_its_speed_and_load(recorded_data: Path) -> None:
