@@ -159,15 +159,15 @@ def test_recordings_of_any_rate_are_passed_and_stopped_alike(rate_hz: int) -> No
     assert brought(1000 * STEP * stopped, rate_hz).std() == pytest.approx(nothing, rel=0.02)
 
 
-@pytest.mark.parametrize("step", [0.0004, 0.004])
-def test_the_step_of_a_converter_leaves_no_trace(step: float) -> None:
-    """Whatever the step before, all multiples of the common one are as likely as their neighbours."""
-    rng = np.random.default_rng(2)
-    windows = brought(np.round(rng.normal(0, 0.4, 60_000) / step) * step, 12_000)
-    counts = np.bincount(np.round(windows / STEP).astype(int) + 300)[250:350]
-    smooth = np.convolve(counts, np.ones(9) / 9, "valid")
-    assert np.abs(counts[4:-4] / smooth - 1).max() < 0.3
-    assert np.array_equal(windows.astype(np.float32).astype(np.float64), windows)
+@pytest.mark.parametrize("amplitude", [0.2, 300.0])
+def test_rounding_adds_noise_of_one_level_whatever_the_signal(amplitude: float) -> None:
+    """Without dither a faint signal would vanish, and its steps would tell it from a loud one."""
+    signal = amplitude * STEP * np.sin(2 * np.pi * 1000 * np.arange(60_000) / 12_000)
+    found = brought(signal, 12_000)
+    error = found - signal[(len(signal) - len(found)) // 2 :][: len(found)]
+    assert error.std() == pytest.approx(STEP / 2, rel=0.02)
+    assert np.array_equal(found / STEP, np.round(found / STEP))
+    assert np.array_equal(found.astype(np.float32).astype(np.float64), found)
 
 
 def test_bearing_recordings_become_windows_of_one_instrument(recorded_data: Path) -> None:
