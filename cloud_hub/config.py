@@ -149,6 +149,11 @@ class HubConfig(_Settings):
             )
         return config
 
+    @property
+    def use_cases(self) -> Path:
+        """Where use cases of this hub's own lie; one called like one of Andon's stands in for it."""
+        return self.state_dir / "use_cases"
+
     def time(self) -> Clock:
         """The one clock of this hub."""
         return Clock.parse(self.clock)

@@ -6,6 +6,7 @@ from here. Unknown keys are refused by name, so a misspelt limit never means "no
 
 import tomllib
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Literal, Self
 
@@ -89,21 +90,35 @@ class UseCase(Part):
             raise UseCaseError(f"use case {name}: {_explain(error)}") from error
 
 
-def names() -> tuple[str, ...]:
-    """Every use case that comes with this installation."""
-    folder = resources.files("models") / FOLDER
-    return tuple(sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".toml")))
+def names(own: Path | None = None) -> tuple[str, ...]:
+    """Every use case that comes with this installation, and those in the folder ``own``."""
+    return tuple(sorted(_files(own)))
 
 
-def find(name: str) -> UseCase:
-    """The use case called ``name``; UseCaseError names those there are."""
-    if name not in names():
-        raise UseCaseError(f"expected a use case out of {', '.join(names())}, got {name!r}")
-    return UseCase.parse((resources.files("models") / FOLDER / f"{name}.toml").read_text(), name=name)
+def find(name: str, own: Path | None = None) -> UseCase:
+    """The use case called ``name``, from ``own`` before any other; UseCaseError names those there are."""
+    files = _files(own)
+    if name not in files:
+        raise UseCaseError(f"expected a use case out of {', '.join(sorted(files))}, got {name!r}")
+    try:
+        text = files[name].read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UseCaseError(f"use case {name}: {files[name]} cannot be read: {error}") from error
+    return UseCase.parse(text, name=name)
 
 
-def find_all() -> tuple[UseCase, ...]:
-    return tuple(find(name) for name in names())
+def find_all(own: Path | None = None) -> tuple[UseCase, ...]:
+    return tuple(find(name, own) for name in names(own))
+
+
+def _files(own: Path | None) -> dict[str, Traversable]:
+    folders = [resources.files("models") / FOLDER, *([own] if own and own.is_dir() else [])]
+    return {
+        file.name.removesuffix(".toml"): file
+        for folder in folders
+        for file in folder.iterdir()
+        if file.name.endswith(".toml")
+    }
 
 
 def _explain(error: ValidationError) -> str:

@@ -21,7 +21,7 @@ from wire.clock import Clock
 
 SQL = load_queries("cloud_hub.backup")
 DUMP = "database.dump"
-FOLDERS = ("repository", "artifacts")
+FOLDERS = ("repository", "artifacts", "use_cases")
 TIMESTAMP = "repository/metadata/timestamp.json"
 OPENS_KEYS = "keys/passphrase"  # of the online keys; one that was moved elsewhere is in no backup
 AUTHORITY = ("identity/ca/ca.key", "identity/ca/ca.crt")

@@ -1,6 +1,7 @@
 """A use case is read whole or refused by name."""
 
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +63,14 @@ def test_file_that_is_no_toml_is_refused() -> None:
 
 def test_hour_of_life_is_an_hour() -> None:
     assert use_case.find("motor-health").life.us_per_unit == 3_600_000_000
+
+
+def test_a_hub_may_have_use_cases_of_its_own(tmp_path: Path) -> None:
+    own = text_of("turbofan-rul").replace("cap = 125.0", "cap = 130.0")
+    (tmp_path / "turbofan-rul.toml").write_text(own)
+    (tmp_path / "engine-life.toml").write_text(own)
+    (tmp_path / "notes.txt").write_text("not a use case")
+    assert use_case.find("turbofan-rul", tmp_path).life.cap == 130.0
+    assert use_case.find("turbofan-rul").life.cap == 125.0
+    assert set(use_case.names(tmp_path)) - set(use_case.names()) == {"engine-life"}
+    assert use_case.names(tmp_path / "absent") == use_case.names()
