@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from models.errors import GraphError
 from models.graphs import Runner
-from models.interface import ANOMALY, FEATURES, OPSET, OUTPUTS, REMAINING_LIFE
-from models.networks import RemainingLifeNetwork
+from models.interface import ANOMALY, FEATURES, OPSET, REMAINING_LIFE
+from models.networks import FaultHead, Healthy, LifeHead, Network, Normalisation
 
 IR_VERSION = 8  # the one of opset 17: older runtimes still read it
 PARITY = 1e-3  # of the cap, and of an anomaly of 1
@@ -46,24 +46,23 @@ class _Graph:
         return output
 
 
-def export(network: RemainingLifeNetwork, check: Floats) -> bytes:
-    """The graph of ``network``: ``features`` [n, width] -> ``remaining_life`` [n, 1], ``anomaly`` [n, 1].
+def export(network: Network, check: Floats) -> bytes:
+    """The graph of ``network``: ``features`` [n, width] -> each of its outputs [n, 1].
 
     ``check`` float32 [n, width] are features on which both must agree; else GraphError.
     """
     width = network.normalisation.mean.shape[0]
     graph = _Graph()
-    normal = _normalise(graph, network)
-    _remaining_life(graph, network, normal)
-    _anomaly(graph, network, normal)
+    normal = _normalise(graph, network.normalisation)
+    if network.life:
+        _remaining_life(graph, network.life, normal)
+    _anomaly(graph, network.healthy, normal)
+    if network.faults:
+        _faults(graph, network.faults, normal)
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 1]) for name in network.outputs]
+    inputs = [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["n", width])]
     model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "remaining-life",
-            [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["n", width])],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 1]) for name in OUTPUTS],
-            graph.weights,
-        ),
+        helper.make_graph(graph.nodes, "andon", inputs, outputs, graph.weights),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="andon",
@@ -74,34 +73,48 @@ def export(network: RemainingLifeNetwork, check: Floats) -> bytes:
     return payload
 
 
-def check_parity(network: RemainingLifeNetwork, payload: bytes, features: Floats) -> None:
+def check_parity(network: Network, payload: bytes, features: Floats) -> None:
     """Refuse a graph whose answers differ from the network's by more than ``PARITY``."""
-    expected = torch.cat(network(torch.from_numpy(features)), dim=1).numpy()
-    found = Runner(payload).run(features)
-    scale = np.maximum(np.abs(expected), [network.cap, 1.0])
+    expected = network(torch.from_numpy(features)).numpy()
+    found = Runner(payload, network.outputs).run(features)
+    cap = network.life.cap if network.life else 1.0
+    scale = np.maximum(np.abs(expected), [cap if name == REMAINING_LIFE else 1.0 for name in network.outputs])
     worst = float((np.abs(found - expected) / scale).max(initial=0.0))
     if not worst <= PARITY:
         raise GraphError(f"expected ONNX Runtime within {PARITY:g} of PyTorch, got {worst:g} apart")
 
 
-def _normalise(graph: _Graph, network: RemainingLifeNetwork) -> str:
-    normalisation = network.normalisation
+def _normalise(graph: _Graph, normalisation: Normalisation) -> str:
     low, high = graph.number("low", -normalisation.clip), graph.number("high", normalisation.clip)
     graph.node("Sub", [FEATURES, graph.weight("mean", normalisation.mean)], "centred")
     graph.node("Mul", ["centred", graph.weight("rate", normalisation.rate)], "scaled")
     return graph.node("Clip", ["scaled", low, high], "normal")
 
 
-def _remaining_life(graph: _Graph, network: RemainingLifeNetwork, normal: str) -> None:
-    answers = [_member(graph, member, normal, f"member{i}") for i, member in enumerate(network.members)]
-    total = graph.node("Sum", answers, "total")
-    mean = graph.node("Mul", [total, graph.number("share", network.cap / len(answers))], "uncapped")
-    limits = [graph.number("zero", 0.0), graph.number("cap", network.cap)]
+def _remaining_life(graph: _Graph, life: LifeHead, normal: str) -> None:
+    answers = [_member(graph, member, normal, f"life{i}") for i, member in enumerate(life.members)]
+    total = graph.node("Sum", answers, "life.total")
+    mean = graph.node("Mul", [total, graph.number("life.share", life.cap / len(answers))], "uncapped")
+    limits = [graph.number("zero", 0.0), graph.number("cap", life.cap)]
     graph.node("Clip", [mean, *limits], REMAINING_LIFE)
 
 
+def _faults(graph: _Graph, faults: FaultHead, normal: str) -> None:
+    likely = []
+    for number, member in enumerate(faults.members):
+        logits = _member(graph, member, normal, f"faults{number}")
+        likely.append(graph.node("Softmax", [logits], f"faults{number}.likely", axis=1))
+    total = graph.node("Sum", likely, "faults.total")
+    mean = graph.node("Mul", [total, graph.number("faults.share", 1 / len(likely))], "faults.mean")
+    axes = graph.weight("faults.axes", np.array([1], np.int64))
+    for place, name in enumerate(faults.outputs, start=1):
+        first = graph.weight(f"{name}.first", np.array([place], np.int64))
+        last = graph.weight(f"{name}.last", np.array([place + 1], np.int64))
+        graph.node("Slice", [mean, first, last, axes], name)
+
+
 def _member(graph: _Graph, member: nn.Sequential, value: str, name: str) -> str:
-    """Gemm and Relu by turns; dropout is for training and leaves no trace."""
+    """Gemm and Relu by turns."""
     for number, layer in enumerate(member):
         place = f"{name}.{number}"
         if isinstance(layer, nn.Linear):
@@ -115,9 +128,8 @@ def _member(graph: _Graph, member: nn.Sequential, value: str, name: str) -> str:
     return value
 
 
-def _anomaly(graph: _Graph, network: RemainingLifeNetwork, normal: str) -> None:
+def _anomaly(graph: _Graph, healthy: Healthy, normal: str) -> None:
     """|(z - centre) W| / edge, with the subtraction and the division folded into one Gemm."""
-    healthy = network.healthy
     whitening = healthy.whitening.double() / healthy.edge
     offset = -(healthy.centre.double() @ whitening)
     weights = [

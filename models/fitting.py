@@ -1,188 +1,178 @@
-"""Fitting an ensemble: each member learns on some machines and stops early on others.
+"""Fitting one member: it learns on some machines and stops early on others.
 
-The same arrays, settings and seed give the same weights on the same machine:
-one seed, a fixed number of threads, deterministic algorithms only.
+A lesson holds everything that decides the outcome, and learning it touches no
+global chance: the same lesson gives the same weights on the same machine,
+whichever process learns it and whatever else that process did before.
 """
 
+import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import smooth_l1_loss
+from torch.nn.functional import cross_entropy, smooth_l1_loss
 
-from models.declared.learning import Budget
-from models.errors import FitError
-from models.networks import Healthy, Normalisation, RemainingLifeNetwork, member
-from models.use_case import UseCase
-
-CONSTANT = 1e-5  # a spread below this share of the mean is rounding, not information
-HUBER = 0.08  # of the cap: larger errors count linearly, as few lives are far off
+from models.declared.learning import Budget, Network
+from models.networks import perceptron
 
 Floats = NDArray[np.float32]
-Watch = Callable[[float], None]  # told the share done; may raise to cancel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Fitted:
-    network: RemainingLifeNetwork
-    unseen: Floats  # [n] each row's remaining life by the member that had not learnt on it
+Watch = Callable[[int, int], None]  # epochs done, epochs there may be; may raise to cancel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Material:
-    """What members learn from: normalised features and capped remaining life as a share of the cap."""
+    """What the members of one head learn from; ``goal`` float32 [m] are shares, int64 [m] are classes."""
 
-    normal: Tensor  # [n, width]
-    share: Tensor  # [n]
+    kind: Literal["life", "faults"]
+    outputs: int
+    normal: Floats  # [m, width] normalised features
+    goal: NDArray[np.float32] | NDArray[np.int64]
+    weight: Floats  # [m], 1 on average
+    folds: NDArray[np.int64]  # [m] of whole machines; -1: taught to every member
 
 
-def fit(
-    features: Floats,
-    remaining: Floats,
-    folds: NDArray[np.int64],
-    healthy: NDArray[np.bool_],
-    *,
-    use_case: UseCase,
-    names: Sequence[str],
-    watch: Watch = lambda share: None,
-) -> Fitted:
-    """Member k learns on the rows of other folds and stops early on fold k.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lesson:
+    """Member ``number`` learns on the rows outside ``fold`` and stops early on those inside."""
 
-    ``features`` float32 [n, width]; ``remaining`` [n], NaN where unknown: such rows only
-    help to say what is healthy; ``folds`` [n], of whole machines; ``healthy`` [n].
-    Raises FitError where nothing varies or a fold is empty.
-    """
-    budget, known = use_case.budget, ~np.isnan(remaining)
-    counts = np.bincount(folds[known], minlength=budget.members) if known.any() else np.zeros(1)
-    if len(counts) < 2 or not counts.all():
-        raise FitError(f"expected rows with a known remaining life in every fold, got {counts.tolist()}")
-    with _repeatable(budget):
-        normalisation = normalise(features[known], names, use_case)
-        every = normalisation(torch.from_numpy(features))
-        material = Material(
-            normal=every[torch.from_numpy(known)],
-            share=torch.from_numpy(np.minimum(remaining[known], use_case.life.cap) / use_case.life.cap),
+    material: Material
+    number: int
+    fold: int
+    seed: int
+    network: Network
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Learnt:
+    weights: tuple[Floats, ...]  # weight and bias of each layer, in order
+    epochs: int
+    error: float  # on the fold that stopped it: mean square of the share, or mean surprise; NaN without rows
+
+
+def learn(lesson: Lesson, watch: Watch = lambda done, most: None) -> Learnt:
+    """The weights of one member. Pure: to be called in any process."""
+    with _repeatable(lesson.budget):
+        return _Pupil(lesson).learn(watch)
+
+
+def member(material: Material, network: Network, learnt: Learnt) -> nn.Sequential:
+    """The perceptron that ``learnt`` describes."""
+    made = perceptron(material.normal.shape[1], network.hidden, material.outputs)
+    with torch.no_grad():
+        for parameter, values in zip(made.parameters(), learnt.weights, strict=True):
+            parameter.copy_(torch.from_numpy(values))
+    return made.eval()
+
+
+class _Pupil:
+    """One member while it learns."""
+
+    def __init__(self, lesson: Lesson) -> None:
+        material, budget = lesson.material, lesson.budget
+        self.lesson = lesson
+        self.chance = torch.Generator().manual_seed(lesson.seed)
+        self.made = perceptron(material.normal.shape[1], lesson.network.hidden, material.outputs)
+        _draw(self.made, self.chance)
+        self.average = copy.deepcopy(self.made)
+        self.normal = torch.from_numpy(material.normal)
+        self.goal, self.weight = torch.from_numpy(material.goal), torch.from_numpy(material.weight)
+        inside = material.folds == lesson.fold
+        self.others, self.own = (torch.from_numpy(np.flatnonzero(rows)) for rows in (~inside, inside))
+        self.optimiser = torch.optim.AdamW(
+            self.made.parameters(), lr=budget.learning_rate, weight_decay=budget.weight_decay
         )
-        members, unseen = _members(material, folds[known], use_case, watch)
-        network = RemainingLifeNetwork(
-            normalisation=normalisation,
-            members=members,
-            healthy=describe_healthy(every[torch.from_numpy(healthy)], names, use_case),
-            cap=use_case.life.cap,
-        )
-    spread = np.full(len(features), np.nan, np.float32)
-    spread[known] = unseen
-    return Fitted(network=network, unseen=spread)
+        steps = math.ceil(len(self.others) / budget.batch) * budget.epochs
+        self.schedule = _schedule(self.optimiser, budget, steps)
 
+    def learn(self, watch: Watch) -> Learnt:
+        budget = self.lesson.budget
+        best, since, kept, spent = math.inf, 0, self._weights(), 0
+        for epoch in range(1, budget.epochs + 1):
+            self._epoch()
+            error = self._error()
+            if not error >= best:  # without rows to stop on it is NaN: the last epoch counts
+                best, since, kept, spent = error, 0, self._weights(), epoch
+            else:
+                since += 1
+            watch(epoch, budget.epochs)
+            if since >= budget.patience:
+                break
+        return Learnt(weights=kept, epochs=spent, error=best)
 
-def normalise(features: Floats, names: Sequence[str], use_case: UseCase) -> Normalisation:
-    """Mean and rate of each feature; constant and excluded ones get rate 0."""
-    wide = torch.from_numpy(features).double()
-    mean, spread = wide.mean(dim=0), wide.std(dim=0, unbiased=False)
-    allowed = _match(names, use_case.network.include) & ~_match(names, use_case.network.exclude)
-    useful = allowed & (spread > CONSTANT * mean.abs().clamp(min=1e-3))
-    if not useful.any():
-        raise FitError(
-            f"expected features that vary, got constants only ({int(allowed.sum())} of {len(names)} may be "
-            "used): are the sensors connected?"
-        )
-    rate = torch.where(useful, 1 / spread.clamp(min=1e-30), torch.zeros_like(spread))
-    return Normalisation(mean=mean.float(), rate=rate.float(), clip=use_case.network.clip)
-
-
-def describe_healthy(normal: Tensor, names: Sequence[str], use_case: UseCase) -> Healthy:
-    """Centre, whitening and edge of healthy rows [n, width] (normalised features)."""
-    settings = use_case.anomaly
-    wide = normal.double()
-    used = (~_match(names, settings.exclude)).double()
-    centre = wide.mean(dim=0)
-    covariance = (wide - centre).T @ (wide - centre) / len(wide)
-    # Shrinking towards the unit matrix keeps directions that hardly varied while healthy from dominating.
-    covariance = (1 - settings.shrinkage) * covariance + settings.shrinkage * torch.eye(len(centre)).double()
-    variances, axes = torch.linalg.eigh(covariance * torch.outer(used, used) + torch.diag(1 - used))
-    whitening = (axes / variances.clamp(min=1e-9).sqrt()) @ axes.T * torch.outer(used, used)
-    distance = ((wide - centre) @ whitening).square().sum(dim=1).sqrt()
-    edge = float(torch.quantile(distance, settings.edge_share))
-    return Healthy(centre=centre.float(), whitening=whitening.float(), edge=max(edge, 1e-6))
-
-
-def _members(
-    material: Material, folds: NDArray[np.int64], use_case: UseCase, watch: Watch
-) -> tuple[tuple[nn.Sequential, ...], Floats]:
-    budget = use_case.budget
-    unseen = np.full(len(folds), np.nan, np.float32)
-    members = []
-    count = int(folds.max()) + 1
-    for fold in range(count):
-        generator = torch.Generator().manual_seed(budget.seed + fold)
-        torch.manual_seed(budget.seed + fold)
-        network = member(material.normal.shape[1], use_case.network.hidden, use_case.network.dropout)
-        others, own = (torch.from_numpy(np.flatnonzero(rows)) for rows in (folds != fold, folds == fold))
-
-        def report(share: float, done: int = fold) -> None:
-            watch((done + share) / count)
-
-        _fit_member(network, material, (others, own), budget, generator=generator, watch=report)
-        unseen[folds == fold] = _answers(network, material.normal[own]).numpy() * use_case.life.cap
-        members.append(network)
-    return tuple(members), unseen
-
-
-def _fit_member(
-    network: nn.Sequential,
-    material: Material,
-    rows: tuple[Tensor, Tensor],
-    budget: Budget,
-    *,
-    generator: torch.Generator,
-    watch: Watch,
-) -> None:
-    """Learn on the first ``rows``; keep the weights of the epoch that was best on the second."""
-    others, own = rows
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=budget.learning_rate, weight_decay=budget.weight_decay
-    )
-    steps = math.ceil(len(others) / budget.batch) * budget.epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, budget.learning_rate, steps)
-    best, since, kept = math.inf, 0, _weights(network)
-    for epoch in range(budget.epochs):
-        network.train()
-        order = others[torch.randperm(len(others), generator=generator)]
+    def _epoch(self) -> None:
+        budget = self.lesson.budget
+        order = self.others[torch.randperm(len(self.others), generator=self.chance)]
         for first in range(0, len(order), budget.batch):
             some = order[first : first + budget.batch]
-            loss = smooth_l1_loss(network(material.normal[some])[:, 0], material.share[some], beta=HUBER)
-            optimiser.zero_grad()
+            losses = self._losses(self._disturbed(self.normal[some]), self.goal[some])
+            loss = (losses * self.weight[some]).mean()
+            self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without annotations
-            optimiser.step()
-            schedule.step()
-        error = float((_answers(network, material.normal[own]) - material.share[own]).square().mean())
-        best, since, kept = (error, 0, _weights(network)) if error < best else (best, since + 1, kept)
-        watch((epoch + 1) / budget.epochs)
-        if since >= budget.patience:
-            break
-    network.load_state_dict(kept)
-    network.eval()
+            self.optimiser.step()
+            self.schedule.step()
+            self._follow()
+
+    def _disturbed(self, value: Tensor) -> Tensor:
+        """The member's answer with noise on its inputs and dropout between its layers."""
+        settings = self.lesson.network
+        if settings.noise:
+            value = value + settings.noise * torch.randn(value.shape, generator=self.chance)
+        for layer in self.made:
+            value = layer(value)
+            if isinstance(layer, nn.ReLU) and settings.dropout:
+                kept = torch.rand(value.shape, generator=self.chance) >= settings.dropout
+                value = value * kept / (1 - settings.dropout)
+        return value
+
+    def _losses(self, answer: Tensor, goal: Tensor) -> Tensor:
+        settings = self.lesson.network
+        if self.lesson.material.kind == "faults":
+            return cross_entropy(answer, goal, reduction="none", label_smoothing=settings.label_smoothing)
+        return smooth_l1_loss(answer[:, 0], goal, beta=settings.huber, reduction="none")
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """The average trails the member; without averaging it is the member."""
+        decay = self.lesson.network.averaging
+        for trailing, parameter in zip(self.average.parameters(), self.made.parameters(), strict=True):
+            trailing.lerp_(parameter, 1 - decay) if decay else trailing.copy_(parameter)
+
+    @torch.no_grad()
+    def _error(self) -> float:
+        goal, weight = self.goal[self.own], self.weight[self.own]
+        answer = self.average(self.normal[self.own])
+        if self.lesson.material.kind == "faults":
+            losses = cross_entropy(answer, goal, reduction="none")
+        else:
+            losses = (answer[:, 0].clamp(0.0, 1.0) - goal).square()
+        return float((losses * weight).sum() / weight.sum())
+
+    def _weights(self) -> tuple[Floats, ...]:
+        return tuple(value.detach().numpy().copy() for value in self.average.parameters())
 
 
-@torch.no_grad()
-def _answers(network: nn.Sequential, normal: Tensor) -> Tensor:
-    network.eval()
-    answers: Tensor = network(normal)
-    return answers[:, 0].clamp(0.0, 1.0)
+def _draw(made: nn.Sequential, chance: torch.Generator) -> None:
+    """The usual start of a linear layer, from a generator of its own."""
+    for layer in made:
+        if isinstance(layer, nn.Linear):
+            reach = 1 / math.sqrt(layer.in_features)
+            nn.init.uniform_(layer.weight, -reach, reach, generator=chance)
+            nn.init.uniform_(layer.bias, -reach, reach, generator=chance)
 
 
-def _weights(network: nn.Sequential) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in network.state_dict().items()}
-
-
-def _match(names: Sequence[str], patterns: Sequence[str]) -> Tensor:
-    return torch.tensor([any(fnmatchcase(name, pattern) for pattern in patterns) for name in names])
+def _schedule(
+    optimiser: torch.optim.Optimizer, budget: Budget, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    if budget.schedule == "cosine":
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    return torch.optim.lr_scheduler.OneCycleLR(optimiser, budget.learning_rate, steps)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ A network made elsewhere passes the same door as one trained here: plain ai.onnx
 operators, nothing loaded from other files, the agreed names and shapes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from models.errors import GraphError
-from models.interface import FEATURES, OPSET, OUTPUTS
+from models.interface import FEATURES, OPSET
 
 PLAIN = ("", "ai.onnx")
 LARGEST = 64 << 20
@@ -32,9 +32,12 @@ class Facts:
 
 
 class Runner:
-    """One graph on one CPU thread, as a device without a GPU runs it."""
+    """One graph on one CPU thread, as a device without a GPU runs it.
 
-    def __init__(self, payload: bytes) -> None:
+    ``outputs`` names those to compute; without, all that the graph has, in its order.
+    """
+
+    def __init__(self, payload: bytes, outputs: Sequence[str] | None = None) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -44,11 +47,13 @@ class Runner:
             self._session = onnxruntime.InferenceSession(payload, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime raises a class of its own for each of its codes
             raise GraphError(f"ONNX Runtime cannot load the graph: {_first_line(error)}") from error
+        self.outputs = tuple(outputs or (value.name for value in self._session.get_outputs()))
 
     def run(self, features: Floats) -> Floats:
-        """float32 [n, width] -> float32 [n, 2]: remaining life and anomaly, whatever they are worth."""
+        """float32 [n, width] -> float32 [n, outputs], whatever the answers are worth."""
+        value = np.ascontiguousarray(features, np.float32)
         try:
-            answers = self._session.run(list(OUTPUTS), {FEATURES: np.ascontiguousarray(features, np.float32)})
+            answers = self._session.run(list(self.outputs), {FEATURES: value})
         except Exception as error:  # as above
             raise GraphError(f"ONNX Runtime cannot run the graph: {_first_line(error)}") from error
         shapes = [np.shape(answer) for answer in answers]
@@ -57,8 +62,11 @@ class Runner:
         return np.concatenate(answers, axis=1).astype(np.float32)
 
 
-def check(payload: bytes, *, width: int) -> Facts:
-    """Refuse, with what was expected and found, a graph that is not what devices run."""
+def check(payload: bytes, *, width: int, outputs: Sequence[str]) -> Facts:
+    """Refuse, with what was expected and found, a graph that is not what devices run.
+
+    ``width`` features go in, ``outputs`` come out, in any order.
+    """
     if len(payload) > LARGEST:
         raise GraphError(f"expected at most {LARGEST} bytes of ONNX, got {len(payload)}")
     try:
@@ -73,8 +81,8 @@ def check(payload: bytes, *, width: int) -> Facts:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
         raise GraphError(f"not an ONNX graph: {_first_line(error)}") from error
-    _check_border(model.graph, width)
-    Runner(payload).run(np.zeros((3, width), np.float32))
+    _check_border(model.graph, width, outputs)
+    Runner(payload, outputs).run(np.zeros((3, width), np.float32))
     operators = tuple(sorted({node.op_type for node in nodes}))
     return Facts(opset=model.opset_import[0].version, operators=operators, bytes=len(payload))
 
@@ -104,14 +112,14 @@ def _check_whole(graphs: list[onnx.GraphProto], nodes: list[onnx.NodeProto]) -> 
         raise GraphError("expected weights inside the file, got some in other files")
 
 
-def _check_border(graph: onnx.GraphProto, width: int) -> None:
+def _check_border(graph: onnx.GraphProto, width: int, outputs: Sequence[str]) -> None:
     weights = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
     if [value.name for value in inputs] != [FEATURES]:
         raise GraphError(f"expected the one input {FEATURES!r}, got {[value.name for value in inputs]}")
-    if sorted(value.name for value in graph.output) != sorted(OUTPUTS):
+    if sorted(value.name for value in graph.output) != sorted(outputs):
         names = [value.name for value in graph.output]
-        raise GraphError(f"expected the outputs {' and '.join(OUTPUTS)}, got {names}")
+        raise GraphError(f"expected the outputs {' and '.join(outputs)}, got {names}")
     kind = inputs[0].type.tensor_type
     shape = [size.dim_value for size in kind.shape.dim]  # 0 where any size goes
     if kind.elem_type != onnx.TensorProto.FLOAT or len(shape) != 2 or shape[1] not in (0, width):

@@ -6,7 +6,6 @@ from typing import Final
 FEATURES = "features"  # float32 [n, width]
 REMAINING_LIFE = "remaining_life"  # float32 [n, 1]
 ANOMALY = "anomaly"  # float32 [n, 1]
-OUTPUTS = (REMAINING_LIFE, ANOMALY)
 FAULT = "fault_"  # float32 [n, 1] each: the probability of one class; what they leave of 1 is that of none
 OPSET = 17
 

@@ -29,7 +29,7 @@ def build(trace: Trace, use_case: UseCase, onnx: bytes, examples: Examples, path
             "others: was it trained on another one?"
         )
     inputs = choose(examples)
-    outputs = Runner(onnx).run(inputs)
+    outputs = Runner(onnx, [output.name for output in manifest.outputs]).run(inputs)
     if not np.isfinite(outputs).all():
         raise ConflictError(f"{manifest.release} answers its golden inputs with what is no number")
     metrics = trace.source.metrics

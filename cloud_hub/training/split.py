@@ -7,47 +7,107 @@ its challenger is measured on.
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from cloud_hub.errors import DatasetError
+from models.examples import FAULTY, SOUND, Examples
 from models.use_case import UseCase
 
 LEAST_LEARNING = 2  # machines that must be left to learn from and to stop on
+ALWAYS = -1  # the fold of machines that teach every member
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What a machine can show: ``group`` is what is held out and dealt evenly, ``judges`` whether it may judge."""
+
+    group: str
+    judges: bool
+    fault: int = -1  # what was wrong with it, if that is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
     held_out: frozenset[str]
-    folds: tuple[frozenset[str], ...]  # of the others
+    learning: frozenset[str]
 
-    @property
-    def learning(self) -> frozenset[str]:
-        return frozenset().union(*self.folds)
+    def __post_init__(self) -> None:
+        if both := sorted(self.held_out & self.learning):
+            raise DatasetError(
+                f"expected every machine on one side, {', '.join(both)} would learn and judge: name them once"
+            )
 
-    def fold_of(self, machine: str) -> int:
-        return next(number for number, fold in enumerate(self.folds) if machine in fold)
+
+def kinds_of(examples: Examples, use_case: UseCase) -> dict[str, Kind]:
+    """What each machine with rows can show, by name."""
+    found = {}
+    for number in np.unique(examples.machine).tolist():
+        own = examples.where(examples.machine == number)
+        shown = own.fault[(own.health == FAULTY) & (own.fault >= 0)]
+        fault = int(np.bincount(shown).argmax()) if len(shown) else -1
+        found[examples.machines[number]] = _kind(own, fault, use_case)
+    return found
 
 
-def split(failed: Sequence[str], censored: Sequence[str], use_case: UseCase) -> Split:
-    """Split machines with failures, and deal those without (they show only what healthy is).
+def _kind(own: Examples, fault: int, use_case: UseCase) -> Kind:
+    sound, faulty = bool((own.health == SOUND).any()), bool((own.health == FAULTY).any())
+    if use_case.task == "fault-class":
+        names = (*own.faults, "sound") if sound else (*own.faults, "unlabelled")
+        return Kind(group=names[fault], judges=fault >= 0 or sound, fault=fault)
+    if use_case.task == "anomaly":
+        return Kind(group="faulty" if faulty else "sound" if sound else "unlabelled", judges=faulty)
+    failed = bool(own.failed.any())
+    return Kind(group="failed" if failed else "running", judges=failed, fault=fault)
 
-    Raises DatasetError where there are too few machines to learn from and to judge on.
+
+def split(kinds: Mapping[str, Kind], use_case: UseCase) -> Split:
+    """Hold out the machines that judge; DatasetError where too few would be left to learn from."""
+    held_out: set[str] = set()
+    for group in sorted({kind.group for kind in kinds.values() if kind.judges}):
+        ranked = _ranked((name for name, kind in kinds.items() if kind.group == group), use_case)
+        held_out |= {*ranked[: _count(group, len(ranked), use_case)]}
+    return Split(held_out=frozenset(held_out), learning=frozenset(kinds) - held_out)
+
+
+def deal(kinds: Mapping[str, Kind], use_case: UseCase) -> dict[str, int]:
+    """The fold of each machine that learns, kinds and faults spread evenly.
+
+    A machine that is the only one of its class teaches every member (fold ``ALWAYS``).
     """
-    holdout, ranked = use_case.holdout, _ranked(failed, use_case.name)
-    count = max(holdout.least, math.floor(holdout.share * len(ranked) + 0.5))
-    learning = ranked[count:]
-    if len(learning) < LEAST_LEARNING:
+    ranked = _ranked(kinds, use_case)
+    groups = [kind.group for kind in kinds.values()]
+    alone = {
+        name for name in ranked if use_case.task == "fault-class" and groups.count(kinds[name].group) == 1
+    }
+    able = [name for name in ranked if name not in alone]
+    judging = sum(kinds[name].judges for name in able) or len(able)
+    count = min(use_case.budget.folds or use_case.budget.members, judging)
+    if count < LEAST_LEARNING:
         raise DatasetError(
-            f"expected at least {count + LEAST_LEARNING} machines that failed ({count} to judge on), "
-            f"got {len(ranked)}: wait for failures on more machines"
+            f"expected at least {LEAST_LEARNING} machines to learn from and to stop on, got {count}"
         )
-    members = min(use_case.budget.members, len(learning))
-    folds: list[set[str]] = [set() for _ in range(members)]
-    for number, name in enumerate([*learning, *_ranked(censored, use_case.name)]):
-        folds[number % members].add(name)
-    return Split(held_out=frozenset(ranked[:count]), folds=tuple(map(frozenset, folds)))
+    ordered = sorted(able, key=lambda name: (not kinds[name].judges, kinds[name].group, kinds[name].fault))
+    return {name: number % count for number, name in enumerate(ordered)} | dict.fromkeys(
+        sorted(alone), ALWAYS
+    )
 
 
-def _ranked(names: Sequence[str], use_case: str) -> list[str]:
-    return sorted(names, key=lambda name: hashlib.sha256(f"{use_case}/{name}".encode()).digest())
+def _count(group: str, machines: int, use_case: UseCase) -> int:
+    """How many of a group's ``machines`` are held out."""
+    asked = math.floor(use_case.holdout.share * machines + 0.5)
+    if use_case.task == "fault-class":
+        return min(max(1, asked), machines - 1)
+    count = max(use_case.holdout.least, asked)
+    if use_case.task == "remaining-life" and machines - count < LEAST_LEARNING:
+        raise DatasetError(
+            f"expected at least {count + LEAST_LEARNING} machines that {group} ({count} to judge on), "
+            f"got {machines}: wait for failures on more machines"
+        )
+    return min(count, machines)
+
+
+def _ranked(names: Iterable[str], use_case: UseCase) -> list[str]:
+    return sorted(names, key=lambda name: hashlib.sha256(f"{use_case.name}/{name}".encode()).digest())

@@ -1,5 +1,7 @@
 """How a model is learnt: the network, what healthy means, what training may spend, who judges."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from models.declared.part import Count, Part, Positive, Share
@@ -7,7 +9,11 @@ from models.declared.part import Count, Part, Positive, Share
 
 class Network(Part):
     hidden: tuple[Count, ...] = (128, 64)
-    dropout: Share = 0.1
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    noise: float = Field(default=0.0, ge=0)  # on the inputs while learning, in standard deviations
+    averaging: float = Field(default=0.0, ge=0, lt=1)  # of weights over steps: the share that stays at each
+    huber: Positive = 0.08  # of the cap: larger errors count linearly, as few lives are far off
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)  # of fault classes
     clip: Positive = 4.0  # standard deviations beyond which a feature says no more
     include: tuple[str, ...] = ("*",)  # patterns of features it may use ...
     exclude: tuple[str, ...] = ()  # ... and of those that it must not use all the same
@@ -27,11 +33,14 @@ class Budget(Part):
     """What training may spend, and the seed that makes it repeatable."""
 
     members: Count = 5  # networks, each stopped early on machines that it has not seen
+    folds: Count | None = Field(default=None, ge=2)  # that those machines come in; none: one a member
     epochs: Count = 40
     patience: Count = 8
     batch: Count = 512
     learning_rate: Positive = 2e-3
     weight_decay: float = Field(default=1e-2, ge=0)
+    schedule: Literal["one-cycle", "cosine"] = "one-cycle"  # of the learning rate
+    weigh: Literal["rows", "lives"] = "rows"  # what counts the same in remaining life
     most_rows: Count = 40_000  # longer data sets are thinned evenly
     seed: int = 1
     threads: Count = 1
