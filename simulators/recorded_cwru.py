@@ -1,16 +1,19 @@
 """The Case Western bearing recordings (drive end accelerometer) as windows of a waveform.
 
-One recording is one machine at one load. The recordings were not made alike, and each
-difference tells the faults apart without a look at the bearing: faulty ones were sampled
-at 12 kHz, the sound one at 48 kHz, and the step of the converter differs by a factor of
-ten. So all are brought to one instrument: the same low-pass at the same rate, then the
-same rounding, dithered, to a step coarser than any of them had. What each bearing
-suffered from goes to the truth, as labels that the hub can import.
+One bearing is one machine, which runs at each of its loads in turn: who splits by machine
+then splits by bearing. The recordings were not made alike, and each difference tells the
+faults apart without a look at the bearing: faulty ones were sampled at 12 kHz, the sound
+one at 48 kHz, and the step of the converter differs by a factor of ten. So all are
+brought to one instrument: the same low-pass at the same rate, then the same rounding,
+dithered, to a step coarser than any of them had. What each bearing suffered from goes
+to the truth, as labels that the hub can import.
 """
 
 import json
 import re
 import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,8 @@ G = 9.80665  # m/s2
 HORSEPOWER_KW = 0.745700
 SIGNALS = (("speed", "1/min"), ("load", "kW"))
 FAULTS = {"B": "ball", "IR": "inner race", "OR": "outer race"}
-FAULTY_NAME = re.compile(r"(?P<fault>B|IR|OR)(?P<mils>\d{3})")
+KEY = re.compile(r"(?P<bearing>\w+)_(?P<load>\d)_(?P<number>\d+)")
+FAULTY = re.compile(r"(?P<fault>B|IR|OR)(?P<mils>\d{3})(at\d+)?")
 
 
 def read_cwru(path: Path, *, length: int, step_us: int | None) -> Recording:
@@ -43,14 +47,18 @@ def read_cwru(path: Path, *, length: int, step_us: int | None) -> Recording:
     """
     described, arrays = _load(path)
     tracks, faults, labels = [], [], []
-    for key in sorted(arrays):
-        try:
-            track = _track(key, arrays[key], described[key], length, step_us)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RecordingError(f"{path}: recording {key}: {error!r}") from error
+    for bearing, keys in _bearings(path, arrays).items():
+        runs = []
+        for key in keys:
+            try:
+                runs.append(_run(key, arrays[key], described[key], length))
+            except (KeyError, TypeError, ValueError) as error:
+                raise RecordingError(f"{path}: recording {key}: {error!r}") from error
+        track = _track(bearing, runs, step_us or round(min(length, HOP) * 1e6 / RATE_HZ))
         tracks.append(track)
-        faults.append((int(track.times_us[0]), _fault(track.machine.name, key)))
-        labels.append((int(track.times_us[-1]), _label(track.machine.name, key)))
+        fault = _fault(track.machine.name, bearing)
+        faults.append((int(track.times_us[0]), fault))
+        labels.append((int(track.times_us[-1]), _label(fault)))
     return Recording(tracks=tuple(tracks), notes={"faults.jsonl": faults, "labels.jsonl": labels})
 
 
@@ -81,7 +89,27 @@ def _low_pass(rate_hz: int) -> NDArray[np.float64]:
     return kernel / kernel.sum()
 
 
-def _track(key: str, raw: NDArray[Any], about: dict[str, Any], length: int, step_us: int | None) -> Track:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """One bearing at one load."""
+
+    windows: NDArray[np.float32]  # [m, length]
+    speed_rpm: float
+    load_kw: float
+
+
+def _bearings(path: Path, keys: Iterable[str]) -> dict[str, list[str]]:
+    """The recordings of each bearing, by load."""
+    found: dict[str, list[str]] = {}
+    for key in sorted(keys):
+        named = KEY.fullmatch(key)
+        if named is None:
+            raise RecordingError(f"{path}: expected recordings named like OR007at6_0_130, got {key}")
+        found.setdefault(named["bearing"], []).append(key)
+    return found
+
+
+def _run(key: str, raw: NDArray[Any], about: dict[str, Any], length: int) -> _Run:
     step = float(about["lsb_g"]) * G
     if not 0 < step <= STEP:
         raise ValueError(f"expected a converter step above 0 and up to {STEP} m/s2, got {step:g}")
@@ -89,34 +117,42 @@ def _track(key: str, raw: NDArray[Any], about: dict[str, Any], length: int, step
     signal = to_instrument(raw.astype(np.float64) * step, int(about["fs"]), rng=rng)
     if len(signal) < length:
         raise ValueError(f"expected at least {length} samples, got {len(signal)}")
-    hop = min(length, HOP)
-    windows = np.lib.stride_tricks.sliding_window_view(signal, length)[::hop].astype(np.float32)
-    spacing_us = step_us or round(hop * 1e6 / RATE_HZ)
-    row = [float(about["rpm"]), float(about["load_hp"]) * HORSEPOWER_KW]
+    windows = np.lib.stride_tricks.sliding_window_view(signal, length)[:: min(length, HOP)]
+    return _Run(
+        windows=windows.astype(np.float32),
+        speed_rpm=float(about["rpm"]),
+        load_kw=float(about["load_hp"]) * HORSEPOWER_KW,
+    )
+
+
+def _track(bearing: str, runs: Sequence[_Run], spacing_us: int) -> Track:
+    windows = np.concatenate([run.windows for run in runs])
+    values = [[run.speed_rpm, run.load_kw] for run in runs for _ in run.windows]
     return Track(
-        machine=Machine(
-            name=f"cwru-{key.lower().replace('_', '-')}",
-            machine_class=MACHINE_CLASS,
-            feature_set=FEATURE_SET,
-        ),
+        machine=Machine(name=f"cwru-{bearing.lower()}", machine_class=MACHINE_CLASS, feature_set=FEATURE_SET),
         signals=SIGNALS,
         times_us=spacing_us * np.arange(1, len(windows) + 1, dtype=np.int64),
-        values=np.tile(row, (len(windows), 1)),
+        values=np.array(values),
         waveform=Waveform(name="vibration", unit="m/s2", rate_hz=RATE_HZ, values=windows),
     )
 
 
-def _fault(machine: str, key: str) -> Line:
-    faulty = FAULTY_NAME.match(key)
+def _fault(machine: str, bearing: str) -> Line:
+    faulty = FAULTY.fullmatch(bearing)
     if faulty is None:
         return {"machine": machine, "fault": None, "mils": 0}
     return {"machine": machine, "fault": FAULTS[faulty["fault"]], "mils": int(faulty["mils"])}
 
 
-def _label(machine: str, key: str) -> Line:
+def _label(fault: Line) -> Line:
     """What an engineer would say who took the bearing out after the recording."""
-    fault = _fault(machine, key)["fault"]
-    return {"machine": machine, "kind": "verdict", "verdict": "right" if fault else "wrong", "fault": fault}
+    verdict = "wrong" if fault["fault"] is None else "right"
+    return {
+        "machine": fault["machine"],
+        "kind": "verdict",
+        "verdict": verdict,
+        "fault": fault["fault"],
+    }
 
 
 def _load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
