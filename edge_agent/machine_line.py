@@ -13,16 +13,16 @@ import numpy.typing as npt
 import structlog
 
 from edge_agent.alarms import Alarms
+from edge_agent.model_inputs import Inputs, ModelInputs, Row
 from kernels import sets
 from kernels.errors import KernelError, KernelInputError, KernelStateError
 from wire.feed import Reading, Window
+from wire.manifest import Manifest
 from wire.table import SignalKind, SignalTable
 
 log = structlog.get_logger()
 
 NAN = float("nan")
-
-Row = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,11 +57,8 @@ class MachineLine:
             self.refusal = f"machine {self.machine.name}: {error}"
             log.error("no features", machine=self.machine.name, reason=str(error))
         self._state = self.extractor.initial() if self.extractor else None
+        self._inputs = ModelInputs(self.extractor) if self.extractor else None
         self._restore(saved)
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        return self.extractor.names if self.extractor else ()
 
     def plan(self, signals: tuple[int, ...]) -> Plan:
         plan = self._plans.get(signals)
@@ -84,6 +81,15 @@ class MachineLine:
         scalars = np.full(len(self._places), NAN)
         scalars[plan.scalars] = values
         return self.extractor.update(self._state, reading.time_us, scalars, self._windows(reading.windows))
+
+    def inputs(self, manifest: Manifest, row: Row) -> Inputs:
+        """What ``row``, which ``features`` just made, means for the model of ``manifest``.
+
+        Raises UnknownConditionError, and FeatureMismatchError where its table is of other machines.
+        """
+        assert self._inputs is not None, "a row comes from an extractor"
+        assert self._state is not None, "a row leaves its memory"
+        return self._inputs.of(manifest, row, self._state)
 
     def memory(self) -> dict[str, bytes]:
         """What the outbox keeps of this machine."""

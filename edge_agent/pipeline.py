@@ -7,13 +7,15 @@ neighbours are kept. Nothing here waits, and nothing here touches the disk.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from math import isfinite
 
 import structlog
 
 from edge_agent.columns import Columns, all_finite
 from edge_agent.gaps import GapNotes
-from edge_agent.machine_line import MachineLine, Plan, Row
+from edge_agent.machine_line import MachineLine, Plan
+from edge_agent.model_inputs import Row
 from edge_agent.phases import Phases
 from edge_agent.predictions import Predictor
 from edge_agent.releases import Releases
@@ -24,6 +26,7 @@ from wire.table import SignalTable
 log = structlog.get_logger()
 
 DEVICE = -1  # in a gap: the whole device
+UNKNOWN_CONDITION = "unknown-condition"  # in a gap: the machine runs as no release has learnt it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -150,12 +153,13 @@ class Pipeline:
             wanted = (manifest.machine_class, manifest.feature_set)
             if wanted != (line.machine.machine_class, line.machine.feature_set):
                 continue
-            answer = self._predictor.predict(use_case, running, row, line.feature_names)
+            answer = self._predictor.predict(use_case, running, partial(line.inputs, row=row))
             if answer.error:
                 self.last_error = answer.error
             if answer.prediction is None:
-                self._counters.predictions_failed += 1
-                self._gaps.note(line.index, "no-prediction", time_us)
+                self._counters.predictions_failed += not answer.unknown_condition
+                reason = UNKNOWN_CONDITION if answer.unknown_condition else "no-prediction"
+                self._gaps.note(line.index, reason, time_us)
                 continue
             self._counters.predictions += 1
             self._counters.predictions_by_old += bool(answer.error)

@@ -2,7 +2,8 @@
 
 While a new release is on probation the old one answers the same question. The
 new one's answer is sent; where it fails, the old one's is, under the old one's
-name, so that the line is never blind.
+name, so that the line is never blind. Each is asked what the line's memory means to it
+(``InputsOf``); a machine run as neither has learnt it gets no answer, and that is nobody's error.
 """
 
 import math
@@ -14,11 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.errors import FeatureMismatchError, InferenceError, NotFiniteError
+from edge_agent.model_inputs import Inputs, InputsOf, UnknownConditionError
 from edge_agent.releases import Release, Releases
 from kernels import interval
 from wire.manifest import BOUNDS, Manifest, row_names
 
 Matrix = npt.NDArray[np.float32]
+
+NOTHING: Matrix = np.empty((1, 0), np.float32)  # asked of a release that these inputs do not fit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,6 +44,7 @@ class Answer:
 
     prediction: Prediction | None
     error: str = ""
+    unknown_condition: bool = False  # nobody knows how the machine is run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,14 +67,18 @@ class Predictor:
     def running(self) -> Mapping[str, Release]:
         return self._releases.running()
 
-    def predict(self, use_case: str, running: Release, features: Matrix, names: tuple[str, ...]) -> Answer:
-        """Ask ``running`` about ``features`` float32 [width] called ``names``, and tell how it did."""
-        asked = features[None, :]
+    def predict(self, use_case: str, running: Release, inputs_of: InputsOf) -> Answer:
+        """Ask ``running`` about what the line's memory is to it, and tell how it did."""
         started = time.perf_counter()
-        outputs, error = self._ask(running, asked, names)
+        asked, outputs, error = self._ask(running, inputs_of)
         seconds = time.perf_counter() - started
         shadow = self._releases.shadow(use_case)
-        old = None if shadow is None else self._ask(shadow, asked, names)[0]
+        old, unknown = None, isinstance(error, UnknownConditionError)
+        if shadow is not None:
+            _, old, refusal = self._ask(shadow, inputs_of)
+            unknown = unknown and isinstance(refusal, UnknownConditionError)
+        if unknown:
+            return Answer(prediction=None, unknown_condition=True)
         self._releases.observe(use_case, asked, outputs, old, seconds=seconds, error=error)
         if outputs is not None:
             return Answer(prediction=self._complete(running, outputs[0]))
@@ -78,22 +87,27 @@ class Predictor:
         return Answer(prediction=None, error=str(error))
 
     def _ask(
-        self, release: Release, features: Matrix, names: tuple[str, ...]
-    ) -> tuple[Matrix | None, InferenceError | None]:
-        """Finite outputs, or why there are none."""
+        self, release: Release, inputs_of: InputsOf
+    ) -> tuple[Matrix, Matrix | None, InferenceError | None]:
+        """What was asked [1, width], and finite outputs, or why there are none."""
+        asked = NOTHING
         try:
-            layout = self._layout(release)
-            if layout.inputs != names:
-                raise FeatureMismatchError(f"{release.release}: {_difference(layout.inputs, names)}")
-            outputs = release.runner.run(features)
-            wanted = len(layout.manifest.outputs)
+            asked = self._matching(release, inputs_of(release.manifest))
+            outputs = release.runner.run(asked)
+            wanted = len(release.manifest.outputs)
             if outputs.shape[1] != wanted:
                 raise InferenceError(f"{release.release}: expected {wanted} outputs, got {outputs.shape[1]}")
             if not all(map(math.isfinite, outputs[0].tolist())):
                 raise NotFiniteError(f"{release.release}: expected finite outputs, got {outputs[0].tolist()}")
         except InferenceError as error:
-            return None, error
-        return outputs, None
+            return asked, None, error
+        return asked, outputs, None
+
+    def _matching(self, release: Release, inputs: Inputs) -> Matrix:
+        layout = self._layout(release)
+        if layout.inputs != inputs.names:
+            raise FeatureMismatchError(f"{release.release}: {_difference(layout.inputs, inputs.names)}")
+        return inputs.row[None, :]
 
     def _complete(self, release: Release, outputs: Matrix) -> Prediction:
         layout = self._layout(release)

@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.updates.errors import GoldenError, UnfitError
+from kernels import sets
+from kernels.condition_trend import of_rows
+from kernels.errors import KernelInputError
 from wire.bundle import Bundle
 from wire.directive import Directive
 from wire.manifest import ANY_TARGET, Manifest
@@ -49,14 +52,28 @@ def check_fit(bundle: Bundle, directive: Directive, device: DeviceFacts) -> None
     if features is None:
         raise UnfitError(f"this device has no machine of class {manifest.machine_class!r}")
     _same("feature set", features.feature_set, manifest.feature_set)
+    made, units = _inputs(features, manifest)
     names = tuple(field.name for field in manifest.inputs)
-    if names != features.names:
-        raise UnfitError(_difference(features.names, names))
-    for field, unit in zip(manifest.inputs, features.units, strict=True):
+    if names != made:
+        raise UnfitError(_difference(made, names))
+    for field, unit in zip(manifest.inputs, units, strict=True):
         if field.unit != unit:
             raise UnfitError(
                 f"{field.name}: this device makes it in {unit!r}, the bundle takes it in {field.unit!r}"
             )
+
+
+def _inputs(features: Features, manifest: Manifest) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names and units of what this device gives the network: its features, or what their memory says."""
+    if not sets.feature_set(features.feature_set).under_conditions:
+        return features.names, features.units
+    if manifest.conditions is None:
+        raise UnfitError(f"expected a table of operating conditions for {features.feature_set}, got none")
+    try:
+        under = of_rows(features.names, features.units, manifest.conditions)
+    except KernelInputError as error:
+        raise UnfitError(str(error)) from error
+    return under.names, under.units
 
 
 def check_golden(runner: Runner, bundle: Bundle) -> float:
