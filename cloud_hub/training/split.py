@@ -22,7 +22,7 @@ ALWAYS = -1  # the fold of machines that teach every member
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What a machine can show: ``group`` is what is held out and dealt evenly, ``judges`` whether it may judge."""
+    """What a machine can show: its ``group`` is held out and dealt evenly; ``judges``: it may be held out."""
 
     group: str
     judges: bool

@@ -6,48 +6,106 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_hub.errors import DatasetError
-from cloud_hub.training.split import split
+from cloud_hub.training.split import ALWAYS, Kind, Split, deal, split
 from models import use_case
+from models.use_case import UseCase
 
 TURBOFAN = use_case.find("turbofan-rul")
+FAILED, RUNNING = Kind(group="failed", judges=True), Kind(group="running", judges=False)
 names = st.sets(st.from_regex(r"pump-[0-9]{1,4}", fullmatch=True), min_size=4, max_size=80)
+
+
+def fleet(failed: list[str], running: list[str] | None = None) -> dict[str, Kind]:
+    return dict.fromkeys(failed, FAILED) | dict.fromkeys(running or [], RUNNING)
+
+
+def classes(*, least_lives: int = 2) -> UseCase:
+    """turbofan-rul as a question of which fault it is."""
+    parts = {
+        "task": "fault-class",
+        "alarms": [],
+        "faults": {"classes": ["a", "b"], "least_lives": least_lives},
+    }
+    return UseCase.model_validate(TURBOFAN.model_dump(exclude_unset=True) | parts)
 
 
 @given(names, names)
 def test_no_machine_is_on_two_sides(failed: set[str], others: set[str]) -> None:
-    parts = split(sorted(failed), sorted(others - failed), TURBOFAN)
-    places = [parts.held_out, *parts.folds]
-    assert sum(map(len, places)) == len(failed | others) == len(frozenset().union(*places))
+    kinds = fleet(sorted(failed), sorted(others - failed))
+    parts = split(kinds, TURBOFAN)
+    assert not parts.held_out & parts.learning
+    assert parts.held_out | parts.learning == failed | others
     assert parts.held_out <= failed
-    assert all(fold & failed for fold in parts.folds)
-    assert all(name in parts.folds[parts.fold_of(name)] for name in parts.learning)
+    folds = deal({name: kinds[name] for name in parts.learning}, TURBOFAN)
+    assert folds.keys() == parts.learning
+    assert (
+        {folds[name] for name in parts.learning & failed}
+        == {*folds.values()}
+        == {*range(max(folds.values()) + 1)}
+    )
+
+
+def test_machine_on_both_sides_is_refused_by_name() -> None:
+    with pytest.raises(DatasetError, match="every machine on one side, press-1 would learn and judge"):
+        Split(held_out=frozenset({"press-1"}), learning=frozenset({"press-1", "press-2"}))
 
 
 @given(names)
 def test_split_does_not_depend_on_the_order_of_names(failed: set[str]) -> None:
-    assert split(sorted(failed), [], TURBOFAN) == split(sorted(failed, reverse=True), [], TURBOFAN)
+    rising, falling = fleet(sorted(failed)), fleet(sorted(failed, reverse=True))
+    assert split(rising, TURBOFAN) == split(falling, TURBOFAN)
+    assert deal(rising, TURBOFAN) == deal(falling, TURBOFAN)
 
 
 def test_share_of_machines_that_is_held_out_is_the_one_asked_for() -> None:
-    parts = split([f"engine-{n}" for n in range(100)], [], TURBOFAN)
+    kinds = fleet([f"engine-{n}" for n in range(100)])
+    parts = split(kinds, TURBOFAN)
     assert len(parts.held_out) == 15
-    assert {len(fold) for fold in parts.folds} == {17}
+    folds = deal({name: kinds[name] for name in parts.learning}, TURBOFAN)
+    assert set(np.bincount([*folds.values()])) == {17}
 
 
 def test_most_held_out_machines_stay_so_while_the_fleet_grows() -> None:
     """Growing by a tenth, at least nine in ten of the held-out ones must not become teachers."""
-    before = split([f"engine-{n}" for n in range(100)], [], TURBOFAN).held_out
-    after = split([f"engine-{n}" for n in range(110)], [], TURBOFAN).held_out
+    before = split(fleet([f"engine-{n}" for n in range(100)]), TURBOFAN).held_out
+    after = split(fleet([f"engine-{n}" for n in range(110)]), TURBOFAN).held_out
     assert len(before & after) >= 0.9 * len(before)
 
 
 def test_too_few_machines_are_refused_with_the_number_that_would_do() -> None:
     with pytest.raises(DatasetError, match=r"at least 4 machines that failed \(2 to judge on\), got 3"):
-        split(["a", "b", "c"], ["d"], TURBOFAN)
+        split(fleet(["a", "b", "c"], ["d"]), TURBOFAN)
 
 
 def test_use_cases_hold_out_machines_of_their_own() -> None:
-    machines = [f"pump-{n}" for n in range(40)]
+    kinds = fleet([f"pump-{n}" for n in range(40)])
     other = TURBOFAN.model_copy(update={"name": "another"})
-    assert split(machines, [], TURBOFAN).held_out != split(machines, [], other).held_out
-    assert np.isclose(len(split(machines, [], other).held_out), 6)
+    assert split(kinds, TURBOFAN).held_out != split(kinds, other).held_out
+    assert len(split(kinds, other).held_out) == 6
+
+
+def test_every_fault_is_judged_and_every_fold_has_some_of_each() -> None:
+    kinds = {
+        f"{fault}-{n}": Kind(group=fault, judges=True, fault=place)
+        for n in range(12)
+        for place, fault in enumerate("ab")
+    }
+    parts = split(kinds, classes())
+    assert {kinds[name].group for name in parts.held_out} == {*"ab"}
+    folds = deal({name: kinds[name] for name in parts.learning}, classes())
+    for fold in range(5):
+        assert {kinds[name].group for name, own in folds.items() if own == fold} == {*"ab"}
+
+
+def test_only_machine_of_its_class_teaches_all_and_judges_nothing() -> None:
+    kinds = {f"m-{n}": Kind(group="a", judges=True, fault=0) for n in range(6)}
+    kinds["sound"] = Kind(group="sound", judges=True)
+    parts = split(kinds, classes())
+    assert "sound" in parts.learning
+    folds = deal({name: kinds[name] for name in parts.learning}, classes())
+    assert [name for name, fold in folds.items() if fold == ALWAYS] == ["sound"]
+
+
+def test_one_machine_cannot_teach_and_stop_the_learning() -> None:
+    with pytest.raises(DatasetError, match="at least 2 machines to learn from and to stop on, got 1"):
+        deal(fleet(["a"]), TURBOFAN)
