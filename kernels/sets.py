@@ -21,6 +21,7 @@ from kernels.extractor import Extractor, State
 from kernels.trend import make_trend
 from kernels.vibration import make_vibration
 from kernels.vibration_trend import make_vibration_trend
+from kernels.vibration_trend_2 import make_vibration_trend_2
 
 __all__ = ["VERSIONS", "Extractor", "FeatureSet", "State", "feature_set", "make", "warm"]
 
@@ -69,6 +70,11 @@ _SETS = {
         ),
         FeatureSet(
             name="vibration-trend/1", factory=make_vibration_trend, modules=(*_WINDOW, "vibration_trend")
+        ),
+        FeatureSet(
+            name="vibration-trend/2",
+            factory=make_vibration_trend_2,
+            modules=(*_WINDOW, "vibration_trend", "vibration_trend_2"),
         ),
     )
 }
