@@ -64,8 +64,8 @@ def choose(examples: Examples, answers: Floats, use_case: UseCase) -> tuple[Alar
     for alarm in use_case.alarms:
         if alarm.policy == "cost":
             rules.append(_cheapest(alarm, watched, watched.active(rules)))
-    order = {(alarm.output, alarm.direction): place for place, alarm in enumerate(use_case.alarms)}
-    return tuple(sorted(rules, key=lambda rule: order[rule.output, rule.direction]))
+    order: list[tuple[str, str]] = [(alarm.output, alarm.direction) for alarm in use_case.alarms]
+    return tuple(sorted(rules, key=lambda rule: order.index((rule.output, rule.direction))))
 
 
 def judge(examples: Examples, answers: Floats, rules: Sequence[AlarmRule], use_case: UseCase) -> AlarmFigures:
@@ -141,7 +141,7 @@ def _cheapest(alarm: Alarm, watched: _Watched, already: Mask) -> AlarmRule:
     """The best of the grid of ``alarm`` beside what is open ``already``; the first of equals."""
     limit = np.inf if alarm.most_false_alarms is None else alarm.most_false_alarms
     sign = 1 if alarm.direction == "below" else -1
-    ranked = []
+    ranked: list[tuple[tuple[float, float, int], AlarmRule]] = []
     for threshold, margin, persistence in product(alarm.thresholds, alarm.margins, alarm.persistences):
         rule = AlarmRule(
             output=alarm.output,

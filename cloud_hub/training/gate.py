@@ -1,20 +1,22 @@
 """The gate between a candidate and a release: pure arithmetic on scorecards of the same held-out machines.
 
 A verdict names every check with what was found and what was asked, so that a
-refusal can be argued with, and an approval be explained a year later.
+refusal can be argued with, and an approval be explained a year later. What is
+asked are sizes that matter, held with a stated confidence: no difference is
+too small to refuse for because there are many machines, and none passes by luck.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from cloud_hub.training.alarm_checks import AlarmTrial
+from cloud_hub.training.pairing import Pairing, pair, pair_slice
 from cloud_hub.training.scorecard import Scorecard
+from cloud_hub.training.uncertainty import binomial_band
 from models.declared.judging import Coverage, Gate
-
-DRAWS = 2000  # of the paired bootstrap
-SEED = 20_260_901  # fixed: the same scorecards give the same verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +33,12 @@ class Rival:
 
     name: str
     card: Scorecard
+    to_beat: bool = True  # else it is shown, and not held against the candidate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
-    """What one prediction costs a device, as measured where the model was made."""
+class Price:
+    """What one prediction takes of a device, as measured where the model was made."""
 
     latency_ms: float
     bytes: int
@@ -60,53 +63,42 @@ class Verdict:
 
 def judge(
     card: Scorecard,
-    baselines: tuple[Rival, ...],
+    baselines: Sequence[Rival],
     champion: Rival | None,
     *,
-    costs: Costs,
+    price: Price,
     rule: Gate,
     interval: Coverage,
-    unit: str,
+    alarms: AlarmTrial | None = None,
 ) -> Verdict:
-    """Judge a candidate's ``card`` against trivial ``baselines`` and the ``champion``, if there is one."""
-    best = min(
-        (rival for rival in baselines if rival.name in rule.must_beat), key=lambda rival: rival.card.rmse
-    )
-    rivals = [(best, rule.baseline_ratio), *([(champion, rule.champion_ratio)] if champion else [])]
+    """Judge a candidate's ``card`` against the trivial ``baselines``, and the ``champion`` if there is one.
+
+    Of the baselines that are to be beaten the best counts. ``alarms`` where the use case has any.
+    """
+    best = min((rival for rival in baselines if rival.to_beat), key=lambda rival: rival.card.figure)
+    duels = [(best, rule.baseline_ratio), *([(champion, rule.champion_ratio)] if champion else [])]
     checks = (
         _enough(card, rule),
         _sound(card),
-        *(_better(card, rival, ratio, unit) for rival, ratio in rivals),
+        *(_better(card, rival, ratio, rule) for rival, ratio in duels),
+        *(_slices(card, champion, rule) if champion else ()),
         *_covers(card, interval),
-        _within("latency of one prediction", costs.latency_ms, rule.latency_ms, "ms"),
-        _within("size", costs.bytes, rule.bytes, "bytes"),
+        *_alarms(alarms),
+        _within("latency of one prediction", price.latency_ms, rule.latency_ms, "ms"),
+        _within("size", price.bytes, rule.bytes, "bytes"),
     )
     failed = [check for check in checks if not check.passed]
-    return Verdict(
-        passed=not failed,
-        reason=_reason(failed, card, best, unit),
-        checks=checks,
-        evidence={
-            "unit": unit,
-            "machines": list(card.machines),
-            "rows": card.rows,
-            "rmse": card.rmse,
-            "mae": card.mae,
-            "coverage": card.coverage,
-            "interval_width": card.width,
-            "latency_ms": costs.latency_ms,
-            "bytes": costs.bytes,
-            "baselines": {rival.name: rival.card.rmse for rival in baselines},
-            "paired": [_paired(card, rival) for rival, _ in rivals],
-        },
-    )
-
-
-def chance_better(card: Scorecard, rival: Scorecard) -> float:
-    """Share of paired bootstrap draws over machines in which ``card`` has the smaller mean square."""
-    gain = np.array(rival.mean_square) - np.array(card.mean_square)
-    draws = np.random.default_rng(SEED).integers(0, len(gain), (DRAWS, len(gain)))
-    return float((gain[draws].mean(axis=1) > 0).mean())
+    evidence = {
+        **_evidence(card),
+        "latency_ms": price.latency_ms,
+        "bytes": price.bytes,
+        "confidence": rule.confidence,
+        "baselines": {rival.name: rival.card.figure for rival in baselines},
+        "paired": [_paired(card, rival, rule) for rival, _ in duels],
+        "slices": _slice_evidence(card, champion, rule),
+        "alarms": alarms.to_fields() if alarms else None,
+    }
+    return Verdict(passed=not failed, reason=_reason(failed, card, best), checks=checks, evidence=evidence)
 
 
 def _enough(card: Scorecard, rule: Gate) -> Check:
@@ -125,29 +117,68 @@ def _sound(card: Scorecard) -> Check:
     )
 
 
-def _better(card: Scorecard, rival: Rival, ratio: float, unit: str) -> Check:
-    own, bar = card.only(rival.card.machines), ratio * rival.card.rmse
+def _better(card: Scorecard, rival: Rival, ratio: float, rule: Gate) -> Check:
+    own = card.only(rival.card.machines)
+    found = pair(own, rival.card, ratio)
+    unit, bar = card.measure.unit, ratio * rival.card.figure
     return Check(
         name=f"error against {rival.name}",
-        passed=own.machines == rival.card.machines and own.rmse <= bar,
-        found=f"RMSE {own.rmse:.4g} {unit}",
-        bar=f"<= {bar:.4g} {unit} ({ratio:g} x {rival.card.rmse:.4g})",
+        passed=own.machines == rival.card.machines and found.chance >= rule.confidence,
+        found=f"{card.measure.name} {own.figure:.4g} {unit}, within it on {found.chance:.0%} of draws",
+        bar=f"<= {bar:.4g} {unit} ({ratio:g} x {rival.card.figure:.4g}) on {rule.confidence:.0%} of draws",
     )
+
+
+def _slices(card: Scorecard, champion: Rival, rule: Gate) -> tuple[Check, ...]:
+    """A part is held against a candidate only where it is worse with confidence: parts are many."""
+    judged = [found for found in _pairings(card, champion, rule).items() if found[1].machines]
+    worse = {
+        name: found
+        for name, found in judged
+        if len(found.machines) >= rule.slice_machines and 1 - found.chance >= rule.confidence
+    }
+    if not judged:
+        return ()
+    told = "; ".join(f"{name}: {found.own:.4g} against {found.other:.4g}" for name, found in worse.items())
+    return (
+        Check(
+            name=f"sites and conditions against {champion.name}",
+            passed=not worse,
+            found=told or f"none worse, of {len(judged)}",
+            bar=f"none above {rule.slice_ratio:g} x its error on {rule.confidence:.0%} of draws",
+        ),
+    )
+
+
+def _pairings(card: Scorecard, champion: Rival, rule: Gate) -> dict[str, Pairing]:
+    return {
+        own.name: pair_slice(card.measure, own, other, rule.slice_ratio)
+        for own in card.slices
+        if (other := champion.card.slice(own.name)) is not None
+    }
 
 
 def _covers(card: Scorecard, interval: Coverage) -> tuple[Check, ...]:
     """The interval must hold what it promises, as far as so few machines can tell."""
     if card.coverage is None:
         return ()
-    wanted = interval.coverage
-    slack = 2 * (wanted * (1 - wanted) / len(card.machines)) ** 0.5
+    low, _ = binomial_band(interval.coverage, len(card.machines))
     return (
         Check(
             name="coverage of the interval",
-            passed=card.coverage >= wanted - slack,
+            passed=card.coverage >= low,
             found=f"{card.coverage:.2f}",
-            bar=f">= {wanted - slack:.2f} ({wanted:g} less what {len(card.machines)} machines may deviate)",
+            bar=f">= {low:.2f} ({interval.coverage:g} less what {len(card.machines)} machines may deviate)",
         ),
+    )
+
+
+def _alarms(alarms: AlarmTrial | None) -> tuple[Check, ...]:
+    if alarms is None:
+        return ()
+    return tuple(
+        Check(name=limit.name, passed=limit.held, found=limit.found, bar=limit.bar)
+        for limit in alarms.limits()
     )
 
 
@@ -155,24 +186,56 @@ def _within(name: str, found: float, limit: float, unit: str) -> Check:
     return Check(name=name, passed=found <= limit, found=f"{found:.4g} {unit}", bar=f"<= {limit:.4g} {unit}")
 
 
-def _reason(failed: list[Check], card: Scorecard, best: Rival, unit: str) -> str:
+def _reason(failed: list[Check], card: Scorecard, best: Rival) -> str:
     if failed:
         return "; ".join(f"{check.name}: expected {check.bar}, got {check.found}" for check in failed)
-    return (
-        f"RMSE {card.rmse:.4g} {unit} on {len(card.machines)} held-out machines, "
-        f"against {best.card.rmse:.4g} by {best.name}"
-    )
+    told, machines = f"{card.measure.name} {card.figure:.4g} {card.measure.unit}", len(card.machines)
+    return f"{told} on {machines} held-out machines, against {best.card.figure:.4g} by {best.name}"
 
 
-def _paired(card: Scorecard, rival: Rival) -> dict[str, Any]:
+def _evidence(card: Scorecard) -> dict[str, Any]:
+    """What the card says on its own; the figure stands under its own name too: ``rmse`` in ``unit``."""
+    named = card.measure.name.lower().replace(" ", "_")
+    return {
+        "figure": {"name": card.measure.name, "value": card.figure, "unit": card.measure.unit},
+        named: card.figure,
+        "unit": card.measure.unit,
+        "squared": card.measure.squared,
+        "least": card.measure.least,
+        "machines": list(card.machines),
+        "losses": list(card.loss),
+        "rows": card.rows,
+        "coverage": card.coverage,
+        "interval_width": card.width,
+        **card.more,
+    }
+
+
+def _paired(card: Scorecard, rival: Rival, rule: Gate) -> dict[str, Any]:
     """The comparison machine by machine."""
     own = card.only(rival.card.machines)
-    pairs = zip(own.mean_square, rival.card.mean_square, strict=True)
+    found = pair(own, rival.card, 1.0)
+    low, high = found.ratio_band(rule.confidence)
     return {
         "rival": rival.name,
         "machines": list(own.machines),
-        "rmse": own.rmse,
-        "rival_rmse": rival.card.rmse,
-        "machines_better": sum(mine < other for mine, other in pairs),
-        "chance_better": chance_better(own, rival.card),
+        "own": own.figure,
+        "other": rival.card.figure,
+        "ratio": [low, high],
+        "machines_better": int((np.array(own.loss) < np.array(rival.card.loss)).sum()),
+        "chance_better": found.chance_better,
     }
+
+
+def _slice_evidence(card: Scorecard, champion: Rival | None, rule: Gate) -> list[dict[str, Any]]:
+    held = _pairings(card, champion, rule) if champion else {}
+    rows = []
+    for part in card.slices:
+        figure = float(card.measure.figure(np.array(part.loss)))
+        row: dict[str, Any] = {"name": part.name, "machines": len(part.machines), "figure": figure}
+        row["losses"] = dict(zip(part.machines, part.loss, strict=True))
+        if (found := held.get(part.name)) is not None and found.machines:
+            row |= {"common": len(found.machines), "own": found.own, "champion": found.other}
+            row["judged"] = len(found.machines) >= rule.slice_machines
+        rows.append(row)
+    return rows

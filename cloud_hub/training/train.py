@@ -6,24 +6,26 @@ afterwards, and the held-out machines are looked at once, by the gate.
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cloud_hub.training import baselines
+from cloud_hub.training import slices
+from cloud_hub.training.alarm_policy import choose
 from cloud_hub.training.executor import Executor
-from cloud_hub.training.gate import Costs, Rival, Verdict, judge
+from cloud_hub.training.gate import Price, Verdict
 from cloud_hub.training.product import Product, highest_anomaly, make
 from cloud_hub.training.progress import Progress, silent
-from cloud_hub.training.scorecard import Scorecard, measure
 from cloud_hub.training.split import Split, kinds_of, split
+from cloud_hub.training.trial import Contender, trial
 from cloud_hub.training.uncertainty import interval_of
 from kernels.interval import Interval
 from models import graphs
 from models.examples import Examples, Floats
 from models.interface import ANOMALY, REMAINING_LIFE
 from models.use_case import UseCase
+from wire.manifest import AlarmRule
 
 TIMED_RUNS = 200
 
@@ -41,6 +43,7 @@ class Champion:
 class Candidate:
     onnx: bytes
     interval: Interval | None
+    alarms: tuple[AlarmRule, ...]
     highest_anomaly: float  # a sound answer lies below
     verdict: Verdict
     metrics: Mapping[str, Any]  # plain values, for the run
@@ -103,59 +106,37 @@ def _judged(
     progress: Progress,
 ) -> Candidate:
     progress("gate", 0.0)
-    cap = use_case.life.cap
-    judging = examples.where(examples.failed & examples.of_machines(parts.held_out))
+    judging = examples.where(examples.of_machines(parts.held_out))
     runner = graphs.Runner(product.onnx, use_case.outputs)
-    answers = runner.run(judging.features)
-    card = measure(judging, answers[:, 0], cap=cap, interval=product.interval)
-    guesses = baselines.learn(examples.where(examples.of_machines(parts.learning)), cap=cap)
-    rivals = tuple(
-        Rival(name=name, card=measure(judging, guess, cap=cap))
-        for name, guess in guesses.guess(judging.age).items()
-    )
-    verdict = judge(
-        card,
-        rivals,
-        _rival(champion, judging, card, use_case) if champion else None,
-        costs=Costs(latency_ms=_latency_ms(runner, judging.features), bytes=len(product.onnx)),
-        rule=use_case.gate,
-        interval=use_case.interval,
-        unit=use_case.life.unit,
+    candidate = Contender(name="candidate", answers=runner.run(judging.features), learning=parts.learning)
+    rules = choose(product.examples, product.unseen, use_case)
+    table, why = slices.table_of(product.examples, use_case)
+    found = trial(
+        judging,
+        product.examples,
+        candidate,
+        use_case,
+        interval=product.interval,
+        rules=rules,
+        price=Price(latency_ms=_latency_ms(runner, judging.features), bytes=len(product.onnx)),
+        champion=_contender(champion, judging, use_case) if champion else None,
+        cuts=slices.cuts(judging, judging, table),
     )
     progress("gate", 1.0)
+    sides = {"held_out": sorted(parts.held_out), "learning": sorted(parts.learning), "no_conditions": why}
     return Candidate(
         onnx=product.onnx,
         interval=product.interval,
+        alarms=rules,
         highest_anomaly=product.highest_anomaly,
-        verdict=verdict,
-        metrics=_metrics(card, parts, guesses, champion) | dict(product.metrics),
+        verdict=found.verdict,
+        metrics=dict(found.metrics) | sides | dict(product.metrics),
     )
 
 
-def _rival(champion: Champion, judging: Examples, card: Scorecard, use_case: UseCase) -> Rival | None:
-    """The champion on machines that it has not learnt from either; None where too few are left."""
-    fair = frozenset(card.machines) - champion.learning
-    if len(fair) < use_case.gate.least_machines:
-        return None
-    rows = judging.where(judging.of_machines(fair))
-    answers = graphs.Runner(champion.onnx, use_case.outputs).run(rows.features)
-    return Rival(name=champion.release, card=measure(rows, answers[:, 0], cap=use_case.life.cap))
-
-
-def _metrics(
-    card: Scorecard, parts: Split, guesses: baselines.Baselines, champion: Champion | None
-) -> dict[str, Any]:
-    return {
-        "held_out": sorted(parts.held_out),
-        "learning": sorted(parts.learning),
-        "rmse": card.rmse,
-        "mae": card.mae,
-        "coverage": card.coverage,
-        "interval_width": card.width,
-        "by_machine": dict(zip(card.machines, np.sqrt(card.mean_square).tolist(), strict=True)),
-        "baselines": asdict(guesses),
-        "champion": champion.release if champion else None,
-    }
+def _contender(champion: Champion, judging: Examples, use_case: UseCase) -> Contender:
+    answers = graphs.Runner(champion.onnx, use_case.outputs).run(judging.features)
+    return Contender(name=champion.release, answers=answers, learning=champion.learning)
 
 
 def _latency_ms(runner: graphs.Runner, features: Floats) -> float:

@@ -1,11 +1,18 @@
-"""How sure a model may claim to be: a conformal interval from machines that it had not learnt on."""
+"""How sure a model may claim to be: calibrated on machines it had not learnt on, and what that came to."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom
 
+from kernels import interval as intervals
 from kernels.interval import Interval, calibrate
 from models.examples import Examples
 from models.use_case import UseCase
+
+LUCK = 0.05  # two-sided: of a band
+BINS = 10  # of probability
 
 
 def interval_of(examples: Examples, predicted: NDArray[np.float32], use_case: UseCase) -> Interval:
@@ -25,3 +32,45 @@ def interval_of(examples: Examples, predicted: NDArray[np.float32], use_case: Us
         coverage=wanted.coverage,
         edges=wanted.edges,
     )
+
+
+def binomial_band(share: float, count: int) -> tuple[float, float]:
+    """Between which shares ``count`` independent trials stay 19 times in 20, where ``share`` is true."""
+    low, high = binom.ppf([LUCK / 2, 1 - LUCK / 2], count, share)
+    return float(low / count), float(high / count)
+
+
+def coverage_by_bin(
+    examples: Examples, predicted: NDArray[np.float32], table: intervals.Table, *, coverage: float, cap: float
+) -> list[dict[str, Any]]:
+    """For each bin of predicted life what the interval held; machines weigh the same, and each is one trial.
+
+    ``predicted`` [n] of rows whose remaining life is known; bins that no machine reached are left out.
+    """
+    truth = np.minimum(examples.remaining.astype(np.float64), cap)
+    low, high = intervals.apply(table, predicted)
+    inside = (low <= truth) & (truth <= high)
+    place = intervals.bins(table.edges, np.asarray(predicted, np.float64))
+    rows = []
+    for number in np.unique(place).tolist():
+        own = place == number
+        machines = examples.machine[own]
+        shares = [float(inside[own][machines == machine].mean()) for machine in np.unique(machines)]
+        least, most = binomial_band(coverage, len(shares))
+        row = {"from": float(table.edges[number]), "machines": len(shares), "covered": float(np.mean(shares))}
+        rows.append(row | {"low": least, "high": most, "width": float((high - low)[own].mean())})
+    return rows
+
+
+def calibration_error(likely: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+    """Expected calibration error of [n, k] probabilities of classes against [n] class numbers.
+
+    The mean gap between what the likeliest class claims and how often it is right, over ten equal steps
+    of the claim weighed by their rows (Naeini, Cooper & Hauskrecht, AAAI 2015). A class number k means
+    that of none, which has what the k leave of 1.
+    """
+    whole = np.concatenate([likely, 1 - likely.sum(axis=1, keepdims=True)], axis=1)
+    claimed, right = whole.max(axis=1), whole.argmax(axis=1) == truth
+    step = np.minimum((claimed * BINS).astype(np.int64), BINS - 1)
+    gaps = np.bincount(step, weights=claimed - right, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(truth))

@@ -45,22 +45,26 @@ def test_clip_forgives_a_healthy_machine_and_raw_does_not() -> None:
 
 
 def test_every_machine_weighs_the_same() -> None:
-    card = measure(examples([10, 10, 10, 10], [0, 0, 0, 1]), np.array([12.0, 12.0, 12.0, 14.0]), cap=125.0)
-    assert card.mean_square == (4.0, 16.0)
-    assert card.rmse == pytest.approx(np.sqrt(10))
-    assert card.only(["m1"]).rmse == 4.0
+    card = measure(
+        examples([10, 10, 10, 10], [0, 0, 0, 1]), np.array([12.0, 12.0, 12.0, 14.0]), cap=125.0, unit="h"
+    )
+    assert card.loss == (4.0, 16.0)
+    assert card.figure == pytest.approx(np.sqrt(10))
+    assert card.only(["m1"]).figure == 4.0
 
 
 @pytest.mark.parametrize("answer", [np.nan, np.inf, -np.inf, -5.0, 300.0])
 def test_unsound_answer_is_wrong_by_the_whole_cap(answer: float) -> None:
-    card = measure(examples([10, 10]), np.array([10.0, answer]), cap=125.0)
+    card = measure(examples([10, 10]), np.array([10.0, answer]), cap=125.0, unit="h")
     assert card.unsound == 0.5
-    assert card.rmse == pytest.approx(np.sqrt(125**2 / 2))
+    assert card.figure == pytest.approx(np.sqrt(125**2 / 2))
 
 
 def test_coverage_counts_truths_inside_the_interval() -> None:
     table = Interval(coverage=0.9, edges=(0.0,), lower=(2.0,), upper=(3.0,))
-    card = measure(examples([10, 20, 30, 40]), np.array([11.0, 18.0, 33.0, 36.0]), cap=125.0, interval=table)
+    card = measure(
+        examples([10, 20, 30, 40]), np.array([11.0, 18.0, 33.0, 36.0]), cap=125.0, unit="h", interval=table
+    )
     assert card.coverage == 0.5
     assert card.width == 5.0
 
