@@ -1,8 +1,8 @@
 """Fitting one member: it learns on some machines and stops early on others.
 
-A lesson holds everything that decides the outcome, and learning it touches no
-global chance: the same lesson gives the same weights on the same machine,
-whichever process learns it and whatever else that process did before.
+A material and a lesson hold everything that decides the outcome, and learning
+touches no global chance: the same two give the same weights on the same machine,
+whichever process learns them and whatever else that process did before.
 """
 
 import copy
@@ -39,10 +39,8 @@ class Material:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lesson:
-    """Member ``number`` learns on the rows outside ``fold`` and stops early on those inside."""
+    """How one member learns its material: on the rows outside ``fold``, stopped early on those inside."""
 
-    material: Material
-    number: int
     fold: int
     seed: int
     network: Network
@@ -56,10 +54,10 @@ class Learnt:
     error: float  # on the fold that stopped it: mean square of the share, or mean surprise; NaN without rows
 
 
-def learn(lesson: Lesson, watch: Watch = lambda done, most: None) -> Learnt:
+def learn(material: Material, lesson: Lesson, watch: Watch = lambda done, most: None) -> Learnt:
     """The weights of one member. Pure: to be called in any process."""
     with _repeatable(lesson.budget):
-        return _Pupil(lesson).learn(watch)
+        return _Pupil(material, lesson).learn(watch)
 
 
 def member(material: Material, network: Network, learnt: Learnt) -> nn.Sequential:
@@ -74,9 +72,9 @@ def member(material: Material, network: Network, learnt: Learnt) -> nn.Sequentia
 class _Pupil:
     """One member while it learns."""
 
-    def __init__(self, lesson: Lesson) -> None:
-        material, budget = lesson.material, lesson.budget
-        self.lesson = lesson
+    def __init__(self, material: Material, lesson: Lesson) -> None:
+        budget = lesson.budget
+        self.kind, self.lesson = material.kind, lesson
         self.chance = torch.Generator().manual_seed(lesson.seed)
         self.made = perceptron(material.normal.shape[1], lesson.network.hidden, material.outputs)
         _draw(self.made, self.chance)
@@ -133,7 +131,7 @@ class _Pupil:
 
     def _losses(self, answer: Tensor, goal: Tensor) -> Tensor:
         settings = self.lesson.network
-        if self.lesson.material.kind == "faults":
+        if self.kind == "faults":
             return cross_entropy(answer, goal, reduction="none", label_smoothing=settings.label_smoothing)
         return smooth_l1_loss(answer[:, 0], goal, beta=settings.huber, reduction="none")
 
@@ -148,7 +146,7 @@ class _Pupil:
     def _error(self) -> float:
         goal, weight = self.goal[self.own], self.weight[self.own]
         answer = self.average(self.normal[self.own])
-        if self.lesson.material.kind == "faults":
+        if self.kind == "faults":
             losses = cross_entropy(answer, goal, reduction="none")
         else:
             losses = (answer[:, 0].clamp(0.0, 1.0) - goal).square()

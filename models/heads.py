@@ -88,40 +88,40 @@ def fault_material(
     )
 
 
-def lessons(material: Material, count: int, use_case: UseCase) -> list[Lesson]:
-    """One a member: ``count`` folds by turns, each with a chance of its own."""
+def lessons(kind: str, count: int, use_case: UseCase) -> list[Lesson]:
+    """One a member of the head ``kind``: ``count`` folds by turns, each with a chance of its own."""
     budget = use_case.budget
-    heads = {"life": 0, "faults": 1}
-    found = []
-    for number in range(max(budget.members, count)):
-        chance = np.random.SeedSequence([abs(budget.seed), heads[material.kind], number])
-        seed = int(chance.generate_state(1, np.uint32)[0])
-        found.append(
-            Lesson(
-                material=material,
-                number=number,
-                fold=number % count,
-                seed=seed,
-                network=use_case.network,
-                budget=budget,
-            )
+    head = {"life": 0, "faults": 1}[kind]
+    members = range(max(budget.members, count))
+    chances = [np.random.SeedSequence([abs(budget.seed), head, number]) for number in members]
+    return [
+        Lesson(
+            fold=number % count,
+            seed=int(chance.generate_state(1, np.uint32)[0]),
+            network=use_case.network,
+            budget=budget,
         )
-    return found
+        for number, chance in zip(members, chances, strict=True)
+    ]
 
 
-def life_head(given: Sequence[Lesson], learnt: Sequence[Learnt], cap: float) -> LifeHead:
-    return LifeHead(members=_members(given, learnt), cap=cap)
+def life_head(material: Material, given: Sequence[Lesson], learnt: Sequence[Learnt], cap: float) -> LifeHead:
+    return LifeHead(members=_members(material, given, learnt), cap=cap)
 
 
 def fault_head(
-    given: Sequence[Lesson], learnt: Sequence[Learnt], told: Sequence[int], outputs: Sequence[str]
+    material: Material,
+    given: Sequence[Lesson],
+    learnt: Sequence[Learnt],
+    told: Sequence[int],
+    outputs: Sequence[str],
 ) -> FaultHead:
     """Members over every class of the use case; of a class that is not told the probability is 0.
 
     The temperature that makes probabilities honest on machines a member has not seen is folded in.
     """
-    members = _members(given, learnt)
-    rate = 1 / _temperature(given, members)
+    members = _members(material, given, learnt)
+    rate = 1 / _temperature(material, given, members)
     places = [0, *(place + 1 for place in told)]
     return FaultHead(
         members=tuple(_widened(made, places, 1 + len(outputs), rate) for made in members),
@@ -155,23 +155,25 @@ def _with_members(head: LifeHead | FaultHead, chosen: tuple[nn.Sequential, ...])
     return FaultHead(members=chosen, outputs=head.outputs)
 
 
-def _members(given: Sequence[Lesson], learnt: Sequence[Learnt]) -> tuple[nn.Sequential, ...]:
+def _members(
+    material: Material, given: Sequence[Lesson], learnt: Sequence[Learnt]
+) -> tuple[nn.Sequential, ...]:
     pairs = zip(given, learnt, strict=True)
-    return tuple(member(lesson.material, lesson.network, found) for lesson, found in pairs)
+    return tuple(member(material, lesson.network, found) for lesson, found in pairs)
 
 
 @torch.no_grad()
-def _temperature(given: Sequence[Lesson], members: Sequence[nn.Sequential]) -> float:
+def _temperature(material: Material, given: Sequence[Lesson], members: Sequence[nn.Sequential]) -> float:
     """What logits have to be divided by for the least surprise on the folds that members were stopped on.
 
     Guo, Pleiss, Sun & Weinberger, "On calibration of modern neural networks", ICML 2017, sec. 4.2.
     """
     logits, goals, weights = [], [], []
     for lesson, made in zip(given, members, strict=True):
-        rows = lesson.material.folds == lesson.fold
-        logits.append(made(torch.from_numpy(lesson.material.normal[rows])).double())
-        goals.append(torch.from_numpy(lesson.material.goal[rows]))
-        weights.append(torch.from_numpy(lesson.material.weight[rows]).double())
+        rows = material.folds == lesson.fold
+        logits.append(made(torch.from_numpy(material.normal[rows])).double())
+        goals.append(torch.from_numpy(material.goal[rows]))
+        weights.append(torch.from_numpy(material.weight[rows]).double())
     logit, goal, weight = torch.cat(logits), torch.cat(goals), torch.cat(weights)
     if not len(goal):
         return 1.0

@@ -1,26 +1,41 @@
-"""Where members are fitted: here, one after the other."""
+"""Where the work of a training is done; here it is this process.
 
-from collections.abc import Sequence
+Whoever does it calls the same pure functions with the same values, so it gives
+the same bytes on the same kind of machine.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from cloud_hub.training.progress import Progress
-from models.fitting import Learnt, Lesson, learn
+from kernels.conditions import ConditionTable
+from models.conditions import derive
+from models.examples import Examples
+from models.fitting import Learnt, Lesson, Material, learn
+
+Results = Iterator[tuple[int, Learnt]]  # each with the place of its lesson, in any order
 
 
 class Executor(Protocol):
-    def fit(self, lessons: Sequence[Lesson], watch: Progress) -> list[Learnt]:
-        """What each lesson teaches, in order; ``watch`` may raise to cancel."""
+    def fit(self, material: Material, lessons: Sequence[Lesson], watch: Progress) -> Results:
+        """What each lesson teaches, as soon as it is learnt; ``watch`` may raise to cancel."""
+
+    def derive(self, machines: Sequence[Examples], table: ConditionTable) -> list[Examples]:
+        """What a model takes of each machine's stored rows under ``table``."""
 
 
 class InProcess:
-    """One member after the other, in this process; a watcher can cancel between epochs."""
+    """One member after the other; a watcher can cancel between epochs."""
 
-    def fit(self, lessons: Sequence[Lesson], watch: Progress) -> list[Learnt]:
-        return [self._fit(lesson, number, len(lessons), watch) for number, lesson in enumerate(lessons)]
+    def fit(self, material: Material, lessons: Sequence[Lesson], watch: Progress) -> Results:
+        for place, lesson in enumerate(lessons):
+            yield place, self._learn(material, lesson, f"member {place + 1} of {len(lessons)}", watch)
 
-    def _fit(self, lesson: Lesson, number: int, count: int, watch: Progress) -> Learnt:
+    def derive(self, machines: Sequence[Examples], table: ConditionTable) -> list[Examples]:
+        return [derive(own, table) for own in machines]
+
+    def _learn(self, material: Material, lesson: Lesson, name: str, watch: Progress) -> Learnt:
         def told(done: int, most: int) -> None:
-            stage = f"training: {lesson.material.kind}, member {number + 1} of {count}, epoch {done}"
-            watch(stage, (number + done / most) / count)
+            watch(f"training: {material.kind}, {name}, epoch {done}", done / most)
 
-        return learn(lesson, told)
+        return learn(material, lesson, told)

@@ -13,7 +13,7 @@ from models import graphs, heads, use_case
 from models.errors import FitError, GraphError
 from models.examples import FAULTY, UNKNOWN, Examples
 from models.export import check_parity, export
-from models.fitting import Learnt, Lesson, learn
+from models.fitting import Learnt, Lesson, Material, learn
 from models.networks import Network
 from models.normal import describe_healthy, normalise
 from models.use_case import UseCase
@@ -64,6 +64,7 @@ def material(machines: int = 10, rows: int = 80) -> Examples:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
     network: Network
+    left: Material
     life: Sequence[tuple[Lesson, Learnt]]
     unseen: np.ndarray
 
@@ -75,12 +76,14 @@ def fit(examples: Examples, use_case: UseCase) -> Fitted:
     normal = normalisation(torch.from_numpy(examples.features)).numpy()
     sound = heads.sound_rows(examples, use_case)
     healthy, anomaly = describe_healthy(normal, sound, folds, examples.names, use_case)
-    lives = heads.lessons(heads.life_material(examples, normal, folds, use_case), 5, use_case)
-    learnt = [learn(lesson) for lesson in lives]
-    life = heads.life_head(lives, learnt, use_case.life.cap)
+    left = heads.life_material(examples, normal, folds, use_case)
+    lives = heads.lessons("life", 5, use_case)
+    learnt = [learn(left, lesson) for lesson in lives]
+    life = heads.life_head(left, lives, learnt, use_case.life.cap)
     told = heads.classes(examples, use_case).told
-    kinds = heads.lessons(heads.fault_material(examples, normal, folds, told, use_case), 5, use_case)
-    faults = heads.fault_head(kinds, [learn(lesson) for lesson in kinds], told, FAULTS)
+    wrong = heads.fault_material(examples, normal, folds, told, use_case)
+    kinds = heads.lessons("faults", 5, use_case)
+    faults = heads.fault_head(wrong, kinds, [learn(wrong, lesson) for lesson in kinds], told, FAULTS)
     network = Network(
         outputs=(*OUTPUTS, *FAULTS), normalisation=normalisation, healthy=healthy, life=life, faults=faults
     )
@@ -90,7 +93,10 @@ def fit(examples: Examples, use_case: UseCase) -> Fitted:
         heads.unseen(kinds, faults, normal, folds),
     ]
     return Fitted(
-        network=network, life=[*zip(lives, learnt, strict=True)], unseen=np.concatenate(unseen, axis=1)
+        network=network,
+        left=left,
+        life=[*zip(lives, learnt, strict=True)],
+        unseen=np.concatenate(unseen, axis=1),
     )
 
 
@@ -144,17 +150,15 @@ def test_same_lesson_gives_the_same_weights_whatever_was_drawn_before(fitted: Fi
     lesson, learnt = fitted.life[0]
     torch.manual_seed(99)
     np.random.default_rng().normal()
-    again = learn(lesson)
+    again = learn(fitted.left, lesson)
     assert all(np.array_equal(one, other) for one, other in zip(again.weights, learnt.weights, strict=True))
-    other = learn(replace(lesson, seed=lesson.seed + 1))
+    other = learn(fitted.left, replace(lesson, seed=lesson.seed + 1))
     assert not np.array_equal(other.weights[0], learnt.weights[0])
 
 
 def test_members_of_one_fold_are_stopped_on_the_same_machines_but_start_apart(quick: UseCase) -> None:
-    examples = material(rows=4)
     budget = quick.budget.model_copy(update={"members": 6})
-    made = heads.life_material(examples, examples.features, examples.machine.astype(np.int64) % 3, quick)
-    given = heads.lessons(made, 3, quick.model_copy(update={"budget": budget}))
+    given = heads.lessons("life", 3, quick.model_copy(update={"budget": budget}))
     assert [lesson.fold for lesson in given] == [0, 1, 2, 0, 1, 2]
     assert len({lesson.seed for lesson in given}) == 6
 
@@ -186,15 +190,15 @@ def test_probabilities_of_a_member_that_is_too_sure_are_cooled(quick: UseCase) -
     examples = material()
     folds = examples.machine.astype(np.int64) % 5
     made = heads.fault_material(examples, examples.features, folds, (0, 2), quick)
-    lesson = heads.lessons(made, 5, quick)[0]
+    plain = quick.network.model_copy(update={"hidden": ()})
+    lesson = replace(heads.lessons("faults", 5, quick)[0], network=plain)
     own = np.flatnonzero(made.folds == 0)
     goal = made.goal.copy()
     goal[own] = np.arange(len(own)) % 3 == 0
-    certain = replace(
-        lesson, material=replace(made, goal=goal), network=quick.network.model_copy(update={"hidden": ()})
+    learnt = Learnt(
+        weights=(np.zeros((3, WIDTH), np.float32), np.array([9, 0, -9], np.float32)), epochs=1, error=0.0
     )
-    weights = (np.zeros((3, WIDTH), np.float32), np.array([9, 0, -9], np.float32))
-    head = heads.fault_head([certain], [Learnt(weights=weights, epochs=1, error=0.0)], (0, 2), FAULTS)
+    head = heads.fault_head(replace(made, goal=goal), [lesson], [learnt], (0, 2), FAULTS)
     with torch.no_grad():
         assert 0.55 < float(head(torch.zeros(1, WIDTH))[0, 0]) < 0.85
 
@@ -202,7 +206,7 @@ def test_probabilities_of_a_member_that_is_too_sure_are_cooled(quick: UseCase) -
 def test_noise_averaging_and_cosine_change_what_is_learnt(fitted: Fitted) -> None:
     lesson = fitted.life[0][0]
     short = replace(lesson, budget=lesson.budget.model_copy(update={"epochs": 2}))
-    plain = learn(short)
+    plain = learn(fitted.left, short)
     others = [
         replace(short, network=short.network.model_copy(update={"noise": 0.1})),
         replace(short, network=short.network.model_copy(update={"averaging": 0.9})),
@@ -210,7 +214,7 @@ def test_noise_averaging_and_cosine_change_what_is_learnt(fitted: Fitted) -> Non
         replace(short, budget=short.budget.model_copy(update={"schedule": "cosine"})),
     ]
     for other in others:
-        assert not np.array_equal(learn(other).weights[0], plain.weights[0])
+        assert not np.array_equal(learn(fitted.left, other).weights[0], plain.weights[0])
 
 
 def test_long_lives_can_weigh_as_much_as_short_ones(quick: UseCase) -> None:
@@ -275,7 +279,7 @@ def test_watcher_can_cancel_between_epochs(fitted: Fitted) -> None:
             raise CancelledError
 
     with pytest.raises(CancelledError):
-        learn(fitted.life[0][0], watch)
+        learn(fitted.left, fitted.life[0][0], watch)
     assert seen == [(1, 25), (2, 25), (3, 25)]
 
 
