@@ -45,7 +45,7 @@ PUBLISHED = {  # clip RMSE and NASA score, last cycle of each test unit, cap 125
     "FD001": {"MTSTAN": (10.97, 175.0), "MS-DCNN": (11.44, 196.0), "untuned MLP 128-64": (11.37, 216.0)},
     "FD002": {"MTSTAN": (16.81, 1154.0), "FFVE": (12.55, 772.0), "untuned MLP 128-64": (10.68, 487.0)},
 }
-TREES = {"n_estimators": 300, "learning_rate": 0.03, "num_leaves": 31, "min_child_samples": 100}
+TREES: dict[str, Any] = {"n_estimators": 300, "learning_rate": 0.03, "min_child_samples": 100}
 TREES |= {"subsample": 0.7, "subsample_freq": 1, "colsample_bytree": 0.4}
 
 Floats = NDArray[np.float64]

@@ -1,5 +1,6 @@
 """condition-trend/1: read through a table of conditions, the same on the device and at the hub."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -207,3 +208,24 @@ def test_the_memory_of_other_signals_is_refused() -> None:
     other = sets.make("condition-trend/1", scalars=[*SCALARS[:3], "torque"])
     with pytest.raises(KernelStateError, match="have changed"):
         other.restore(EXTRACTOR.initial().to_bytes())
+
+
+def test_a_turbofan_reading_and_what_it_means_take_well_under_400_microseconds() -> None:
+    names = [f"s{number}" for number in range(24)]
+    made = sets.make("condition-trend/1", scalars=names)
+    table = ConditionTable(
+        signals=("s0", "s1", "s2"),
+        scale=(1.0,) * 3,
+        centres=tuple((10.0 * number, 0.0, 0.0) for number in range(6)),
+        radius=(9.0,) * 6,
+        scalars=tuple(names[3:]),
+        mean=((0.0,) * 21,) * 6,
+        spread=((1.0,) * 21,) * 6,
+    )
+    under, state, seconds = made.under(table), made.initial(), []
+    for index, reading in enumerate(np.random.default_rng(1).normal(size=(300, 24))):
+        begin = time.thread_time()
+        made.update(state, index, reading)
+        under.derive(state)
+        seconds.append(time.thread_time() - begin)
+    assert np.median(seconds) < 400e-6
