@@ -98,7 +98,7 @@ class Misses:
             machines=tuple(everything),
             loss=tuple(everything.values()),
             rows=len(self.error),
-            unsound=float(1 - self.sound.mean()),
+            unsound=float((~self.sound).mean()),
             slices=tuple(
                 Slice(name=name, machines=tuple(losses), loss=tuple(losses.values()))
                 for name, losses in parts.items()
