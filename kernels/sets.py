@@ -16,6 +16,7 @@ from kernels.bearing import BEARING_6205, Bearing
 from kernels.condition_trend import make_condition_trend
 from kernels.conditions import ConditionTable, assign
 from kernels.defects import make_defects
+from kernels.deviation import make_deviation
 from kernels.errors import KernelInputError, UnknownFeatureSetError
 from kernels.extractor import Extractor, State
 from kernels.trend import make_trend
@@ -53,6 +54,10 @@ def _condition_trend(*, scalars, waveforms, units, bearing):
     return make_condition_trend(scalars=scalars, units=units)
 
 
+def _deviation(*, scalars, waveforms, units, bearing):
+    return make_deviation(scalars=scalars)
+
+
 _CONDITION = ("compiled", "extractor", "conditions", "condition_memory", "condition_trend")
 _WINDOW = ("compiled", "extractor", "bearing", "layout", "rows", "cpu", "vibration")
 _SETS = {
@@ -61,6 +66,7 @@ _SETS = {
         FeatureSet(
             name="condition-trend/1", factory=_condition_trend, modules=_CONDITION, under_conditions=True
         ),
+        FeatureSet(name="deviation/1", factory=_deviation, modules=("compiled", "extractor", "deviation")),
         FeatureSet(name="trend/1", factory=_trend, modules=("compiled", "extractor", "trend")),
         FeatureSet(name="vibration/1", factory=make_vibration, modules=_WINDOW),
         FeatureSet(
@@ -116,6 +122,9 @@ def warm() -> None:
     trend = make_trend(scalars=["warm"], units={})
     trend.batch([0], [[0.0]])
     trend.update(trend.initial(), 0, [0.0])
+    deviation = make_deviation(scalars=["warm"])
+    deviation.batch([0], [[0.0]])
+    deviation.update(deviation.initial(), 0, [0.0])
     _warm_conditions()
 
 
