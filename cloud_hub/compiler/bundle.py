@@ -8,7 +8,9 @@ from cloud_hub.compiler.card import render
 from cloud_hub.compiler.findings import Finding, findings
 from cloud_hub.compiler.golden import choose
 from cloud_hub.errors import ConflictError
+from cloud_hub.registry.manifests import conditions_of
 from cloud_hub.registry.trace import Trace
+from models.conditions import derive
 from models.examples import Examples
 from models.graphs import Runner
 from models.use_case import UseCase
@@ -19,9 +21,11 @@ def build(trace: Trace, use_case: UseCase, onnx: bytes, examples: Examples, path
     """Write the bundle of ``trace.model`` to ``path``; returns the file's SHA-256, hex.
 
     ``onnx`` is the registered network, ``examples`` the rows of its dataset: the golden inputs
-    come from them. ConflictError where they do not belong together.
+    come from them, as the network takes them. ConflictError where they do not belong together.
     """
     manifest = trace.model.manifest
+    table = conditions_of(manifest)
+    examples = derive(examples, table) if table else examples
     names = tuple(value.name for value in manifest.inputs)
     if names != examples.names:
         raise ConflictError(

@@ -11,7 +11,7 @@ from cloud_hub.errors import HubError
 from cloud_hub.flows import runs
 from cloud_hub.flows.runs import SQL, Attempt
 from cloud_hub.hub import Hub
-from cloud_hub.registry.manifests import draw_up
+from cloud_hub.registry.manifests import conditions_of, draw_up
 from cloud_hub.registry.models import Registry
 from cloud_hub.training import code
 from cloud_hub.training.train import Candidate, Champion, adopt, train
@@ -63,8 +63,9 @@ def _work(attempt: Attempt) -> None:
     }
     manifest = draw_up(
         use_case,
-        names=examples.names,
-        units=examples.units,
+        names=candidate.names,
+        units=candidate.units,
+        table=candidate.conditions,
         interval=candidate.interval,
         alarms=candidate.alarms,
         highest_anomaly=candidate.highest_anomaly,
@@ -77,7 +78,12 @@ def _champion(registry: Registry, use_case: UseCase) -> Champion | None:
     made = registry.aliased(use_case.name, "champion")
     if made is None:
         return None
-    return Champion(release=made.release, onnx=registry.onnx(made), learning=registry.learning(made))
+    return Champion(
+        release=made.release,
+        onnx=registry.onnx(made),
+        learning=registry.learning(made),
+        conditions=conditions_of(made.manifest),
+    )
 
 
 def _finish(attempt: Attempt, registry: Registry, candidate: Candidate, manifest: Manifest) -> None:

@@ -1,12 +1,13 @@
 """The manifest of a model: what a device has to know to run it, drawn up once when it is registered."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+from kernels import conditions
 from kernels.interval import Interval
 from models.interface import ANOMALY, OPSET, REMAINING_LIFE
 from models.use_case import UseCase
-from wire.manifest import AlarmRule, Input, IntervalTable, Manifest, Output
+from wire.manifest import AlarmRule, ConditionTable, Input, IntervalTable, Manifest, Output
 
 
 def draw_up(
@@ -14,12 +15,16 @@ def draw_up(
     *,
     names: Sequence[str],
     units: Sequence[str],
-    interval: Interval,
+    interval: Interval | None,
     alarms: Sequence[AlarmRule],
     highest_anomaly: float,
     lineage: Mapping[str, str],
+    table: conditions.ConditionTable | None = None,
 ) -> Manifest:
-    """A manifest without a version: the registry numbers it."""
+    """A manifest without a version: the registry numbers it.
+
+    ``names`` and ``units`` are of what the network takes, derived under ``table`` where there is one.
+    """
     return Manifest(
         use_case=use_case.name,
         version=0,
@@ -30,13 +35,17 @@ def draw_up(
         outputs=tuple(_output(name, use_case, highest_anomaly) for name in use_case.outputs),
         rtol=use_case.gate.rtol,
         atol=use_case.gate.atol,
-        interval=IntervalTable(
-            coverage=interval.coverage, edges=interval.edges, lower=interval.lower, upper=interval.upper
-        ),
+        interval=IntervalTable(**asdict(interval)) if interval else None,
+        conditions=ConditionTable(**asdict(table)) if table else None,
         alarms=tuple(alarms),
         opset=OPSET,
         lineage=lineage,
     )
+
+
+def conditions_of(manifest: Manifest) -> conditions.ConditionTable | None:
+    """The operating conditions that a release reads its features under, as kernels take them."""
+    return conditions.ConditionTable(**asdict(manifest.conditions)) if manifest.conditions else None
 
 
 def _output(name: str, use_case: UseCase, highest_anomaly: float) -> Output:

@@ -70,7 +70,7 @@ def make(
     anomaly = graphs.Runner(onnx, [ANOMALY]).run(rows.features)
     return Product(
         onnx=onnx,
-        interval=_interval(rows, made.unseen, use_case),
+        interval=life_interval(rows, made.unseen, use_case),
         conditions=table,
         highest_anomaly=highest_anomaly(anomaly[:, 0]),
         examples=rows,
@@ -105,10 +105,11 @@ def highest_anomaly(answers: NDArray[np.float32]) -> float:
     return float(np.ceil(ROOM * max(1.0, finite.max(initial=1.0))))
 
 
-def _interval(rows: Examples, unseen: Floats, use_case: UseCase) -> Interval | None:
+def life_interval(rows: Examples, answers: Floats, use_case: UseCase) -> Interval | None:
+    """The interval of remaining life from ``answers`` [n, outputs]; None for a task without it."""
     if use_case.task != "remaining-life":
         return None
-    life = unseen[:, use_case.outputs.index(REMAINING_LIFE)]
+    life = answers[:, use_case.outputs.index(REMAINING_LIFE)]
     known = rows.failed & np.isfinite(life)
     return interval_of(rows.where(known), life[known], use_case)
 

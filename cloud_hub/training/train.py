@@ -14,16 +14,17 @@ import numpy as np
 from cloud_hub.training import slices
 from cloud_hub.training.alarm_policy import choose
 from cloud_hub.training.executor import Executor
+from cloud_hub.training.fits import Fits
 from cloud_hub.training.gate import Price, Verdict
-from cloud_hub.training.product import Product, highest_anomaly, make
+from cloud_hub.training.product import Product, highest_anomaly, inputs, learn_table, life_interval, make
 from cloud_hub.training.progress import Progress, silent
 from cloud_hub.training.split import Split, kinds_of, split
 from cloud_hub.training.trial import Contender, trial
-from cloud_hub.training.uncertainty import interval_of
+from kernels.conditions import ConditionTable
 from kernels.interval import Interval
 from models import graphs
 from models.examples import Examples, Floats
-from models.interface import ANOMALY, REMAINING_LIFE
+from models.interface import ANOMALY
 from models.use_case import UseCase
 from wire.manifest import AlarmRule
 
@@ -37,11 +38,15 @@ class Champion:
     release: str
     onnx: bytes
     learning: frozenset[str]  # machines it learnt from: it may not be judged on those
+    conditions: ConditionTable | None = None  # those it reads its features under
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidate:
     onnx: bytes
+    names: tuple[str, ...]  # of its inputs
+    units: tuple[str, ...]
+    conditions: ConditionTable | None
     interval: Interval | None
     alarms: tuple[AlarmRule, ...]
     highest_anomaly: float  # a sound answer lies below
@@ -56,15 +61,16 @@ def train(
     champion: Champion | None = None,
     progress: Progress = silent,
     executor: Executor | None = None,
+    fits: Fits | None = None,
 ) -> Candidate:
     """Make a product of whole machines, and judge it on those it never saw.
 
-    Raises DatasetError or FitError where the examples cannot carry it, GraphError
-    where the export does not answer like the network.
+    ``fits`` keeps what is finished, for another attempt at the same. Raises DatasetError or FitError
+    where the examples cannot carry it, GraphError where the export does not answer like the network.
     """
     parts = split(kinds_of(examples, use_case), use_case)
     learning = examples.where(examples.of_machines(parts.learning))
-    product = make(learning, use_case, watch=progress, executor=executor)
+    product = make(learning, use_case, watch=progress, executor=executor, fits=fits)
     return _judged(examples, parts, use_case, product, champion=champion, progress=progress)
 
 
@@ -78,16 +84,16 @@ def adopt(
 ) -> Candidate:
     """Judge a network made elsewhere as if trained here; GraphError where no device could run it."""
     progress("checking the graph", 0.0)
-    facts = graphs.check(onnx, width=examples.width, outputs=use_case.outputs)
     parts = split(kinds_of(examples, use_case), use_case)
-    rows = examples.where(examples.of_machines(parts.learning))
+    learning = examples.where(examples.of_machines(parts.learning))
+    table = learn_table(learning, use_case)
+    rows = inputs(learning, table)
+    facts = graphs.check(onnx, width=rows.width, outputs=use_case.outputs)
     answers = graphs.Runner(onnx, use_case.outputs).run(rows.features)
-    known = rows.failed
-    life = answers[known, use_case.outputs.index(REMAINING_LIFE)]
     product = Product(
         onnx=onnx,
-        interval=interval_of(rows.where(known), life, use_case),
-        conditions=None,
+        interval=life_interval(rows, answers, use_case),
+        conditions=table,
         highest_anomaly=highest_anomaly(answers[:, use_case.outputs.index(ANOMALY)]),
         examples=rows,
         unseen=answers,
@@ -106,26 +112,30 @@ def _judged(
     progress: Progress,
 ) -> Candidate:
     progress("gate", 0.0)
-    judging = examples.where(examples.of_machines(parts.held_out))
+    stored = examples.where(examples.of_machines(parts.held_out))
+    judging = inputs(stored, product.conditions)
     runner = graphs.Runner(product.onnx, use_case.outputs)
-    candidate = Contender(name="candidate", answers=runner.run(judging.features), learning=parts.learning)
+    answers = runner.run(judging.features)
     rules = choose(product.examples, product.unseen, use_case)
-    table, why = slices.table_of(product.examples, use_case)
+    table, why = _table(examples.where(examples.of_machines(parts.learning)), product, use_case)
     found = trial(
         judging,
         product.examples,
-        candidate,
+        Contender(name="candidate", answers=answers, learning=parts.learning),
         use_case,
         interval=product.interval,
         rules=rules,
         price=Price(latency_ms=_latency_ms(runner, judging.features), bytes=len(product.onnx)),
-        champion=_contender(champion, judging, use_case) if champion else None,
-        cuts=slices.cuts(judging, judging, table),
+        champion=_contender(champion, stored, judging, answers, use_case) if champion else None,
+        cuts=slices.cuts(judging, stored, table),
     )
     progress("gate", 1.0)
     sides = {"held_out": sorted(parts.held_out), "learning": sorted(parts.learning), "no_conditions": why}
     return Candidate(
         onnx=product.onnx,
+        names=product.examples.names,
+        units=product.examples.units,
+        conditions=product.conditions,
         interval=product.interval,
         alarms=rules,
         highest_anomaly=product.highest_anomaly,
@@ -134,9 +144,28 @@ def _judged(
     )
 
 
-def _contender(champion: Champion, judging: Examples, use_case: UseCase) -> Contender:
-    answers = graphs.Runner(champion.onnx, use_case.outputs).run(judging.features)
-    return Contender(name=champion.release, answers=answers, learning=champion.learning)
+def _table(learning: Examples, product: Product, use_case: UseCase) -> tuple[ConditionTable | None, str]:
+    """The operating conditions to look at apart, or why there are none."""
+    return (product.conditions, "") if product.conditions else slices.table_of(learning, use_case)
+
+
+def _contender(
+    champion: Champion, stored: Examples, judging: Examples, answers: Floats, use_case: UseCase
+) -> Contender:
+    """The champion on the rows of the trial.
+
+    Where its own conditions let it say nothing, it gets the candidate's answer: that row decides nothing.
+    """
+    own = inputs(stored, champion.conditions)
+    found = graphs.Runner(champion.onnx, use_case.outputs).run(own.features)
+    places = {key: place for place, key in enumerate(_moments(own))}
+    known = [places.get(key, -1) for key in _moments(judging)]
+    chosen = np.where(np.array(known)[:, None] >= 0, found[known], answers)
+    return Contender(name=champion.release, answers=chosen, learning=champion.learning)
+
+
+def _moments(rows: Examples) -> list[tuple[int, int]]:
+    return list(zip(rows.machine.tolist(), rows.times.tolist(), strict=True))
 
 
 def _latency_ms(runner: graphs.Runner, features: Floats) -> float:
