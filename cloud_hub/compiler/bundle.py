@@ -56,5 +56,5 @@ def _found(trace: Trace, onnx: bytes, held_out: Examples) -> list[Finding]:
     if not len(held_out):
         return []
     names = [output.name for output in trace.model.manifest.outputs]
-    answers = Runner(onnx).run(held_out.features)
+    answers = Runner(onnx, names).run(held_out.features)
     return findings(held_out, dict(zip(names, answers.T, strict=True)), trace.model.manifest)

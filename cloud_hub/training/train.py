@@ -14,6 +14,7 @@ import numpy as np
 from cloud_hub.training import slices
 from cloud_hub.training.alarm_policy import choose
 from cloud_hub.training.executor import Executor
+from cloud_hub.training.explain import sound_row
 from cloud_hub.training.fits import Fits
 from cloud_hub.training.gate import Price, Verdict
 from cloud_hub.training.product import Product, highest_anomaly, inputs, learn_table, life_interval, make
@@ -131,6 +132,7 @@ def _judged(
     )
     progress("gate", 1.0)
     sides = {"held_out": sorted(parts.held_out), "learning": sorted(parts.learning), "no_conditions": why}
+    sides["sound"] = sound_row(product.examples).tolist()  # what explanations compare with
     return Candidate(
         onnx=product.onnx,
         names=product.examples.names,
