@@ -1,42 +1,56 @@
-"""A person's word on a candidate, and what came of it.
+"""People's word on a candidate, and what came of it.
 
-Approving queues the publishing (:mod:`cloud_hub.flows.publish`); whoever must
-wait watches ``model.state`` become 'released', and :func:`failure`. Approving
-twice changes nothing, except that a publishing that failed is tried again.
+Once enough of them have approved, publishing is queued (:mod:`cloud_hub.flows.publish`);
+whoever must wait watches ``model.state`` become 'released', and :func:`failure`. Approving
+what is approved changes nothing, except that a publishing that failed is tried again.
 """
 
-from cloud_hub.errors import GateError, NotFoundError
+from cloud_hub.errors import ConflictError, GateError, NotFoundError
 from cloud_hub.flows.runs import SQL
 from cloud_hub.hub import Hub
 from cloud_hub.jobs import queue
+from cloud_hub.registry.approvals import Standing, standing
+from cloud_hub.registry.models import SQL as REGISTRY
 from cloud_hub.store.database import Connection, Row
+from models import use_case as use_cases
+from models.use_case import UseCase
 
 ACTOR = "job:publish"
 
 
-def approve(hub: Hub, release: str, *, person: str, override: str = "") -> None:
-    """Let ``release`` be published; ``override`` is the reason where the gate had said no."""
+def approve(hub: Hub, release: str, *, person: str, override: str = "") -> Standing:
+    """Note that ``person`` approves ``release``; with enough people it is let be published.
+
+    ``override`` is the reason where the gate had said no: each of them gives one.
+    ``person`` may be a policy, named "policy:...".
+    """
     with hub.database.transaction() as connection:
         model = model_of(connection, release)
+        use_case = use_cases.find(model["use_case"], hub.config.use_cases)
+        said = [row["person"] for row in connection.execute(REGISTRY["approvals"], {"release": release})]
         if model["state"] in ("approved", "released"):
             _queue(connection, release)  # an earlier publishing may have failed
-            return
-        if model["state"] == "refused" and not override.strip():
-            raise GateError(
-                f"the gate refused {release}: {_reason(model)}; to approve it all the same, say why"
-            )
-        connection.execute(SQL["approve"], {"release": release})
-        approval = {"release": release, "person": person, "override": override.strip()}
-        connection.execute(SQL["insert_approval"], approval | {"now": hub.clock.now()})
-        _queue(connection, release)
-        hub.record(
-            connection,
-            actor=person,
-            action="release.approve",
-            subject=release,
-            detail={"override": override.strip(), "gate": model["gate"]},
-            correlation=model["correlation"],
-        )
+            return Standing(enough=True, voices=tuple(dict.fromkeys(said)))
+        _check(model, override)
+        stands = standing([*said, person], _author(connection, model), use_case.approval)
+        if person not in said:
+            approval = {"release": release, "person": person, "override": override.strip()}
+            connection.execute(SQL["insert_approval"], approval | {"now": hub.clock.now()})
+        if stands.enough:
+            connection.execute(SQL["approve"], {"release": release})
+            _queue(connection, release)
+        if person not in said or stands.enough:
+            _record(hub, connection, model, person=person, override=override.strip(), stands=stands)
+    return stands
+
+
+def stands(hub: Hub, release: str) -> Standing:
+    """Who has approved ``release`` so far, and what it still takes."""
+    with hub.database.transaction() as connection:
+        model = model_of(connection, release)
+        said = [row["person"] for row in connection.execute(REGISTRY["approvals"], {"release": release})]
+        use_case: UseCase = use_cases.find(model["use_case"], hub.config.use_cases)
+        return standing(said, _author(connection, model), use_case.approval)
 
 
 def note_failure(hub: Hub, release: str, error: str) -> None:
@@ -62,17 +76,48 @@ def failure(hub: Hub, release: str) -> str:
     return str(row["detail"]["error"]) if row["action"] == "release.publish-failed" else ""
 
 
-def _queue(connection: Connection, release: str) -> None:
-    name = f"{queue.PUBLISH}:{release}"
-    queue.defer(connection, queue.PUBLISH, {"release": release}, lock=queue.PUBLISH, queueing_lock=name)
-
-
 def model_of(connection: Connection, release: str) -> Row:
     """The row of a release's model, locked, with the correlation of its run."""
     model = connection.execute(SQL["model"], {"release": release}).fetchone()
     if model is None:
         raise NotFoundError("release", release)
     return model
+
+
+def _check(model: Row, override: str) -> None:
+    release = model["release"]
+    if model["state"] == "removed":
+        raise ConflictError(
+            f"the files of {release} were removed on {model['removed']:%Y-%m-%d}: "
+            f"`andon model train {model['use_case']}` makes another"
+        )
+    if model["state"] == "refused" and not override.strip():
+        raise GateError(f"the gate refused {release}: {_reason(model)}; to approve it all the same, say why")
+
+
+def _author(connection: Connection, model: Row) -> str:
+    """Who asked for the training that made the model."""
+    row = connection.execute(REGISTRY["author"], {"run": model["run"]}).fetchone()
+    return str(row["actor"]) if row else ""
+
+
+def _record(
+    hub: Hub, connection: Connection, model: Row, *, person: str, override: str, stands: Standing
+) -> None:
+    detail = {"override": override, "gate": model["gate"], "missing": stands.missing}
+    hub.record(
+        connection,
+        actor=person,
+        action="release.approve",
+        subject=model["release"],
+        detail=detail,
+        correlation=model["correlation"],
+    )
+
+
+def _queue(connection: Connection, release: str) -> None:
+    name = f"{queue.PUBLISH}:{release}"
+    queue.defer(connection, queue.PUBLISH, {"release": release}, lock=queue.PUBLISH, queueing_lock=name)
 
 
 def _reason(model: Row) -> str:

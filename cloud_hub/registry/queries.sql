@@ -53,6 +53,10 @@ SELECT * FROM dataset WHERE id = %(dataset)s;
 -- approvals
 SELECT person, override, approved FROM approval WHERE release = %(release)s ORDER BY id;
 
+-- author
+-- Who asked for the training.
+SELECT actor FROM audit WHERE subject = %(run)s AND action = 'retrain.request' ORDER BY id LIMIT 1;
+
 -- predictions
 -- Counted where they are: every prediction names its release.
 SELECT count(*) AS predictions, count(DISTINCT machine) AS machines, min(time) AS first, max(time) AS last

@@ -1,0 +1,74 @@
+"""An approval is kept with who gave it; publishing waits until there are enough."""
+
+from importlib import resources
+
+import pytest
+from rollout_world import USE_CASE, World
+
+from cloud_hub.errors import GateError
+from cloud_hub.flows.release import approve, stands
+
+RELEASE = f"{USE_CASE}/1"
+
+
+@pytest.fixture
+def world(hub):
+    """A candidate that ada asked for; its use case wants two people, and not its author alone."""
+    made = World(hub.config.database_url)
+    made.add_release(1, state="candidate", gate={"passed": True, "reason": "good"})
+    with made.database.transaction() as connection:
+        act = {"action": "retrain.request", "subject": "run-1", "detail": {}, "correlation": "trace-1"}
+        made.record(connection, actor="ada", **act)
+    declare(hub, "people = 2\nauthor_may = false")
+    yield made
+    made.close()
+
+
+def declare(hub, approval):
+    text = (resources.files("models") / "use_cases" / f"{USE_CASE}.toml").read_text()
+    hub.config.use_cases.mkdir(exist_ok=True)
+    (hub.config.use_cases / f"{USE_CASE}.toml").write_text(f"{text}\n[approval]\n{approval}\n")
+
+
+def state(world):
+    return world.database.row("SELECT state FROM model")["state"]
+
+
+def queued(world):
+    return world.database.row("SELECT count(*) AS number FROM procrastinate_jobs")["number"]
+
+
+def test_a_release_waits_for_its_second_person_and_the_same_twice_is_one(hub, world):
+    assert approve(hub, RELEASE, person="ada").missing == "1 more person has to approve it (1 of 2)"
+    assert not approve(hub, RELEASE, person="ada").enough
+    assert (state(world), queued(world)) == ("candidate", 0)
+    assert stands(hub, RELEASE).voices == ("ada",)
+    assert approve(hub, RELEASE, person="bob").enough
+    assert (state(world), queued(world)) == ("approved", 1)
+    assert world.actions() == ["retrain.request", "release.approve", "release.approve"]
+    assert approve(hub, RELEASE, person="ada").voices == ("ada", "bob")
+
+
+def test_whoever_asked_for_the_training_may_not_approve_it_alone(hub, world):
+    declare(hub, "people = 1\nauthor_may = false")
+    assert "ada asked for the training" in approve(hub, RELEASE, person="ada").missing
+    assert state(world) == "candidate"
+    assert approve(hub, RELEASE, person="bob").enough
+
+
+def test_each_person_says_why_against_the_gate(hub, world):
+    world.database.execute("UPDATE model SET state = 'refused'")
+    assert not approve(hub, RELEASE, person="ada", override="a drill").enough
+    with pytest.raises(GateError, match="say why"):
+        approve(hub, RELEASE, person="bob")
+    assert state(world) == "refused"
+    assert approve(hub, RELEASE, person="bob", override="I was there").enough
+    rows = world.database.rows("SELECT person, override FROM approval ORDER BY id")
+    assert [tuple(row.values()) for row in rows] == [("ada", "a drill"), ("bob", "I was there")]
+
+
+def test_a_rule_that_was_relaxed_lets_those_through_who_said_yes_before(hub, world):
+    approve(hub, RELEASE, person="bob")
+    declare(hub, "people = 1")
+    assert approve(hub, RELEASE, person="bob").enough
+    assert state(world) == "approved"
