@@ -194,7 +194,7 @@ def _widened(made: nn.Sequential, places: Sequence[int], outputs: int, rate: flo
     wide.bias.fill_(NEVER)
     wide.weight[places] = last.weight * rate
     wide.bias[places] = last.bias * rate
-    return nn.Sequential(*made[:-1], wide).eval()
+    return nn.Sequential(*list(made)[:-1], wide).eval()
 
 
 def _by_group(groups: NDArray[np.int64]) -> Floats:

@@ -43,7 +43,7 @@ def connected(address: str) -> Iterator[Executor]:
     from distributed import Client  # noqa: PLC0415 - heavy, and most hubs have no cluster
 
     try:
-        client = Client(address, timeout=PATIENCE_S, set_as_default=False)
+        client: Any = Client(address, timeout=PATIENCE_S)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UnreachableError(
             f"the Dask scheduler at {address} does not answer: {error}: start it, or take dask_scheduler "
@@ -94,15 +94,16 @@ class _Cluster:
         from distributed import wait  # noqa: PLC0415 - as above
 
         try:
-            wait(list(left.values()), timeout=POLL_S, return_when="FIRST_COMPLETED")
+            wait([*left.values()], timeout=POLL_S, return_when="FIRST_COMPLETED")  # type: ignore[no-untyped-call]
         except TimeoutError:
             return []
         return [place for place, future in left.items() if future.done()]
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        from distributed import CommClosedError, KilledWorker  # noqa: PLC0415 - as above
+        from distributed import KilledWorker  # noqa: PLC0415 - as above
         from distributed.client import FutureCancelledError  # noqa: PLC0415 - as above
+        from distributed.comm.core import CommClosedError  # noqa: PLC0415 - as above
 
         try:
             yield

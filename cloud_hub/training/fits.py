@@ -9,6 +9,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Fits:
 
     def keep(self, key: str, learnt: Learnt) -> None:
         content = io.BytesIO()
-        weights = {f"weight{number}": values for number, values in enumerate(learnt.weights)}
+        weights: dict[str, Any] = {f"weight{number}": values for number, values in enumerate(learnt.weights)}
         np.savez(content, told=np.array([learnt.epochs, learnt.error]), **weights)
         self._folder.mkdir(parents=True, exist_ok=True)
         write_private(self._folder / f"{key}.npz", content.getvalue())

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from cloud_hub.errors import DatasetError
 from cloud_hub.training.executor import Executor, InProcess
 from cloud_hub.training.fits import Fits
-from cloud_hub.training.making import Workshop, make_network
+from cloud_hub.training.making import Workshop
 from cloud_hub.training.progress import Progress, silent
+from cloud_hub.training.search import best_network
 from cloud_hub.training.uncertainty import interval_of
 from kernels import sets
 from kernels.conditions import ConditionTable
@@ -63,7 +64,7 @@ def make(
     executor = executor or InProcess()
     table = learn_table(examples, use_case)
     rows = inputs(examples, table, executor)
-    made = make_network(rows, use_case, Workshop(executor=executor, watch=watch, fits=fits))
+    made = best_network(rows, use_case, Workshop(executor=executor, watch=watch, fits=fits))
     watch("export", 0.0)
     step = max(1, len(rows) // CHECKED_ROWS)
     onnx = export(made.network, np.ascontiguousarray(rows.features[::step]))
@@ -117,5 +118,7 @@ def life_interval(rows: Examples, answers: Floats, use_case: UseCase) -> Interva
 def _joined(parts: list[Examples]) -> Examples:
     """Parts of the same machines' examples, one after the other."""
     columns = ("machine", "times", "life", "age", "remaining", "health", "fault", "features")
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in columns
+    }
     return replace(parts[0], **joined)

@@ -1,8 +1,9 @@
 """How a model is learnt: the network, what healthy means, what training may spend, who judges."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.declared.part import Count, Part, Positive, Share
 
@@ -29,6 +30,20 @@ class Anomaly(Part):
     exclude: tuple[str, ...] = ()  # patterns of features that change although nothing is wrong
 
 
+class Try(Part):
+    """Settings to try in place of those written, such as ``network.hidden = [32]``."""
+
+    network: Mapping[str, Any] = {}
+    budget: Mapping[str, Any] = {}
+
+
+class Search(Part):
+    """A fixed grid, begun with the settings as written; the least error on machines not learnt from wins."""
+
+    seconds: Positive = 60.0  # none is begun that would likely end later
+    tries: tuple[Try, ...] = Field(min_length=1)
+
+
 class Budget(Part):
     """What training may spend, and the seed that makes it repeatable."""
 
@@ -44,6 +59,16 @@ class Budget(Part):
     most_rows: Count = 40_000  # longer data sets are thinned evenly
     seed: int = 1
     threads: Count = 1
+    search: Search | None = None
+
+    @model_validator(mode="after")
+    def _tries_are_settings(self) -> Self:
+        for each in self.search.tries if self.search else ():
+            Network.model_validate(dict(each.network))
+            if fixed := {"seed", "threads", "search"} & each.budget.keys():
+                raise ValueError(f"search: expected settings of learning, got {', '.join(sorted(fixed))}")
+            Budget.model_validate(dict(each.budget))
+        return self
 
 
 class Holdout(Part):
