@@ -105,6 +105,7 @@ class SigningSettings(_Settings):
 class HubConfig(_Settings):
     state_dir: Path
     database_url: str = ""
+    datasets_url: str = Field(default="", pattern=r"^$|^[a-z0-9+.-]+://.+")  # empty: below the artifacts
     broker: BrokerSettings = BrokerSettings()
     web: WebSettings = WebSettings()
     devices: DeviceListenerSettings = DeviceListenerSettings()

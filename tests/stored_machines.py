@@ -10,21 +10,30 @@ from psycopg.types.json import Jsonb
 
 from cloud_hub.store.database import Database
 from kernels import sets
+from models import use_case
 from wire.clock import Clock, to_datetime
 from wire.table import Machine, Signal, SignalTable
 
 BEGIN_US = Clock.real().now_us() - 40 * 86_400_000_000
 HOUR_US = 3_600_000_000
 SCALARS = (("pressure", "bar"), ("temperature", "Cel"))
+TURBOFAN = use_case.find("turbofan-rul")
+SIGNALS = tuple((signal.name, signal.unit) for signal in TURBOFAN.signals)
 
 
 class Stored:
     """A database with one device; machines are added one by one."""
 
     def __init__(
-        self, database: Database, *, machine_class: str = "turbofan", scalars: Any = SCALARS
+        self,
+        database: Database,
+        *,
+        machine_class: str = "turbofan",
+        scalars: Any = SIGNALS,
+        feature_set: str = TURBOFAN.feature_set,
     ) -> None:
         self.database = database
+        self.feature_set = feature_set
         self.machine_class = machine_class
         self.scalars = tuple(scalars)
         self.machines: dict[str, int] = {}
@@ -39,28 +48,54 @@ class Stored:
             ).fetchone()
         self.device = device["id"]
 
-    def add(self, name: str, *, units: dict[str, str] | None = None, feature_set: str = "trend/1") -> int:
+    def add(
+        self,
+        name: str,
+        *,
+        units: dict[str, str] | None = None,
+        feature_set: str | None = None,
+        scalars: Any = None,
+    ) -> int:
         """A machine with a signal table of its own."""
+        chosen = self.feature_set if feature_set is None else feature_set
         with self.database.transaction() as connection:
             row = connection.execute(
                 "INSERT INTO machine (name, device, machine_class, feature_set, added) "
                 "VALUES (%s, %s, %s, %s, %s) RETURNING id",
-                (name, self.device, self.machine_class, feature_set, to_datetime(BEGIN_US)),
+                (name, self.device, self.machine_class, chosen, to_datetime(BEGIN_US)),
             ).fetchone()
-            table = SignalTable(
-                machines=(Machine(name=name, machine_class=self.machine_class, feature_set=feature_set),),
-                signals=tuple(
-                    Signal(id=i, machine=0, name=scalar, unit=(units or {}).get(scalar, unit))
-                    for i, (scalar, unit) in enumerate(self.scalars)
-                ),
-            )
-            connection.execute(
-                "INSERT INTO signal_table (device, hash, body, machines, signals, seen) "
-                "VALUES (%s, %s, %s::jsonb, %s, '{}', %s)",
-                (self.device, table.hash, table.to_json().decode(), [row["id"]], to_datetime(BEGIN_US)),
-            )
         self.machines[name] = row["id"]
+        self.declare(name, BEGIN_US, units=units, feature_set=chosen, scalars=scalars)
         return int(row["id"])
+
+    def declare(
+        self,
+        name: str,
+        seen_us: int,
+        *,
+        units: dict[str, str] | None = None,
+        feature_set: str | None = None,
+        scalars: Any = None,
+    ) -> None:
+        """Another signal table of a machine, first seen at ``seen_us``."""
+        chosen = self.feature_set if feature_set is None else feature_set
+        signals = tuple(
+            Signal(id=i, machine=0, name=scalar, unit=(units or {}).get(scalar, unit))
+            for i, (scalar, unit) in enumerate(scalars or self.scalars)
+        )
+        machine = Machine(name=name, machine_class=self.machine_class, feature_set=chosen)
+        table = SignalTable(machines=(machine,), signals=signals)
+        self.database.execute(
+            "INSERT INTO signal_table (device, hash, body, machines, signals, seen) "
+            "VALUES (%(device)s, %(hash)s, %(body)s::jsonb, %(machines)s, '{}', %(seen)s)",
+            {
+                "device": self.device,
+                "hash": table.hash,
+                "body": table.to_json().decode(),
+                "machines": [self.machines[name]],
+                "seen": to_datetime(seen_us),
+            },
+        )
 
     def rows(
         self, name: str, times_us: Iterable[int], features: NDArray[np.float32], *, sequence: int = 1
@@ -70,16 +105,25 @@ class Stored:
             with cursor.copy(f"COPY feature ({columns}) FROM STDIN") as copy:
                 for time_us, row in zip(times_us, features, strict=True):
                     place = (to_datetime(int(time_us)), self.machines[name], self.device, 1, sequence)
-                    copy.write_row((*place, "trend/1", row.tolist()))
+                    copy.write_row((*place, self.feature_set, row.tolist()))
 
-    def label(self, name: str, time_us: int, kind: str = "failure", *, added_us: int | None = None) -> None:
+    def label(
+        self,
+        name: str,
+        time_us: int,
+        kind: str = "failure",
+        *,
+        added_us: int | None = None,
+        **detail: Any,
+    ) -> None:
         self.database.execute(
-            "INSERT INTO label (machine, time, kind, source, added) "
-            "VALUES (%(machine)s, %(time)s, %(kind)s, 'test', %(added)s)",
+            "INSERT INTO label (machine, time, kind, detail, source, added) "
+            "VALUES (%(machine)s, %(time)s, %(kind)s, %(detail)s, 'test', %(added)s)",
             {
                 "machine": self.machines[name],
                 "time": to_datetime(time_us),
                 "kind": kind,
+                "detail": Jsonb(detail),
                 "added": to_datetime(added_us or time_us),
             },
         )
@@ -121,8 +165,10 @@ def wearing(seed: int, readings: int, scalars: int = len(SCALARS)) -> NDArray[np
     return values
 
 
-def features_of(readings: NDArray[np.float64], scalars: Any = SCALARS) -> NDArray[np.float32]:
-    extractor = sets.make("trend/1", scalars=[name for name, _ in scalars], units=dict(scalars))
+def features_of(
+    readings: NDArray[np.float64], scalars: Any = SCALARS, feature_set: str = "trend/1"
+) -> NDArray[np.float32]:
+    extractor = sets.make(feature_set, scalars=[name for name, _ in scalars], units=dict(scalars))
     return extractor.batch(np.arange(len(readings)), readings)
 
 
@@ -131,8 +177,14 @@ def fleet(stored: Stored, *, machines: int = 8, shortest: int = 60) -> None:
     for number in range(machines + 1):
         name = f"engine-{number}"
         stored.add(name)
-        readings = wearing(number, shortest + 7 * number)
-        times = BEGIN_US + HOUR_US * np.arange(len(readings))
-        stored.rows(name, times, features_of(readings))
+        features = life_of(stored, number, shortest + 7 * number)
+        times = BEGIN_US + HOUR_US * np.arange(len(features))
+        stored.rows(name, times, features)
         if number < machines:
             stored.label(name, int(times[-1]))
+
+
+def life_of(stored: Stored, seed: int, readings: int) -> NDArray[np.float32]:
+    """The feature rows of a machine of ``stored`` that wears out."""
+    values = wearing(seed, readings, len(stored.scalars))
+    return features_of(values, stored.scalars, stored.feature_set)

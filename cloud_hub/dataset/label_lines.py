@@ -1,6 +1,8 @@
 """Reading a file of labels: a JSON object a line, each judged by itself, none lost for a neighbour's fault.
 
-{"machine": "pump-7", "kind": "failure", "time": "2026-09-01T06:30:00Z", "note": "outer race"}
+{"machine": "pump-7", "kind": "failure", "time": "2026-09-01T06:30:00Z", "fault": "outer race"}
+{"machine": "pump-7", "kind": "verdict", "time": "...", "verdict": "wrong", "alarm": "2026-08-30T11:00:00Z"}
+{"machine": "pump-7", "kind": "verdict", "time": "...", "verdict": "right", "since": "...", "until": "..."}
 """
 
 import json
@@ -9,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cloud_hub.store.labels import KINDS, NewLabel
+from cloud_hub.errors import ConflictError
+from cloud_hub.store.labels import KINDS, NewLabel, check
 from wire.clock import to_datetime
 
 OWN = frozenset({"machine", "kind", "time"})  # whatever else a line says is kept as detail
+MOMENTS = ("since", "until", "alarm")  # of the detail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,7 @@ def parse(lines: Iterable[str], *, now: datetime) -> Iterator[Line | Refusal]:
         if text.strip():
             try:
                 yield Line(number=number, label=_label(json.loads(text), now))
-            except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            except (ConflictError, ValueError, TypeError, OverflowError, RecursionError) as error:
                 yield Refusal(line=number, reason=str(error))
 
 
@@ -48,7 +52,10 @@ def _label(row: Any, now: datetime) -> NewLabel:
     if time > now:
         raise ValueError(f"expected a time up to {now.isoformat()}, got {time.isoformat()}")
     detail = {key: value for key, value in row.items() if key not in OWN}
-    return NewLabel(machine=str(row["machine"]), kind=row["kind"], time=time, detail=detail)
+    detail |= {name: _time(detail[name]).isoformat() for name in MOMENTS if detail.get(name) is not None}
+    label = NewLabel(machine=str(row["machine"]), kind=row["kind"], time=time, detail=detail)
+    check(label)
+    return label
 
 
 def _time(value: Any) -> datetime:

@@ -3,6 +3,9 @@
 The rule is point-in-time: a row belongs to the life it was measured in, its
 remaining life comes from that life's own end, and a life that has not ended in
 a failure gives none (censored) however long it already lasted.
+
+Where nobody wrote down when a life began, its age counts from the machine's first
+row: that is how long it is known, not how old it is, and ``begun`` says so.
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,8 @@ from numpy.typing import NDArray
 from models.declared.machines import Life
 
 Times = NDArray[np.int64]
+
+FIRST_SEEN, AFTER_REPAIR, AFTER_FAILURE = 0, 1, 2  # of ``begun``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,8 @@ class Lives:
     number: NDArray[np.int32]  # from 1
     age: NDArray[np.float32]  # 0 at the first row of a life
     remaining: NDArray[np.float32]  # NaN: censored
+    begun: NDArray[np.int8]  # how this life began: FIRST_SEEN, AFTER_REPAIR or AFTER_FAILURE
+    broken: NDArray[np.bool_]  # from a failure to the repair that followed
 
 
 def cut(times_us: Times, ends: Sequence[End], life: Life) -> Lives:
@@ -41,7 +48,9 @@ def cut(times_us: Times, ends: Sequence[End], life: Life) -> Lives:
     _, first, number, count = np.unique(place, return_index=True, return_inverse=True, return_counts=True)
     number = number.reshape(-1)
     started, last = first[number], (first + count - 1)[number]
-    failed = np.array([end.failed for end in ordered] + [False])[place]
+    failures = np.array([end.failed for end in ordered] + [False])
+    failed, repaired = failures[place], (place < len(ordered)) & ~failures[place]
+    begun = np.array([FIRST_SEEN, *(_beginning(end) for end in ordered)], np.int8)[place]
     if life.measured_in == "readings":
         measure, until, unit = np.arange(len(times_us)), last, 1.0
     else:
@@ -51,4 +60,11 @@ def cut(times_us: Times, ends: Sequence[End], life: Life) -> Lives:
         number=(number + 1).astype(np.int32),
         age=((measure - measure[started]) / unit).astype(np.float32),
         remaining=np.where(failed, (until - measure) / unit, np.nan).astype(np.float32),
+        begun=begun,
+        broken=(begun == AFTER_FAILURE) & repaired,
     )
+
+
+def _beginning(end: End) -> int:
+    """Of the life that follows ``end``."""
+    return AFTER_FAILURE if end.failed else AFTER_REPAIR

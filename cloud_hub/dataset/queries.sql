@@ -1,8 +1,9 @@
 -- machines
--- Machines of the class, with every signal table that names them.
-SELECT m.id, m.name, m.feature_set, s.name AS site, t.body, array_position(t.machines, m.id) - 1 AS place
+-- Machines of the class, with every signal table that ever named them, the one of now told beside it.
+SELECT m.id, m.name, m.device, s.name AS site, d.skew_s, t.body, t.seen, encode(t.hash, 'hex') AS hash,
+       d.birth ->> 'table_hash' AS current, array_position(t.machines, m.id) - 1 AS place
   FROM machine m
-  JOIN signal_table t ON t.device = m.device AND m.id = ANY (t.machines)
+  JOIN signal_table t ON m.id = ANY (t.machines)
   JOIN device d ON d.id = m.device
   JOIN site s ON s.id = d.site
  WHERE m.machine_class = %(machine_class)s
@@ -17,20 +18,30 @@ SELECT f.machine, cardinality(f.values) AS width, count(*) AS rows
  GROUP BY f.machine, cardinality(f.values);
 
 -- rows
--- A machine's row of one moment once, even where two epochs told it.
-SELECT DISTINCT ON (f.machine, f.time) f.machine, f.time, f.values
-  FROM feature f
- WHERE f.machine = ANY (%(machines)s) AND f.feature_set = %(feature_set)s
-   AND f.time >= %(since)s AND f.time <= %(until)s
- ORDER BY f.machine, f.time, f.device, f.epoch, f.sequence;
+-- A row that was received only after %(until)s was not known then, whenever it was measured.
+COPY (
+    SELECT f.machine, f.time, f.device, f.epoch, f.sequence, f.values
+      FROM feature f
+     WHERE f.machine = ANY (%(machines)s) AND f.feature_set = %(feature_set)s
+       AND f.time >= %(since)s AND f.time <= %(until)s
+       AND NOT EXISTS (SELECT FROM ledger l WHERE l.device = f.device AND l.epoch = f.epoch
+                          AND l.sequence = f.sequence AND l.received > %(until)s)
+) TO STDOUT (FORMAT BINARY);
 
--- ends
--- What ended lives, as known at %(until)s: a label added later is not yet knowledge.
-SELECT machine, time, kind = 'failure' AS failed
+-- labels
+-- What is known at %(until)s: a label added later is not yet knowledge.
+SELECT machine, time, kind, detail
   FROM label
- WHERE machine = ANY (%(machines)s) AND kind IN ('failure', 'maintenance')
-   AND time <= %(until)s AND added <= %(until)s
+ WHERE machine = ANY (%(machines)s) AND time <= %(until)s AND added <= %(until)s
  ORDER BY machine, time, kind;
+
+-- gaps
+-- What devices and hub say could not be kept, as far as it has a span of time.
+SELECT device, machine, from_time, to_time, reason
+  FROM gap
+ WHERE device = ANY (%(devices)s) AND from_time IS NOT NULL AND from_time <= %(until)s
+   AND coalesce(to_time, %(until)s) >= %(since)s
+ ORDER BY device, from_time, id;
 
 -- insert
 INSERT INTO dataset (id, use_case, hash, path, rows, machines, lives, feature_set, manifest, created)
@@ -45,3 +56,12 @@ SELECT * FROM dataset WHERE id = %(id)s;
 SELECT * FROM dataset
  WHERE %(use_case)s::text IS NULL OR use_case = %(use_case)s
  ORDER BY created DESC, id;
+
+-- made_of
+-- Forward: the runs that learnt from a dataset, and what became of them.
+SELECT r.id AS run, r.state, r.created, r.code, m.release, m.state AS model_state, m.released,
+       ARRAY (SELECT a.name FROM alias a WHERE a.use_case = m.use_case AND a.version = m.version
+               ORDER BY a.name) AS aliases
+  FROM run r LEFT JOIN model m ON m.run = r.id
+ WHERE r.dataset = %(dataset)s
+ ORDER BY r.created, r.id;

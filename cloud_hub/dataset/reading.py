@@ -1,28 +1,28 @@
 """What the store knows about the machines of a use case, as of one moment.
 
-One REPEATABLE READ snapshot of the database, nothing later than that moment:
-no row, no label, and no label that was written down only afterwards.
+One REPEATABLE READ snapshot of the database, nothing later than that moment: no row
+measured or received after it, no label, and no label that was written down only
+afterwards. What was left out, and what looked strange on the way, is told with it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from cloud_hub.dataset.lives import End, cut
+from cloud_hub.dataset.copied import Rows, parse
+from cloud_hub.dataset.judging import Judged, judge
+from cloud_hub.dataset.membership import Member, Membership, choose
+from cloud_hub.dataset.tidying import Tidy, tidy
 from cloud_hub.errors import DatasetError
 from cloud_hub.store.database import Connection, Database, Row, load_queries
-from kernels import sets
-from models.declared.machines import Life
-from models.examples import UNKNOWN, Examples, Floats
-from wire.clock import to_us
-from wire.table import SignalKind, SignalTable
+from cloud_hub.store.labels import NewLabel
+from models.examples import Examples
+from models.use_case import UseCase
 
 SQL = load_queries("cloud_hub.dataset")
-CHUNK = 4000  # rows in flight: their numbers are Python objects until they are in an array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,131 +35,137 @@ class Query:
     until: datetime
 
 
-def read(database: Database, query: Query, life: Life) -> Examples:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """The examples, and what else there is to say about where they come from."""
+
+    examples: Examples
+    members: tuple[Member, ...]  # as ``examples.machines``
+    left_out: dict[str, str]  # why, by machine
+    tidy: Tidy
+    judged: tuple[Judged, ...]  # as ``examples.machines``
+    gaps: list[Row]  # device, machine, from_time, to_time, reason
+    labels: int
+    received_late: int  # rows that came only after the moment: left out
+
+
+def read(database: Database, query: Query, use_case: UseCase) -> Found:
     """Everything the store holds for ``query``; DatasetError says what is missing or does not fit."""
     with database.transaction() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        machines, names, units = _machines(connection, query)
+        membership = _membership(connection, query, use_case)
         values = {"since": query.since, "until": query.until, "feature_set": query.feature_set}
-        values["machines"] = [row["id"] for row in machines]
-        _check_widths(connection, values, machines, len(names))
-        columns = _rows(connection, values, len(names))
-        ends = connection.execute(SQL["ends"], values).fetchall()
-    return _assemble(machines, columns, ends, life, names=names, units=units)
-
-
-def _machines(connection: Connection, query: Query) -> tuple[list[Row], tuple[str, ...], tuple[str, ...]]:
-    """The machines (id, name) sorted by name, and the features they all share."""
-    found = connection.execute(SQL["machines"], {"machine_class": query.machine_class}).fetchall()
-    found = [row for row in found if row["feature_set"] == query.feature_set]
-    if not found:
-        raise DatasetError(
-            f"expected machines of class {query.machine_class!r} with features {query.feature_set!r}, "
-            "got none: has a device with such machines been born at this hub?"
-        )
-    shapes: dict[tuple[tuple[str, ...], tuple[str, ...]], set[str]] = {}
-    for row in found:
-        shapes.setdefault(_features(row, query.feature_set), set()).add(row["name"])
-    if len(shapes) > 1:
-        kinds = "; ".join(
-            f"{len(names)} features on {_some(shapes[names, units])}" for names, units in shapes
-        )
-        raise DatasetError(
-            f"expected the same signals and units on every {query.machine_class}, "
-            f"got {len(shapes)} kinds: {kinds}"
-        )
-    (names, units), _ = shapes.popitem()
-    return list({row["name"]: row for row in found}.values()), names, units
-
-
-def _features(row: Row, feature_set: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names and units of the features a device makes of a machine with this signal table."""
-    table = SignalTable.from_fields(row["body"])
-    scalars = table.signals_of(row["place"], SignalKind.SCALAR)
-    waveforms = table.signals_of(row["place"], SignalKind.WAVEFORM)
-    extractor = sets.make(
-        feature_set,
-        scalars=[signal.name for signal in scalars],
-        waveforms=[(signal.name, signal.rate_hz, 0) for signal in waveforms],
-        units={signal.name: signal.unit for signal in (*scalars, *waveforms)},
+        values["machines"] = [member.id for member in membership.members]
+        values["devices"] = sorted({member.device for member in membership.members})
+        membership, count = _of_one_width(connection, values, membership, use_case)
+        rows = _rows(connection, values, membership, count)
+        labels = connection.execute(SQL["labels"], values).fetchall()
+        gaps = connection.execute(SQL["gaps"], values).fetchall()
+    ordered = tidy(rows, [member.id for member in membership.members])
+    judged = _judged(membership.members, ordered, labels, use_case)
+    return Found(
+        examples=_examples(membership, ordered, judged, use_case),
+        members=membership.members,
+        left_out=membership.left_out,
+        tidy=ordered,
+        judged=judged,
+        gaps=gaps,
+        labels=len(labels),
+        received_late=count - len(rows),
     )
-    return extractor.names, extractor.units
 
 
-def _check_widths(connection: Connection, values: dict[str, Any], machines: list[Row], width: int) -> None:
-    names = {row["id"]: row["name"] for row in machines}
+def _membership(connection: Connection, query: Query, use_case: UseCase) -> Membership:
+    rows = connection.execute(SQL["machines"], {"machine_class": query.machine_class}).fetchall()
+    if not rows:
+        raise DatasetError(
+            f"expected machines of class {query.machine_class!r}, got none: has a device with such machines "
+            "been born at this hub?"
+        )
+    membership = choose(rows, use_case, since=query.since)
+    if not membership.members:
+        raise DatasetError(
+            f"expected machines with the signals of {use_case.name} and features {use_case.feature_set!r}, "
+            f"got none: {left_out_in_words(membership.left_out)}"
+        )
+    return membership
+
+
+def _of_one_width(
+    connection: Connection, values: dict[str, Any], membership: Membership, use_case: UseCase
+) -> tuple[Membership, int]:
+    """``membership`` without the machines whose rows have another width, and how many rows there are."""
     found = connection.execute(SQL["widths"], values).fetchall()
-    if not found:
+    width, names = len(membership.names), {member.id: member.name for member in membership.members}
+    left_out = dict(membership.left_out)
+    for row in found:
+        if row["width"] != width:
+            left_out[names[row["machine"]]] = (
+                f"expected {width} features a row, got {row['width']} in {row['rows']} rows: its signals "
+                "changed; snapshot a span without those rows"
+            )
+    members = tuple(member for member in membership.members if member.name not in left_out)
+    count = sum(row["rows"] for row in found if names[row["machine"]] not in left_out)
+    if not count:
+        told = left_out_in_words(left_out) if left_out else "do the devices run, and does ingest?"
         raise DatasetError(
-            f"expected feature rows of {_some(names.values())} from {values['since']:%Y-%m-%d} "
-            f"to {values['until']:%Y-%m-%d}, got none: do the devices run, and does ingest?"
+            f"expected feature rows of {some(names.values())} for {use_case.name} from "
+            f"{values['since']:%Y-%m-%d} to {values['until']:%Y-%m-%d}, got none: {told}"
         )
-    wrong = [row for row in found if row["width"] != width]
-    if wrong:
-        rows = sum(row["rows"] for row in wrong)
-        widths = ", ".join(map(str, sorted({row["width"] for row in wrong})))
-        raise DatasetError(
-            f"expected {width} features a row, got {widths} in {rows} rows of "
-            f"{_some(names[row['machine']] for row in wrong)}: their signals changed; "
-            "snapshot a span without those rows"
+    chosen = Membership(members=members, names=membership.names, units=membership.units, left_out=left_out)
+    values["machines"] = [member.id for member in members]
+    return chosen, count
+
+
+def _rows(connection: Connection, values: dict[str, Any], membership: Membership, count: int) -> Rows:
+    with connection.cursor() as cursor, cursor.copy(SQL["rows"], values) as stream:
+        return parse(stream, width=len(membership.names), rows=count)
+
+
+def _judged(
+    members: Sequence[Member], ordered: Tidy, labels: list[Row], use_case: UseCase
+) -> tuple[Judged, ...]:
+    by_machine: dict[int, list[NewLabel]] = {member.id: [] for member in members}
+    names = {member.id: member.name for member in members}
+    for row in labels:
+        told = NewLabel(
+            machine=names[row["machine"]], kind=row["kind"], time=row["time"], detail=row["detail"]
         )
-
-
-def _rows(connection: Connection, values: dict[str, Any], width: int) -> dict[str, Any]:
-    machine, times, features = [], [], []
-    with connection.cursor(name="rows") as cursor:
-        cursor.execute(SQL["rows"], values, binary=True)
-        while chunk := cursor.fetchmany(CHUNK):
-            machine += [row["machine"] for row in chunk]
-            times += [to_us(row["time"]) for row in chunk]
-            features.append(np.array([row["values"] for row in chunk], np.float32))
-    stacked: Floats = np.concatenate(features).reshape(-1, width)
-    sound = np.isfinite(stacked).all(axis=1)  # a NaN is a feature that could not be made then
-    return {
-        "id": np.array(machine, np.int64)[sound],
-        "times": np.array(times, np.int64)[sound],
-        "features": stacked[sound],
-    }
-
-
-def _assemble(
-    machines: list[Row],
-    columns: dict[str, Any],
-    ends: list[Row],
-    life: Life,
-    *,
-    names: tuple[str, ...],
-    units: tuple[str, ...],
-) -> Examples:
-    ends_of = {
-        machine: [End(time_us=to_us(row["time"]), failed=row["failed"]) for row in rows]
-        for machine, rows in groupby(ends, key=lambda row: row["machine"])
-    }
-    order, lives, index = [], [], []
-    for number, row in enumerate(machines):
-        own = np.flatnonzero(columns["id"] == row["id"])
-        order.append(own)
-        lives.append(cut(columns["times"][own], ends_of.get(row["id"], ()), life))
-        index.append(np.full(len(own), number, np.int32))
-    rows = np.concatenate(order)
-    return Examples(
-        machines=tuple(row["name"] for row in machines),
-        sites=tuple(row["site"] for row in machines),
-        faults=(),
-        names=names,
-        units=units,
-        machine=np.concatenate(index),
-        times=columns["times"][rows],
-        life=np.concatenate([found.number for found in lives]),
-        age=np.concatenate([found.age for found in lives]),
-        remaining=np.concatenate([found.remaining for found in lives]),
-        health=np.full(len(rows), UNKNOWN, np.int8),
-        fault=np.full(len(rows), -1, np.int16),
-        features=columns["features"][rows],
+        by_machine[row["machine"]].append(told)
+    edges = np.searchsorted(ordered.machine, np.arange(len(members) + 1))
+    return tuple(
+        judge(ordered.times[edges[place] : edges[place + 1]], by_machine[member.id], use_case)
+        for place, member in enumerate(members)
     )
 
 
-def _some(names: Any) -> str:
+def _examples(membership: Membership, ordered: Tidy, judged: Sequence[Judged], use_case: UseCase) -> Examples:
+    lives = [own.lives for own in judged]
+    return Examples(
+        machines=tuple(member.name for member in membership.members),
+        sites=tuple(member.site for member in membership.members),
+        faults=use_case.faults.classes if use_case.faults else (),
+        names=membership.names,
+        units=membership.units,
+        machine=ordered.machine,
+        times=ordered.times,
+        life=np.concatenate([own.number for own in lives]),
+        age=np.concatenate([own.age for own in lives]),
+        remaining=np.concatenate([own.remaining for own in lives]),
+        health=np.concatenate([own.health for own in judged]),
+        fault=np.concatenate([own.fault for own in judged]),
+        features=ordered.features,
+    )
+
+
+def left_out_in_words(left_out: dict[str, str]) -> str:
+    """The first machines that were left out, each with its reason."""
+    told = [f"{name}: {reason}" for name, reason in sorted(left_out.items())]
+    more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
+    return "; ".join(told[:3]) + more
+
+
+def some(names: Any) -> str:
     """The first few names, and how many more there are."""
     ordered: Sequence[str] = sorted(set(names))
     more = f" and {len(ordered) - 3} more" if len(ordered) > 3 else ""

@@ -2,29 +2,28 @@
 
 A snapshot of the same contents is the same dataset. Its file is checked against
 its hash whenever it is read, so a run can never have seen other rows than it says.
+What is bad enough to mislead whoever learns from it never becomes a dataset.
 """
 
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from psycopg.types.json import Jsonb
 
-from cloud_hub.dataset import contents
-from cloud_hub.dataset.reading import SQL, Query, read
+from cloud_hub.dataset import causality, contents, places
+from cloud_hub.dataset.demands import demand
+from cloud_hub.dataset.manifest import draw_up
+from cloud_hub.dataset.quality import Quality, assess
+from cloud_hub.dataset.reading import SQL, Found, Query, left_out_in_words, read
 from cloud_hub.errors import DatasetError, NotFoundError
-from cloud_hub.files import write_public
 from cloud_hub.store.database import Database, Row
-from kernels import sets
 from models.examples import Examples
 from models.use_case import UseCase
-from wire.clock import EPOCH, Clock, to_datetime
-
-FOLDER = "datasets"
-LEAST_MACHINES = 4  # with failures: some to hold out, some to stop early on, some to learn from
+from wire.clock import EPOCH, Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +31,7 @@ class Dataset:
     id: str  # "<use case>-<first 12 of the hash>"
     use_case: str
     hash: str  # SHA-256 over the contents, hex
-    path: Path
+    location: str  # a path, or a URL
     rows: int
     machines: int
     lives: int  # that ended in a failure
@@ -42,11 +41,19 @@ class Dataset:
 
     @classmethod
     def from_row(cls, row: Row, artifacts: Path) -> Self:
-        return cls(**row | {"path": artifacts / row["path"]})
+        kept = {name: value for name, value in row.items() if name != "path"}
+        return cls(**kept, location=places.from_stored(row["path"], artifacts))
+
+    @property
+    def path(self) -> Path:
+        """Where it lies on this machine; DatasetError where that is a URL."""
+        if "://" in self.location:
+            raise DatasetError(f"{self.id} is no file here, it lies at {self.location}")
+        return Path(self.location)
 
     def examples(self) -> Examples:
         """The rows; DatasetError where they are not what the hash says."""
-        examples = contents.read(self.path)
+        examples = contents.read(self.location)
         found = contents.content_hash(
             examples,
             use_case=self.use_case,
@@ -55,18 +62,26 @@ class Dataset:
         )
         if found != self.hash:
             raise DatasetError(
-                f"{self.path}: expected contents {self.hash[:12]}, got {found[:12]}: the file was changed; "
-                "restore it, or take a new snapshot"
+                f"{self.location}: expected contents {self.hash[:12]}, got {found[:12]}: "
+                f"the file was changed; {contents.REMEDY}"
             )
         return examples
 
 
 def snapshot(
-    database: Database, artifacts: Path, use_case: UseCase, clock: Clock, *, since: datetime | None = None
+    database: Database,
+    artifacts: Path,
+    use_case: UseCase,
+    clock: Clock,
+    *,
+    since: datetime | None = None,
+    datasets_url: str = "",
+    code: str = "",
 ) -> Dataset:
     """Freeze what the store knows now about the machines of ``use_case``.
 
-    ``artifacts`` is the hub's artifact root; ``since`` leaves older rows out.
+    ``artifacts`` is the hub's artifact root; ``since`` leaves older rows out; ``datasets_url`` is where
+    datasets lie if not there, and ``code`` the version of the code that will learn from this one.
     Raises DatasetError where the data cannot carry a training: what was found, what to do.
     """
     query = Query(
@@ -75,27 +90,30 @@ def snapshot(
         since=since or EPOCH,
         until=clock.now(),
     )
-    examples = read(database, query, use_case.life)
-    _check(examples, use_case)
+    found = read(database, query, use_case)
+    _demand(found, use_case)
+    quality = assess(found, use_case)
     hashed = contents.content_hash(
-        examples, use_case=use_case.name, feature_set=use_case.feature_set, unit=use_case.life.unit
+        found.examples, use_case=use_case.name, feature_set=use_case.feature_set, unit=use_case.life.unit
     )
+    chance = np.random.default_rng(int(hashed[:16], 16))
+    causal = causality.check(found.examples, use_case.feature_set, chance)
+    _stop(use_case, quality, causal)
+    location = places.place(artifacts, datasets_url, f"{use_case.name}/{hashed[:12]}.parquet")
+    manifest = draw_up(found, query, use_case, quality, causal, code=code)
     dataset = Dataset(
         id=f"{use_case.name}-{hashed[:12]}",
         use_case=use_case.name,
         hash=hashed,
-        path=artifacts / FOLDER / use_case.name / f"{hashed[:12]}.parquet",
-        rows=len(examples),
-        machines=len(np.unique(examples.machine)),
-        lives=len(np.unique(examples.lives[examples.failed])),
+        location=location,
+        rows=len(found.examples),
+        machines=len(manifest["rows_by_machine"]),
+        lives=manifest["failed_lives"],
         feature_set=use_case.feature_set,
-        manifest=_manifest(examples, query, use_case),
+        manifest=manifest,
         created=query.until,
     )
-    if not dataset.path.exists():
-        _write(dataset, examples)
-    _insert(database, dataset, artifacts)  # nothing where it is known: the first to take it described it
-    return find(database, artifacts, dataset.id)
+    return _keep(database, dataset, found.examples, artifacts)
 
 
 def find(database: Database, artifacts: Path, name: str) -> Dataset:
@@ -111,46 +129,66 @@ def find_all(database: Database, artifacts: Path, use_case: str | None = None) -
     return [Dataset.from_row(row, artifacts) for row in rows]
 
 
-def _check(examples: Examples, use_case: UseCase) -> None:
-    lives, machines = len(np.unique(examples.lives[examples.failed])), len(examples.failed_machines())
-    if lives < use_case.life.least_failures or machines < LEAST_MACHINES:
+def made_of(database: Database, dataset: Dataset) -> list[Row]:
+    """The runs that learnt from ``dataset``, oldest first, each with the release it made, or None."""
+    return database.rows(SQL["made_of"], {"dataset": dataset.id})
+
+
+def _demand(found: Found, use_case: UseCase) -> None:
+    """``demand``, with what was left out where that is the cause."""
+    try:
+        demand(found.examples, use_case)
+    except DatasetError as error:
+        if not found.left_out:
+            raise
+        raise DatasetError(f"{error}; left out: {left_out_in_words(found.left_out)}") from error
+
+
+def _stop(use_case: UseCase, quality: Quality, causal: causality.Causality) -> None:
+    """DatasetError where somebody would learn something wrong."""
+    if causal.leak:
         raise DatasetError(
-            f"expected at least {use_case.life.least_failures} failures on {LEAST_MACHINES} machines "
-            f"for {use_case.name}, got {lives} on {machines} (of {len(examples.machines)} machines with "
-            f"{len(examples)} rows): import failures with `andon data import`, or wait for more"
+            f"{use_case.name}: features know more than their past: {causal.leak}; do not train on them: "
+            "compare the agent's version on its device, and what was filled in by hand"
         )
+    if quality.stopping:
+        told = "; ".join(f"{finding.text}: {finding.remedy}" for finding in quality.stopping)
+        raise DatasetError(f"the data of {use_case.name} is too bad to learn from: {told}")
 
 
-def _manifest(examples: Examples, query: Query, use_case: UseCase) -> dict[str, Any]:
-    """What it was asked, and what it holds; the times are of rows, not of the snapshot."""
-    asked = asdict(query) | {"since": query.since.isoformat(), "until": query.until.isoformat()}
-    rows = np.bincount(examples.machine, minlength=len(examples.machines))
-    return {
-        "query": asked,
-        "span": [to_datetime(int(edge)).isoformat() for edge in (examples.times.min(), examples.times.max())],
-        "rows_by_machine": {
-            name: int(count) for name, count in zip(examples.machines, rows, strict=True) if count
-        },
-        "failed_lives": len(np.unique(examples.lives[examples.failed])),
-        "censored_lives": len(np.unique(examples.lives[~examples.failed])),
-        "life": {"measured_in": use_case.life.measured_in, "unit": use_case.life.unit},
-        "features": [
-            {"name": name, "unit": unit} for name, unit in zip(examples.names, examples.units, strict=True)
-        ],
-        "feature_set": use_case.feature_set,
-        "feature_set_version": sets.VERSIONS[use_case.feature_set],
-        "schema": list(contents.COLUMNS),
-    }
+def _keep(database: Database, dataset: Dataset, examples: Examples, artifacts: Path) -> Dataset:
+    """The dataset as it is known, if it is; its files are written where they are not there and sound."""
+    row = database.row(SQL["one"], {"id": dataset.id})
+    known = dataset if row is None else Dataset.from_row(row, artifacts)
+    if not _is_sound(known):
+        contents.write(examples, known.location)
+        _write_manifest(known)
+    if row is None:
+        values = asdict(dataset) | {"manifest": Jsonb(dataset.manifest)}
+        values["path"] = places.to_stored(dataset.location, artifacts)
+        database.execute(SQL["insert"], values)  # nothing where another was first: he described it
+    return find(database, artifacts, dataset.id)
 
 
-def _write(dataset: Dataset, examples: Examples) -> None:
-    dataset.path.parent.mkdir(parents=True, exist_ok=True)
-    contents.write(examples, dataset.path)
+def _is_sound(dataset: Dataset) -> bool:
+    """Whether all of it is there, the manifest too, which makes it real."""
+    if not places.exists(_manifest_of(dataset)):
+        return False
+    try:
+        dataset.examples()
+    except DatasetError:
+        return False
+    return True
+
+
+def _write_manifest(dataset: Dataset) -> None:
     described = {"id": dataset.id, "hash": dataset.hash, **dataset.manifest}
-    write_public(dataset.path.with_suffix(".json"), json.dumps(described, indent=1).encode())
+
+    def fill(file: IO[bytes]) -> None:
+        file.write(json.dumps(described, indent=1).encode())
+
+    places.write(_manifest_of(dataset), fill)
 
 
-def _insert(database: Database, dataset: Dataset, artifacts: Path) -> None:
-    values = asdict(dataset)
-    values["path"] = str(dataset.path.relative_to(artifacts))
-    database.execute(SQL["insert"], values | {"manifest": Jsonb(dataset.manifest)})
+def _manifest_of(dataset: Dataset) -> str:
+    return dataset.location.removesuffix(".parquet") + ".json"

@@ -15,6 +15,15 @@ class Signal(Part):
     name: str
     unit: str  # UCUM
     kind: Literal["scalar", "waveform"] = "scalar"
+    low: float | None = None  # what the sensor cannot show less than ...
+    high: float | None = None  # ... and not more than; rows beyond are told of in a dataset's quality
+    steady: bool = False  # may stand still for as long as it likes: a set point, a valve
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> Self:
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"expected low below high, got {self.low} and {self.high}")
+        return self
 
 
 class Life(Part):

@@ -1,18 +1,11 @@
 """Good labels are kept, each bad line is named, and nobody learns of the future."""
 
-import json
 import re
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 
 import pytest
-from typer.testing import CliRunner
 
-from cloud_hub.dataset.cli import data_app
 from cloud_hub.dataset.label_lines import Line, Refusal, parse
-from cloud_hub.store.database import Database
-from tests.stored_machines import BEGIN_US, Stored, fleet
-from wire.clock import to_datetime
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
 GOOD = '{"machine": "pump-1", "kind": "failure", "time": "2026-08-30T12:00:00+02:00", "note": "ball"}'
@@ -56,53 +49,43 @@ def test_bad_line_is_refused_and_its_neighbours_are_not(text: str, reason: str) 
     assert re.search(reason, bad.reason)
 
 
-@pytest.fixture
-def hub(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A hub's configuration around a database, as commands find it."""
-    file = tmp_path / "hub.toml"
-    file.write_text(f"state_dir = {json.dumps(str(tmp_path))}\ndatabase_url = {json.dumps(database)}\n")
-    monkeypatch.setenv("ANDON_HUB_CONFIG", str(file))
-    return database
+VERDICT = '{"machine": "p", "kind": "verdict", "time": "2026-08-30T12:00:00Z", "verdict": "right", '
 
 
-def test_import_keeps_good_lines_and_names_the_others(hub: str, tmp_path: Path) -> None:
-    with Database(hub) as database:
-        Stored(database).add("pump-1")
-    file = tmp_path / "labels.jsonl"
-    file.write_text("\n".join([GOOD, "nonsense", GOOD.replace("pump-1", "pump-x"), GOOD]) + "\n")
-    result = CliRunner().invoke(data_app, ["import", str(file), "--kind", "labels", "--json"])
-    assert result.exit_code == 1
-    told = json.loads(result.stdout)
-    assert (told["read"], told["stored"]) == (4, 1)
-    assert [item["line"] for item in told["refused"]] == [2, 3]
-    assert "no machine named 'pump-x'" in result.stderr
+def test_a_verdict_judges_a_span_or_an_alarm_and_its_moments_are_kept_in_utc() -> None:
+    span = VERDICT + '"since": "2026-08-30T10:00:00+02:00", "fault": "ball"}'
+    alarm = VERDICT.replace("right", "wrong") + '"alarm": "2026-08-30T10:00:00Z"}'
+    first, second = parse([span, alarm], now=NOW)
+    assert isinstance(first, Line)
+    assert first.label.detail["since"] == "2026-08-30T10:00:00+02:00"
+    assert isinstance(second, Line)
+    assert second.label.detail == {"verdict": "wrong", "alarm": "2026-08-30T10:00:00+00:00"}
 
 
-def test_import_twice_stores_once(hub: str, tmp_path: Path) -> None:
-    with Database(hub) as database:
-        Stored(database).add("pump-1")
-    file = tmp_path / "labels.jsonl"
-    file.write_text(GOOD)
-    for stored in (1, 0):
-        result = CliRunner().invoke(data_app, ["import", str(file), "--json"])
-        assert result.exit_code == 0
-        assert json.loads(result.stdout) == {"read": 1, "stored": stored, "refused": []}
-
-
-def test_snapshot_list_and_show_tell_of_the_same_dataset(hub: str) -> None:
-    with Database(hub) as database:
-        fleet(Stored(database), machines=11)
-    runner = CliRunner()
-    taken = json.loads(runner.invoke(data_app, ["snapshot", "turbofan-rul", "--json"]).stdout)
-    assert taken["failures"] == 11
-    (listed,) = json.loads(runner.invoke(data_app, ["list", "--json"]).stdout)
-    assert listed["id"] == taken["id"]
-    assert "manifest" not in listed
-    shown = json.loads(runner.invoke(data_app, ["show", taken["id"], "--json"]).stdout)
-    assert shown == taken
-    assert f"{taken['rows']:,} rows of 12 machines" in runner.invoke(data_app, ["show", taken["id"]]).stdout
-    since = (to_datetime(BEGIN_US) + timedelta(days=2)).strftime("%Y-%m-%d")
-    later = json.loads(
-        runner.invoke(data_app, ["snapshot", "turbofan-rul", "--since", since, "--json"]).stdout
-    )
-    assert later["rows"] < taken["rows"]
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ('"note": "?"}', "expected the span it judges: since .and until., or the alarm's opening time"),
+        ('"since": "2026-08-31T00:00:00Z"}', "expected since <= until <= time"),
+        (
+            '"since": "2026-08-30T02:00:00Z", "until": "2026-08-30T01:00:00Z"}',
+            "expected since <= until <= time",
+        ),
+        (
+            '"since": "2026-08-30T02:00:00Z", "until": "2026-08-31T01:00:00Z"}',
+            "expected since <= until <= time",
+        ),
+        ('"alarm": "2026-08-31T00:00:00Z"}', "expected since <= until <= time"),
+        ('"since": "2026-08-30T02:00:00"}', "with its zone"),
+        ('"since": "2026-08-30T02:00:00Z", "fault": 7}', "expected the name of a fault, got 7"),
+        (
+            '"since": "2026-08-30T02:00:00Z", "verdict": "maybe"}',
+            "expected a verdict right or wrong, got 'maybe'",
+        ),
+        ('"since": "2026-08-30T02:00:00Z", "verdict": "wrong", "fault": "ball"}', "expected no fault where"),
+    ],
+)
+def test_a_verdict_that_judges_nothing_is_refused(told: str, reason: str) -> None:
+    (refusal,) = parse([VERDICT + told], now=NOW)
+    assert isinstance(refusal, Refusal)
+    assert re.search(reason, refusal.reason)

@@ -170,7 +170,7 @@ def test_bundle_of_another_dataset_is_refused(shop: Shop) -> None:
         units=shop.examples.units[:4],
         features=shop.examples.features[:, :4],
     )
-    with pytest.raises(ConflictError, match="takes 17 features, its dataset has 4"):
+    with pytest.raises(ConflictError, match=r"takes \d+ features, its dataset has 4"):
         bundle.build(found, shop.use_case, shop.candidate.onnx, other, shop.folder / "x.zip")
 
 

@@ -1,0 +1,66 @@
+"""``andon data import``: labels into the store, line by line; a bad one is named, the others are kept."""
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloud_hub.config import HubConfig
+from cloud_hub.dataset.label_lines import Line, Refusal, parse
+from cloud_hub.errors import NotFoundError
+from cloud_hub.store import labels
+
+
+class Kind(StrEnum):
+    LABELS = "labels"
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="One JSON object a line: machine, kind, time.")],
+    kind: Annotated[Kind, typer.Option(help="What the file holds.")] = Kind.LABELS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: Annotated[Path | None, typer.Option(help="The hub's configuration file.")] = None,
+) -> None:
+    """Keep what FILE says. A bad line is named and left out, the others are kept; exit 1 if one was bad.
+
+    Failures may name a `fault`. A verdict says `right` or `wrong` of an `alarm` by its opening time, or of
+    a span from `since` to `until` (its own time where none is given).
+    """
+    settings = HubConfig.load(config)
+    now = settings.time().now()
+    try:
+        lines = file.read_text().splitlines()
+    except UnicodeDecodeError as error:
+        raise NotFoundError("text file", str(file)) from error
+    read = list(parse(lines, now=now))
+    good = [item for item in read if isinstance(item, Line)]
+    with settings.database(most=2) as database:
+        kept = labels.keep(
+            database, [line.label for line in good], source=file.name, added=now, faults=_faults()
+        )
+    refused = [item for item in read if isinstance(item, Refusal)]
+    refused += [Refusal(line=good[place].number, reason=str(error)) for place, error in kept.refused.items()]
+    refused.sort(key=lambda item: item.line)
+    if as_json:
+        listed = [{"line": item.line, "reason": item.reason} for item in refused]
+        typer.echo(json.dumps({"read": len(read), "stored": kept.new, "refused": listed}))
+    else:
+        typer.echo(f"{kept.new} new {kind.value}, {len(read) - len(refused) - kept.new} known before")
+    for item in refused:
+        typer.echo(f"error: {file}:{item.line}: {item.reason}", err=True)
+    raise typer.Exit(1 if refused else 0)
+
+
+def _faults() -> Mapping[str, frozenset[str]]:
+    """The faults that use cases tell apart, by class of machine."""
+    from models.use_case import find_all  # noqa: PLC0415 - brings NumPy and pydantic's models
+
+    found: dict[str, frozenset[str]] = {}
+    for use_case in find_all():
+        if use_case.faults:
+            known = found.get(use_case.machine_class, frozenset())
+            found[use_case.machine_class] = known | set(use_case.faults.classes)
+    return found

@@ -1,0 +1,98 @@
+"""The quality report of a dataset: what is missing, stuck, spiky, out of range, doubled or out of time.
+
+Measured here, by machine and by signal; what it means is said in ``findings``. A use case
+declares only what its sensors can show (``low``, ``high``) and which may stand still (``steady``).
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from cloud_hub.dataset import frame, gaps, series
+from cloud_hub.dataset.findings import Finding, Measures, judge_measures
+from cloud_hub.dataset.reading import Found
+from cloud_hub.dataset.series import Counts
+from models.use_case import UseCase
+
+STUCK_ROWS, STUCK_RATIO = 50, 20.0  # equal readings, and how often the usual longest run of the class
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    findings: tuple[Finding, ...]
+    machines: Measures  # by name: rows, missing share, hours missing by cause, ...
+    signals: Measures  # by name: share of spikes, machines where it is stuck, ...
+
+    @property
+    def stopping(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.stops)
+
+    def to_fields(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def assess(found: Found, use_case: UseCase) -> Quality:
+    """Look at everything once; pure."""
+    examples = found.examples
+    edges = np.searchsorted(examples.machine, np.arange(len(examples.machines) + 1)).astype(np.int64)
+    columns = _columns(found, use_case)
+    missing = gaps.explain(
+        series.holes(examples.times, edges), found.members, found.judged, found.gaps, edges
+    )
+    machines = _machines(found, missing, np.diff(edges))
+    broken = frame.failures(examples, columns, use_case)
+    steady = {signal.name for signal in use_case.signals if signal.steady}
+    signals = {
+        name: _signal(found, column, edges, steady=name in steady)
+        | {"beyond": _beyond(broken, examples.names[column], len(examples))}
+        for name, column in columns.items()
+    }
+    findings = judge_measures(found, machines, signals, broken)
+    return Quality(findings=findings, machines=machines, signals=signals)
+
+
+def _columns(found: Found, use_case: UseCase) -> dict[str, int]:
+    """The feature that shows a signal as it was read: the first of its own, such as ``pressure.last``."""
+    owners = [name.rpartition(".")[0] for name in found.examples.names]
+    return {signal.name: owners.index(signal.name) for signal in use_case.signals if signal.name in owners}
+
+
+def _machines(found: Found, missing: list[gaps.Missing], rows: Counts) -> Measures:
+    told = {}
+    for place, name in enumerate(found.examples.machines):
+        lacking = missing[place].rows + float(found.tidy.holes[place])
+        told[name] = {
+            "rows": int(rows[place]),
+            "lacking": round(lacking, 1),
+            "missing": round(lacking / max(lacking + rows[place], 1.0), 4),
+            "missing_hours": {cause: round(hours, 2) for cause, hours in missing[place].hours.items()},
+            "unmade": int(found.tidy.holes[place]),
+            "repeated": int(found.tidy.repeated[place]),
+            "denied": int(found.tidy.denied[place]),
+            "disorder": int(found.tidy.disorder[place]),
+            "skew_s": round(found.members[place].skew_s, 1),
+        }
+    return told
+
+
+def _signal(found: Found, column: int, edges: Counts, *, steady: bool) -> dict[str, Any]:
+    examples = found.examples
+    values, rows = np.ascontiguousarray(examples.features[:, column]), np.diff(edges)
+    constant = bool((values == values[0]).all())
+    longest = series.longest_runs(values, edges)
+    usual = float(np.median(longest[rows > 0]))
+    stuck = (longest >= STUCK_ROWS) & (longest > STUCK_RATIO * usual) & (not steady and not constant)
+    return {
+        "constant": constant and not steady,
+        "stuck": [examples.machines[place] for place in np.flatnonzero(stuck)],
+        "spikes": round(float(series.spikes(values, edges).sum()) / len(values), 5),
+    }
+
+
+def _beyond(broken: frame.Failures, feature: str, rows: int) -> float:
+    """The share of ``rows`` in which ``feature`` is not what its sensor can show."""
+    beyond = (
+        count for (column, check), count in broken.items() if column == feature and frame.is_range(check)
+    )
+    return round(sum(beyond) / rows, 5)

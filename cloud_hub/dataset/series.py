@@ -1,0 +1,83 @@
+"""What a series of readings looks like to somebody who looks for broken sensors: runs, spikes, holes.
+
+Pure functions over columns whose rows are sorted by machine, then time; ``edges`` [m + 1]
+are the first rows of the m machines and the end of the last.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.examples import Floats
+
+Counts = NDArray[np.int64]
+Times = NDArray[np.int64]
+
+SPIKE = 30.0  # times the usual step, up and back again
+HOLE = 5.0  # times the usual step of time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Holes:
+    """Times between two rows of a machine that are far longer than is usual there."""
+
+    machine: Counts  # [h] its place
+    row: Counts  # [h] the last row before
+    after_us: Times  # [h] its time
+    before_us: Times  # [h] that of the row after
+    rows: NDArray[np.float64]  # [h] that would have fitted in
+
+
+def longest_runs(values: Floats, edges: Counts) -> Counts:
+    """[m] the longest stretch of equal values in ``values`` [n], in rows."""
+    longest = np.zeros(len(edges) - 1, np.int64)
+    if not len(values):
+        return longest
+    begins = np.append(True, values[1:] != values[:-1])
+    begins[edges[:-1][edges[:-1] < len(values)]] = True
+    first = np.flatnonzero(begins)
+    lengths = np.diff(np.append(first, len(values)))
+    np.maximum.at(longest, np.searchsorted(edges, first, side="right") - 1, lengths)
+    return longest
+
+
+def spikes(values: Floats, edges: Counts) -> Counts:
+    """[m] readings far above or below both of their neighbours, which are close to each other."""
+    found = np.zeros(len(edges) - 1, np.int64)
+    for place, (first, last) in enumerate(pairwise(edges)):
+        own = values[first:last].astype(np.float64)
+        steps = np.diff(own)
+        if len(steps) < 2 or not (usual := _usual(steps)):
+            continue
+        up, down = steps[:-1], -steps[1:]
+        out = np.minimum(np.abs(up), np.abs(down)) > SPIKE * usual
+        found[place] = np.count_nonzero(out & (np.sign(up) == np.sign(down)))
+    return found
+
+
+def _usual(steps: NDArray[np.float64]) -> float:
+    """How far a reading usually is from the one before; where most are equal, that of the others."""
+    sizes = np.abs(steps)
+    return float(np.median(sizes)) or float(np.median(sizes[sizes > 0])) if sizes.any() else 0.0
+
+
+def holes(times: Times, edges: Counts) -> Holes:
+    """Where rows are missing in ``times`` [n]."""
+    machine, row, size = [], [], []
+    for place, (first, last) in enumerate(pairwise(edges)):
+        steps = np.diff(times[first:last])
+        usual = float(np.median(steps)) if len(steps) else 0.0
+        wide = np.flatnonzero(steps > HOLE * usual) if usual > 0 else np.zeros(0, np.int64)
+        machine.append(np.full(len(wide), place, np.int64))
+        row.append(first + wide)
+        size.append(steps[wide] / usual - 1 if len(wide) else np.zeros(0))
+    before = np.concatenate(row).astype(np.int64)
+    return Holes(
+        machine=np.concatenate(machine),
+        row=before,
+        after_us=times[before],
+        before_us=times[before + 1],
+        rows=np.concatenate(size),
+    )
