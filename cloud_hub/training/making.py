@@ -57,7 +57,7 @@ class _Making:
         dealt = deal(kinds_of(rows, use_case), use_case)
         self.folds = np.array([dealt.get(name, -1) for name in rows.machines], np.int64)[rows.machine]
         self.count = max(dealt.values()) + 1
-        self.taught = _thinned(rows, use_case.budget.most_rows)
+        self.taught = thinned(rows, use_case.budget.most_rows)
         self.metrics: dict[str, Any] = {"folds": self.count}
 
     def make(self) -> Made:
@@ -139,7 +139,7 @@ class _Making:
         return learnt
 
 
-def _thinned(rows: Examples, most: int) -> Mask:
+def thinned(rows: Examples, most: int) -> Mask:
     """[n] every k-th row, so that at most ``most`` are left."""
     step = -(-len(rows) // most)
     kept: NDArray[np.bool_] = np.arange(len(rows)) % step == 0

@@ -13,10 +13,9 @@ import numpy as np
 
 from cloud_hub.errors import DatasetError
 from cloud_hub.training.making import Made, Workshop, make_network
-from cloud_hub.training.scorecard import Scorecard, classes_of, measure, measure_faults
+from cloud_hub.training.task_card import task_card
 from models.declared.learning import Search, Try
-from models.examples import UNKNOWN, Examples, Floats
-from models.interface import REMAINING_LIFE, fault_output
+from models.examples import Examples
 from models.use_case import UseCase
 
 AS_WRITTEN = Try()
@@ -78,7 +77,7 @@ class _Search:
 
         use_case = with_settings(self.use_case, each)
         made = make_network(self.rows, use_case, replace(self.workshop, watch=watch))
-        return made, _card(self.rows, made.unseen, use_case).figure
+        return made, task_card(self.rows, made.unseen, use_case).figure
 
 
 def with_settings(use_case: UseCase, each: Try) -> UseCase:
@@ -87,18 +86,6 @@ def with_settings(use_case: UseCase, each: Try) -> UseCase:
     budget = {**use_case.budget.model_dump(exclude_unset=True), **each.budget}
     written = use_case.model_dump(exclude_unset=True, exclude={"network", "budget"})
     return UseCase.model_validate(written | {"network": network, "budget": budget})
-
-
-def _card(rows: Examples, answers: Floats, use_case: UseCase) -> Scorecard:
-    """The gate's own figure, on answers by members that had not learnt from a row's machine."""
-    if use_case.task == "remaining-life":
-        life = answers[:, use_case.outputs.index(REMAINING_LIFE)]
-        known = rows.failed & np.isfinite(life)
-        return measure(rows.where(known), life[known], cap=use_case.life.cap, unit=use_case.life.unit)
-    assert use_case.faults
-    likely = answers[:, [use_case.outputs.index(fault_output(name)) for name in use_case.faults.classes]]
-    known = (classes_of(rows) != UNKNOWN) & np.isfinite(likely).all(axis=1)
-    return measure_faults(rows.where(known), likely[known])
 
 
 def _told(each: Try) -> dict[str, Any]:

@@ -6,12 +6,12 @@ afterwards, and the held-out machines are looked at once, by the gate.
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from cloud_hub.training import slices
+from cloud_hub.training import oracle, slices
 from cloud_hub.training.alarm_policy import choose
 from cloud_hub.training.executor import Executor
 from cloud_hub.training.explain import sound_row
@@ -130,7 +130,9 @@ def _judged(
         champion=_contender(champion, stored, judging, answers, use_case) if champion else None,
         cuts=slices.cuts(judging, stored, table),
     )
-    progress("gate", 1.0)
+    progress("oracle", 0.0)
+    opinion = oracle.ask(product.examples, judging, answers, use_case)
+    progress("oracle", 1.0)
     sides = {"held_out": sorted(parts.held_out), "learning": sorted(parts.learning), "no_conditions": why}
     sides["sound"] = sound_row(product.examples).tolist()  # what explanations compare with
     return Candidate(
@@ -141,8 +143,8 @@ def _judged(
         interval=product.interval,
         alarms=rules,
         highest_anomaly=product.highest_anomaly,
-        verdict=found.verdict,
-        metrics=dict(found.metrics) | sides | dict(product.metrics),
+        verdict=oracle.weigh(opinion, found.verdict, use_case.budget.oracle),
+        metrics=dict(found.metrics) | sides | dict(product.metrics) | {"oracle": asdict(opinion)},
     )
 
 

@@ -44,6 +44,15 @@ class Search(Part):
     tries: tuple[Try, ...] = Field(min_length=1)
 
 
+class Oracle(Part):
+    """Boosted trees on the same machines and features, never shipped: they tell what the features hold."""
+
+    rounds: Count = 150
+    most_rows: Count = 15_000  # thinned evenly, as are those of the network
+    much_worse: Positive = 1.15  # the network's error over the trees' from which on that is said
+    refuse: bool = False  # such a candidate, instead of only saying so
+
+
 class Budget(Part):
     """What training may spend, and the seed that makes it repeatable."""
 
@@ -60,12 +69,13 @@ class Budget(Part):
     seed: int = 1
     threads: Count = 1
     search: Search | None = None
+    oracle: Oracle = Oracle()
 
     @model_validator(mode="after")
     def _tries_are_settings(self) -> Self:
         for each in self.search.tries if self.search else ():
             Network.model_validate(dict(each.network))
-            if fixed := {"seed", "threads", "search"} & each.budget.keys():
+            if fixed := {"seed", "threads", "search", "oracle"} & each.budget.keys():
                 raise ValueError(f"search: expected settings of learning, got {', '.join(sorted(fixed))}")
             Budget.model_validate(dict(each.budget))
         return self
