@@ -1,4 +1,4 @@
-"""``andon model``: train, look, approve, export, score."""
+"""``andon model``: train, look, compare, approve, export, score, make room."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from cloud_hub.config import HubConfig
 from cloud_hub.files import write_public
-from cloud_hub.registry import following, printing
+from cloud_hub.registry import following, printing, upkeep_cli
 from cloud_hub.registry.models import SQL, Registry
 from cloud_hub.registry.trace import trace
 
@@ -59,7 +59,7 @@ def list_(
         typer.echo(json.dumps(rows, default=str))
         return
     table = Table()
-    for column in ("release", "state", "is", "RMSE", "dataset", "made"):
+    for column in ("release", "state", "is", "figure", "trained", "made"):
         table.add_column(column, no_wrap=column == "release")
     for row in rows:
         table.add_row(*printing.cells(row))
@@ -82,12 +82,16 @@ def approve(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Approve RELEASE and wait until it is bundled, signed and published."""
+    """Approve RELEASE; with enough people, wait until it is bundled, signed and published."""
     from cloud_hub.flows import release as releases  # noqa: PLC0415 - brings the job queue
     from cloud_hub.hub import opened, person  # noqa: PLC0415 - as above
 
     with opened(HubConfig.load(config)) as hub:
-        releases.approve(hub, release, person=person(), override=override)
+        stands = releases.approve(hub, release, person=person(), override=override)
+        if not stands.enough:
+            told = {"release": release, "approved_by": list(stands.voices), "missing": stands.missing}
+            typer.echo(json.dumps(told) if as_json else f"{release} waits: {stands.missing}")
+            return
         row = following.until_released(
             hub.database, release, failure=lambda: releases.failure(hub, release), patience_s=patience
         )
@@ -95,6 +99,10 @@ def approve(
     typer.echo(
         json.dumps(shown, default=str) if as_json else f"{release} is released: {row['bundle_sha256']}"
     )
+
+
+model_app.command()(upkeep_cli.compare)
+model_app.command()(upkeep_cli.gc)
 
 
 @model_app.command()

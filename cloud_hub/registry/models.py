@@ -31,7 +31,7 @@ class Model:
     version: int
     release: str  # "<use case>/<version>"
     run: str
-    state: str  # candidate, refused, approved, released
+    state: str  # candidate, refused, approved, released; removed: its files are gone
     onnx_path: str  # below the artifact root
     onnx_sha256: str
     manifest: Manifest
@@ -40,6 +40,7 @@ class Model:
     bundle_sha256: str | None
     created: datetime
     released: datetime | None
+    removed: datetime | None
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
@@ -98,7 +99,11 @@ class Registry:
         return None if row is None else Model.from_row(row)
 
     def onnx(self, model: Model) -> bytes:
-        """The network of ``model``; ConflictError where its file is not what was registered."""
+        """The network of ``model``; ConflictError where its file is gone, or not what was registered."""
+        if model.removed is not None:
+            raise ConflictError(
+                f"the files of {model.release} were removed on {model.removed:%Y-%m-%d} to make room"
+            )
         path = self.artifacts / model.onnx_path
         try:
             payload = path.read_bytes()

@@ -1,5 +1,6 @@
 """Models as text for a terminal. Pure: rows in, lines out."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from cloud_hub.registry.trace import Trace
@@ -19,38 +20,51 @@ def trained(row: Row) -> str:
 
 def listed(row: Row) -> dict[str, Any]:
     """One row of ``andon model list`` as plain values."""
-    names = ("release", "use_case", "version", "state", "run", "dataset", "created", "released")
+    names = ("release", "use_case", "version", "state", "run", "dataset", "created", "released", "why")
     return {name: row[name] for name in names} | {
         "aliases": row["aliases"] or [],
-        "rmse": None if row["rmse"] is None else float(row["rmse"]),
+        "figure": figure_of(row["gate"], row["rmse"]),
         "passed": row["gate"]["passed"],
         "reason": row["gate"]["reason"],
     }
 
 
+def figure_of(gate: Mapping[str, Any], rmse: str | None) -> Mapping[str, Any] | None:
+    """What a model is judged by, with its unit; where its gate named none, the ``rmse`` of its run."""
+    evidence = gate.get("evidence") or {}
+    if "figure" in evidence:
+        figure: Mapping[str, Any] = evidence["figure"]
+        return figure
+    return {"name": "RMSE", "value": float(rmse), "unit": evidence.get("unit", "1")} if rmse else None
+
+
 def cells(row: dict[str, Any]) -> tuple[str, ...]:
-    rmse = "" if row["rmse"] is None else f"{row['rmse']:.4g}"
-    made = f"{row['created']:{DATE}}"
-    aliases = ", ".join(row["aliases"])
-    return (row["release"], row["state"], aliases, rmse, row["dataset"] or "", made)
+    figure, made = row["figure"], f"{row['created']:{DATE}}"
+    told = _figure(figure) if figure else ""
+    return (row["release"], row["state"], ", ".join(row["aliases"]), told, row["why"], made)
 
 
 def traced(trace: Trace) -> str:
     model, source, counted = trace.model, trace.source, trace.predictions
     said = "passed" if model.gate["passed"] else "refused"
+    removed = f", files removed on {model.removed:{DATE}}" if model.removed else ""
+    aliases = f", {' and '.join(trace.aliases)}" if trace.aliases else ""
+    gone = f", files removed on {source.dataset_removed:{DATE}}" if source.dataset_removed else ""
     lines = [
-        f"{model.release}  {model.state}",
+        f"{model.release}  {model.state}{aliases}{removed}",
         f"  gate         {said}: {model.gate['reason']}",
         *(f"  approved     {_approval(row)}" for row in trace.approvals),
+        f"  trained      {source.why or '(nobody knows why)'}",
         f"  run          {source.run} of {source.created:{DATE}}, correlation {source.correlation}",
         f"  code         {source.code}",
-        f"  dataset      {source.dataset}",
+        f"  dataset      {source.dataset}{gone}",
         f"  hash         {source.dataset_hash}",
         f"  features     {source.feature_set} {source.feature_set_version[:12]}",
         f"  rows         {source.rows:,} of {source.machines} machines, {source.failures} failures",
         f"  span         {source.span[0]} to {source.span[1]}",
         f"  network      SHA-256 {model.onnx_sha256}",
         f"  bundle       SHA-256 {model.bundle_sha256 or '(not released)'}",
+        *(f"  rollout      {_rollout(row)}" for row in trace.rollouts),
         f"  predictions  {counted['predictions']:,} of {counted['machines']} machines",
         f"  devices      {', '.join(trace.devices) or 'none'}",
     ]
@@ -76,3 +90,13 @@ def scored(found: dict[str, Any]) -> str:
 def _approval(row: Row) -> str:
     override = f", against the gate: {row['override']}" if row["override"] else ""
     return f"by {row['person']} on {row['approved']:{DATE}}{override}"
+
+
+def _rollout(row: Row) -> str:
+    reached = f"{row['committed']} of {row['devices']} devices"
+    return f"{row['id']} {row['state']}, {reached}, by {row['created_by']} on {row['created']:{DATE}}"
+
+
+def _figure(figure: Mapping[str, Any]) -> str:
+    unit = "" if figure["unit"] == "1" else f" {figure['unit']}"
+    return f"{figure['name']} {figure['value']:.4g}{unit}"

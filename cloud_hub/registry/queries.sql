@@ -37,7 +37,12 @@ SELECT m.* FROM alias a JOIN model m USING (use_case, version)
  WHERE a.use_case = %(use_case)s AND a.name = %(name)s;
 
 -- newest_first
-SELECT m.*, r.dataset, r.metrics ->> 'rmse' AS rmse,
+-- With why each was trained: as the run says, else by whom it was asked for.
+SELECT m.*, r.dataset, r.metrics ->> 'rmse' AS rmse, r.created AS asked,
+       coalesce(r.settings ->> 'why',
+                (SELECT 'asked by ' || a.actor FROM audit a
+                  WHERE a.subject = m.run AND a.action = 'retrain.request' ORDER BY a.id LIMIT 1),
+                '') AS why,
        (SELECT array_agg(a.name ORDER BY a.name) FROM alias a
          WHERE a.use_case = m.use_case AND a.version = m.version) AS aliases
   FROM model m JOIN run r ON r.id = m.run
@@ -65,6 +70,23 @@ SELECT count(*) AS predictions, count(DISTINCT machine) AS machines, min(time) A
 -- devices
 SELECT d.name FROM device_release r JOIN device d ON d.id = r.device
  WHERE r.release = %(release)s ORDER BY d.name;
+
+-- rollouts
+-- Where a release was sent.
+SELECT id, state, created, created_by,
+       (SELECT count(*)::integer FROM rollout_device rd WHERE rd.rollout = rollout.id AND rd.state = 'committed')
+       AS committed,
+       (SELECT count(*)::integer FROM rollout_device rd WHERE rd.rollout = rollout.id) AS devices
+  FROM rollout WHERE release = %(release)s ORDER BY created, id;
+
+-- aliases
+SELECT a.name FROM alias a JOIN model m USING (use_case, version) WHERE m.release = %(release)s ORDER BY a.name;
+
+-- dataset_removed
+-- Since when the files of a dataset are gone, unless it was made again.
+SELECT x.removed FROM dataset_removed x
+ WHERE x.dataset = %(dataset)s
+   AND NOT EXISTS (SELECT FROM run r WHERE r.dataset = x.dataset AND r.created > x.removed);
 
 -- last_predictions
 -- The last prediction of each machine by any release of a use case, as the devices made it.

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from cloud_hub.registry.models import SQL, Model, Registry
-from cloud_hub.store.database import Row
+from cloud_hub.store.database import Database, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,9 +16,12 @@ class Source:
     code: str  # version of the code that trained
     correlation: str
     created: datetime
+    why: str  # it was trained
+    author: str  # who asked for it; "": not known
     metrics: dict[str, Any]
     dataset: str
     dataset_hash: str
+    dataset_removed: datetime | None  # since when its files are gone
     feature_set: str
     feature_set_version: str  # SHA-256 of the source text behind it
     rows: int
@@ -32,7 +35,9 @@ class Source:
 class Trace:
     model: Model
     source: Source
+    aliases: tuple[str, ...]
     approvals: tuple[Row, ...]  # person, override, approved
+    rollouts: tuple[Row, ...]  # id, state, created, created_by, committed, devices
     predictions: Row  # predictions, machines, first, last
     devices: tuple[str, ...]  # that run it, as they said last
 
@@ -44,13 +49,16 @@ class Trace:
             "use_case": model.use_case,
             "version": model.version,
             "state": model.state,
+            "aliases": list(self.aliases),
             "gate": dict(model.gate),
             "created": model.created,
             "released": model.released,
+            "removed": model.removed,
             "onnx_sha256": model.onnx_sha256,
             "bundle_sha256": model.bundle_sha256,
             "approvals": [dict(row) for row in self.approvals],
             "source": asdict(self.source),
+            "rollouts": [dict(row) for row in self.rollouts],
             "predictions": dict(self.predictions),
             "devices": list(self.devices),
         }
@@ -59,30 +67,41 @@ class Trace:
 def trace(registry: Registry, release: str) -> Trace:
     """The whole trace of ``release``; NotFoundError where there is none."""
     model, database = registry.get(release), registry.database
-    run = database.row(SQL["run"], {"run": model.run})
-    assert run is not None  # the schema holds a model to its run
-    dataset = database.row(SQL["dataset"], {"dataset": run["dataset"]}) or {}
-    manifest = dataset.get("manifest", {})
     named = {"release": release}
     return Trace(
         model=model,
-        source=Source(
-            run=run["id"],
-            code=run["code"],
-            correlation=run["correlation"],
-            created=run["created"],
-            metrics=run["metrics"],
-            dataset=dataset.get("id", ""),
-            dataset_hash=dataset.get("hash", ""),
-            feature_set=dataset.get("feature_set", model.manifest.feature_set),
-            feature_set_version=manifest.get("feature_set_version", ""),
-            rows=dataset.get("rows", 0),
-            machines=dataset.get("machines", 0),
-            failures=dataset.get("lives", 0),
-            span=tuple(manifest.get("span", ("", ""))),
-            rows_by_machine=manifest.get("rows_by_machine", {}),
-        ),
+        source=_source(database, model),
+        aliases=tuple(row["name"] for row in database.rows(SQL["aliases"], named)),
         approvals=tuple(database.rows(SQL["approvals"], named)),
+        rollouts=tuple(database.rows(SQL["rollouts"], named)),
         predictions=database.row(SQL["predictions"], named) or {},
         devices=tuple(row["name"] for row in database.rows(SQL["devices"], named)),
+    )
+
+
+def _source(database: Database, model: Model) -> Source:
+    run = database.row(SQL["run"], {"run": model.run})
+    assert run is not None  # the schema holds a model to its run
+    asked = database.row(SQL["author"], {"run": model.run}) or {"actor": ""}
+    dataset = database.row(SQL["dataset"], {"dataset": run["dataset"]}) or {}
+    gone = database.row(SQL["dataset_removed"], {"dataset": run["dataset"]}) or {"removed": None}
+    manifest = dataset.get("manifest", {})
+    return Source(
+        run=run["id"],
+        code=run["code"],
+        correlation=run["correlation"],
+        created=run["created"],
+        why=run["settings"].get("why") or (f"asked by {asked['actor']}" if asked["actor"] else ""),
+        author=asked["actor"],
+        metrics=run["metrics"],
+        dataset=dataset.get("id", ""),
+        dataset_hash=dataset.get("hash", ""),
+        dataset_removed=gone["removed"],
+        feature_set=dataset.get("feature_set", model.manifest.feature_set),
+        feature_set_version=manifest.get("feature_set_version", ""),
+        rows=dataset.get("rows", 0),
+        machines=dataset.get("machines", 0),
+        failures=dataset.get("lives", 0),
+        span=tuple(manifest.get("span", ("", ""))),
+        rows_by_machine=manifest.get("rows_by_machine", {}),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from kernels import interval as intervals
 from models.examples import FAULTY, SOUND, UNKNOWN, Examples, Mask
@@ -30,7 +30,7 @@ class Measure:
     squared: bool = False  # losses are squares, and the figure is the root of their mean
     least: float = 0.0  # differences of the figure up to this are none
 
-    def figure(self, losses: Floats) -> NDArray[np.float64]:
+    def figure(self, losses: ArrayLike) -> NDArray[np.float64]:
         """Of losses [..., machines], the figure [...]."""
         mean = np.asarray(np.asarray(losses, np.float64).mean(axis=-1))
         return np.asarray(np.sqrt(mean)) if self.squared else mean

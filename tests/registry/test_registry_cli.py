@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from typer.testing import CliRunner
 
 from cloud_hub.errors import ConflictError, HubError, NotFoundError, UnreachableError
+from cloud_hub.governance import audit
 from cloud_hub.registry import following
 from cloud_hub.registry.cli import model_app
 from cloud_hub.registry.manifests import draw_up
@@ -48,7 +49,7 @@ def stored(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         yield store
 
 
-def register(store: Stored, folder: Path, run: str) -> str:
+def register(store: Stored, folder: Path, run: str, gate: dict = GATE) -> str:
     manifest = draw_up(
         use_case.find("motor-health"),
         names=["a"],
@@ -60,7 +61,7 @@ def register(store: Stored, folder: Path, run: str) -> str:
     )
     registry = Registry(store.database, folder / "artifacts", Clock.real())
     with store.database.transaction() as connection:
-        return registry.register(connection, run=run, onnx=b"network", manifest=manifest, gate=GATE)
+        return registry.register(connection, run=run, onnx=run.encode(), manifest=manifest, gate=gate)
 
 
 def asked(*arguments: str) -> object:
@@ -71,7 +72,8 @@ def asked(*arguments: str) -> object:
 
 def test_list_and_show_tell_of_the_release(stored: Stored) -> None:
     (listed,) = asked("list")
-    assert (listed["release"], listed["rmse"], listed["aliases"]) == ("motor-health/1", 12.5, ["candidate"])
+    assert (listed["release"], listed["aliases"]) == ("motor-health/1", ["candidate"])
+    assert listed["figure"] == {"name": "RMSE", "value": 12.5, "unit": "1"}
     assert asked("list", "--use-case", "turbofan-rul") == []
     shown = asked("show", "motor-health/1")
     assert shown["predictions"]["predictions"] == 200
@@ -83,7 +85,7 @@ def test_list_and_show_tell_of_the_release(stored: Stored) -> None:
 
 def test_export_writes_the_registered_bytes(stored: Stored, tmp_path: Path) -> None:
     asked("export", "motor-health/1", "--out", str(tmp_path / "m.onnx"))
-    assert (tmp_path / "m.onnx").read_bytes() == b"network"
+    assert (tmp_path / "m.onnx").read_bytes() == b"r-1"
 
 
 def truth(folder: Path) -> Path:
@@ -157,3 +159,74 @@ def test_waiting_for_a_signature_ends_with_what_went_wrong(stored: Stored) -> No
         {"now": to_datetime(BEGIN_US) + timedelta(days=1), "gate": Jsonb(GATE)},
     )
     assert following.until_released(**waiting, failure=lambda: "")["state"] == "released"
+
+
+def test_list_says_why_each_was_trained(stored: Stored, tmp_path: Path) -> None:
+    stored.run("r-2", use_case="motor-health")
+    stored.database.execute("UPDATE run SET settings = '{\"why\": \"3 new failures\"}' WHERE id = 'r-2'")
+    stored.run("r-3", use_case="motor-health")
+    with stored.database.transaction() as connection:
+        audit.append(connection, Clock.real(), actor="ada", action="retrain.request", subject="r-3")
+    for run in ("r-2", "r-3"):
+        register(stored, tmp_path, run)
+    assert [row["why"] for row in asked("list")] == ["asked by ada", "3 new failures", ""]
+    assert asked("show", "motor-health/3")["source"]["author"] == "ada"
+    assert "trained      3 new failures" in runner.invoke(model_app, ["show", "motor-health/2"]).stdout
+
+
+def judged(errors: dict[str, float], **more: object) -> dict:
+    evidence = {
+        "figure": {"name": "RMSE", "value": 1.0, "unit": "h"},
+        "squared": True,
+        "least": 0.0,
+        "machines": list(errors),
+        "losses": [error**2 for error in errors.values()],
+        "slices": [],
+    }
+    return GATE | {"evidence": evidence | more}
+
+
+def test_two_releases_are_compared_on_machines_that_neither_learnt_from(
+    stored: Stored, tmp_path: Path
+) -> None:
+    lyon = {"name": "site lyon", "losses": {"pump-1": 4.0}}
+    cards = (
+        judged({"pump-1": 4, "pump-2": 3, "pump-9": 99}, coverage=0.9, slices=[lyon], alarms={"caught": 2}),
+        judged({"pump-1": 8, "pump-2": 6}, coverage=0.8, slices=[lyon | {"losses": {"pump-1": 16.0}}]),
+    )
+    for run, gate in zip(("r-2", "r-3"), cards, strict=True):
+        stored.run(run, use_case="motor-health")
+        register(stored, tmp_path, run, gate)
+    found = asked("compare", "motor-health/2", "motor-health/3")
+    assert found["values"] == [pytest.approx(12.5**0.5), pytest.approx(50**0.5)]
+    assert (found["machines"], found["machines_better"], found["chance_better"]) == (2, 2, 1.0)
+    assert found["ratio"] == [pytest.approx(0.5), pytest.approx(0.5)]
+    assert found["by_machine"] == {"pump-1": [4.0, 8.0], "pump-2": [3.0, 6.0]}
+    assert found["slices"] == {"site lyon": [2.0, 4.0, 1]}
+    assert found["beside"] == {"coverage": [0.9, 0.8]}
+    assert found["alarms"] == {"caught": [2, None]}
+    text = runner.invoke(model_app, ["compare", "motor-health/2", "motor-health/3"]).stdout
+    assert "motor-health/2 is better than motor-health/3 on 2 of 2 machines" in text
+
+
+def test_releases_without_a_common_machine_or_figure_are_not_compared(stored: Stored, tmp_path: Path) -> None:
+    for run, gate in (("r-2", judged({"pump-1": 4})), ("r-3", judged({"pump-2": 4}))):
+        stored.run(run, use_case="motor-health")
+        register(stored, tmp_path, run, gate)
+    for other, why in (("motor-health/3", "got none"), ("motor-health/1", "before losses were kept")):
+        with pytest.raises(ConflictError, match=why):
+            asked("compare", "motor-health/2", other)
+
+
+def test_what_is_removed_is_shown_as_gone(stored: Stored, tmp_path: Path) -> None:
+    for number in range(2, 5):
+        stored.run(f"r-{number}", use_case="motor-health")
+        register(stored, tmp_path, f"r-{number}")
+    stored.database.execute("DELETE FROM alias")
+    assert asked("gc", "--keep", "2", "--dry-run")["releases"] == ["motor-health/2", "motor-health/1"]
+    found = asked("gc", "--keep", "2")
+    assert len(found["files"]) == 2
+    assert [row["state"] for row in asked("list")] == ["candidate", "candidate", "removed", "removed"]
+    assert "files removed on" in runner.invoke(model_app, ["show", "motor-health/1"]).stdout
+    with pytest.raises(ConflictError, match=r"were removed on .* to make room"):
+        asked("export", "motor-health/1", "--out", str(tmp_path / "m.onnx"))
