@@ -18,7 +18,7 @@ from simulators.recorded import Line, Recording, Track
 from wire.table import Machine
 
 MACHINE_CLASS = "turbofan"
-FEATURE_SET = "trend/1"
+FEATURE_SET = "condition-trend/1"
 SIGNALS: tuple[tuple[str, str], ...] = (
     ("setting_1", "[ft_i]"),  # altitude, in thousands
     ("setting_2", "1"),  # Mach number

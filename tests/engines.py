@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import sets
+from models import use_case
 from models.examples import UNKNOWN, Examples
 
-SENSORS = tuple(f"s{number}" for number in range(1, 25))  # three settings and twenty-one sensors
+TURBOFAN = use_case.find("turbofan-rul")
+EXTRACTOR = sets.make(TURBOFAN.feature_set, scalars=[signal.name for signal in TURBOFAN.signals])
 
 
 def lines_of(folder: Path, name: str) -> NDArray[np.float64]:
@@ -21,16 +23,14 @@ def lines_of(folder: Path, name: str) -> NDArray[np.float64]:
 
 
 def features_of(folder: Path, name: str) -> list[NDArray[np.float32]]:
-    """For each unit of a file, its trend/1 features [cycles, width]."""
+    """For each unit of a file, its features as a device would send them [cycles, width]."""
     rows = lines_of(folder, name)
-    extractor = sets.make("trend/1", scalars=SENSORS)
     units = [rows[rows[:, 0] == unit] for unit in np.unique(rows[:, 0])]
-    return [extractor.batch(np.arange(len(unit)), unit[:, 2:]) for unit in units]
+    return [EXTRACTOR.batch(np.arange(len(unit)), unit[:, 2:]) for unit in units]
 
 
 def examples_of(lives: list[NDArray[np.float32]]) -> Examples:
     """One machine a life, each run to failure."""
-    extractor = sets.make("trend/1", scalars=SENSORS)
     lengths = [len(life) for life in lives]
     age = np.concatenate([np.arange(length) for length in lengths])
     left = np.concatenate([np.arange(length)[::-1] for length in lengths])
@@ -38,8 +38,8 @@ def examples_of(lives: list[NDArray[np.float32]]) -> Examples:
         machines=tuple(f"engine-{number:03}" for number in range(len(lives))),
         sites=("plant-1",) * len(lives),
         faults=(),
-        names=extractor.names,
-        units=extractor.units,
+        names=EXTRACTOR.names,
+        units=EXTRACTOR.units,
         machine=np.repeat(np.arange(len(lives)), lengths).astype(np.int32),
         times=age.astype(np.int64) * 3_600_000_000,
         life=np.ones(len(age), np.int32),
