@@ -1,27 +1,50 @@
 """When a use case is trained again without anybody asking, and what happens to a candidate that passes."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.declared.part import Count, Part, Positive
+from models.declared.part import Count, Part, Positive, Share
+
+Wave = Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)?%?$")]  # devices, or a share of them
 
 
 class Drift(Part):
-    """How far recent rows may lie from the running release's own dataset, per operating condition."""
+    """How far recent rows may lie from the running release's own dataset, per operating condition.
+
+    These are sizes of an effect; beyond them a difference must be larger than any between as
+    many machines of the dataset and the rest of it.
+    """
 
     psi: Positive = 0.25  # population stability index of a feature or output
     ks: Positive = 0.2  # distance of Kolmogorov and Smirnov
     features: Count = 3  # that must have moved, before it counts
+    unknown: Share = 0.2  # of rows under conditions that the dataset does not know
     days: Positive = 2.0  # of recent rows
+    machines: Count = 3  # with rows under a condition, before it is judged
+
+
+class Canary(Part):
+    """How a release that nobody approved reaches the fleet: see `andon rollout start`."""
+
+    waves: tuple[Wave, ...] = Field(default=("1", "25%", "100%"), min_length=1)
+    soak_hours: float = Field(default=24.0, ge=0)
+    approve_before: tuple[Count, ...] = ()  # waves that a person lets open
 
 
 class Retrain(Part):
     """Every trigger is off unless it is written down."""
 
-    every_days: Positive | None = None
-    failures: Count | None = None  # new ones since the last training
-    verdicts: Count | None = None  # new ones since the last training
+    every_days: Positive | None = None  # since the last training
+    failures: Count | None = None  # that the last training did not know
+    verdicts: Count | None = None  # that the last training did not know
     drift: Drift | None = None
-    cooldown_days: float = Field(default=1.0, ge=0)  # after a training, whatever started it
+    # After any training; twice as long after each that has not led to a new champion, up to 32 times.
+    cooldown_days: float = Field(default=1.0, ge=0)
     admitted: Literal["wait", "canary"] = "wait"  # for an approver, or on to a canary by itself
+    canary: Canary = Canary()
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything can start a training."""
+        return any((self.every_days, self.failures, self.verdicts, self.drift))
