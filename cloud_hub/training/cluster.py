@@ -5,7 +5,7 @@ machine has devices to serve. What was finished is kept, so trying again is chea
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,7 +35,7 @@ def executor(scheduler: str) -> Iterator[Executor]:
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Executor]:
+def connected(address: str, *, patience_s: float = PATIENCE_S) -> Iterator[Executor]:
     """The cluster whose scheduler listens at ``address``, such as ``tcp://10.0.0.5:8786``.
 
     ``UnreachableError`` where it is away or has no workers, ``ConfigError`` where those run other code.
@@ -43,14 +43,14 @@ def connected(address: str) -> Iterator[Executor]:
     from distributed import Client  # noqa: PLC0415 - heavy, and most hubs have no cluster
 
     try:
-        client: Any = Client(address, timeout=PATIENCE_S)  # type: ignore[no-untyped-call]
+        client: Any = Client(address, timeout=patience_s)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UnreachableError(
             f"the Dask scheduler at {address} does not answer: {error}: start it, or take dask_scheduler "
             f"and ${VARIABLE} away to train on the hub's machine"
         ) from error
     try:
-        _check(client, address)
+        check_workers(client.run(code.version), address)
         yield _Cluster(client, address)
     finally:
         client.close()
@@ -113,9 +113,8 @@ class _Cluster:
             ) from error
 
 
-def _check(client: Any, address: str) -> None:
-    """The same code everywhere: other code could give other bytes, and lineage would name the wrong one."""
-    found = client.run(code.version)
+def check_workers(found: Mapping[str, str], address: str) -> None:
+    """Refuse a cluster whose workers' code, by worker, is not this one: lineage would name the wrong one."""
     if not found:
         raise UnreachableError(f"the Dask scheduler at {address} has no workers: start some")
     if others := sorted(name for name, version in found.items() if version != code.version()):

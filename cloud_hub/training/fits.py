@@ -29,7 +29,8 @@ class Fits:
     def find(self, key: str) -> Learnt | None:
         """The fit kept under ``key``; None where there is none that can be read whole."""
         try:
-            with np.load(self._folder / f"{key}.npz", allow_pickle=False) as file:
+            content = io.BytesIO((self._folder / f"{key}.npz").read_bytes())
+            with np.load(content, allow_pickle=False) as file:
                 weights = tuple(file[f"weight{number}"] for number in range(len(file.files) - 1))
                 epochs, error = file["told"].tolist()
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
