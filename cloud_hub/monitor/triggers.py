@@ -1,0 +1,63 @@
+"""Whether a use case is to be trained again now, and why; or why not yet. Pure.
+
+A training that leads nowhere must not be repeated for ever: each one since the champion's own
+doubles the time until the next, whether it failed, was refused or waits for a person.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from models.declared.retraining import Retrain
+
+MOST_DOUBLINGS = 5
+AT_WORK = ("queued", "running")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a use case stands; the fields are the columns of the query of that name."""
+
+    champion: str | None
+    run: str | None  # the newest training
+    state: str | None
+    created: datetime | None
+    tried: int  # trainings since the champion's own
+    failures: int  # that no training knew yet
+    verdicts: int
+    rollout: str | None  # that is under way
+
+
+def held(rule: Retrain, standing: Standing, now: datetime) -> str:
+    """Why nothing is started whatever the triggers say; empty where something may be."""
+    if standing.champion is None or standing.created is None:
+        return "there is no champion yet: the first training is for a person to ask for"
+    if standing.state in AT_WORK:
+        return f"{standing.run} is {standing.state}"
+    if standing.rollout:
+        return f"rollout {standing.rollout} is under way"
+    until = standing.created + cooldown(rule, standing.tried)
+    if now < until:
+        return f"{standing.run} was the last training: cooling down until {until:%Y-%m-%d %H:%M}"
+    return ""
+
+
+def cooldown(rule: Retrain, tried: int) -> timedelta:
+    """Time from one training to the next, with ``tried`` of them since that of the champion."""
+    doublings = min(max(tried - 1, 0), MOST_DOUBLINGS)
+    return timedelta(days=rule.cooldown_days * 2**doublings)
+
+
+def reasons(rule: Retrain, standing: Standing, drift: Sequence[str], now: datetime) -> tuple[str, ...]:
+    """Why to train again, a sentence each; ``drift`` are those that drift gives."""
+    found = []
+    days = (now - standing.created).total_seconds() / 86_400 if standing.created else 0.0
+    if rule.every_days and days >= rule.every_days:
+        found.append(f"schedule: {days:.0f} days since the last training")
+    for name, count, least in (
+        ("failure", standing.failures, rule.failures),
+        ("verdict", standing.verdicts, rule.verdicts),
+    ):
+        if least and count >= least:
+            found.append(f"{count} new {name}{'s' if count > 1 else ''}")
+    return (*found, *drift)
