@@ -16,7 +16,7 @@ from simulators.recorded import Line, Recording, Track
 from simulators.recorded_table import Layout, read_csv
 
 MACHINE_CLASS = "water-loop"
-FEATURE_SET = "trend/1"
+FEATURE_SET = "deviation/1"
 JUDGEMENTS = ("anomaly", "changepoint")
 SIGNALS = {  # column: (signal, UCUM unit)
     "Accelerometer1RMS": ("accelerometer_1", "[g]"),
