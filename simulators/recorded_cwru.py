@@ -145,13 +145,13 @@ def _fault(machine: str, bearing: str) -> Line:
 
 
 def _label(fault: Line) -> Line:
-    """What an engineer would say who took the bearing out after the recording."""
-    verdict = "wrong" if fault["fault"] is None else "right"
+    """What an engineer would say who took the bearing out after the recording: it was so from the start."""
     return {
         "machine": fault["machine"],
         "kind": "verdict",
-        "verdict": verdict,
+        "verdict": "wrong" if fault["fault"] is None else "right",
         "fault": fault["fault"],
+        "since": 0,
     }
 
 

@@ -193,6 +193,7 @@ def test_bearing_recordings_become_windows_of_one_instrument(recorded_data: Path
         "kind": "verdict",
         "verdict": "right",
         "fault": "outer race",
+        "since": 0,
     }
     assert (labels["cwru-normal"]["verdict"], labels["cwru-normal"]["fault"]) == ("wrong", None)
 
