@@ -15,11 +15,12 @@ from cloud_hub.hub import Hub
 from cloud_hub.registry.models import Registry
 from cloud_hub.registry.trace import trace
 from cloud_hub.signing.repository import Repository
+from kernels.errors import KernelError
 from models import use_case as use_cases
 from models.errors import ModelError
 from wire.errors import WireError
 
-SENTENCES = (HubError, ModelError, WireError, OSError)  # their text says it all
+SENTENCES = (HubError, ModelError, KernelError, WireError, OSError)  # their text says it all
 
 
 def execute(hub: Hub, release: str) -> None:
@@ -65,7 +66,7 @@ def _bundle(hub: Hub, release: str) -> Path:
     traced = trace(registry, release)
     dataset = snapshot.find(hub.database, hub.artifacts, traced.source.dataset)
     partial = path.with_suffix(".new")
-    use_case = use_cases.find(traced.model.use_case)
+    use_case = use_cases.find(traced.model.use_case, hub.config.use_cases)
     bundle.build(traced, use_case, registry.onnx(traced.model), dataset.examples(), partial)
     partial.replace(path)
     return path

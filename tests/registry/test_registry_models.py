@@ -16,6 +16,7 @@ from cloud_hub.registry.models import Registry
 from cloud_hub.registry.trace import trace
 from cloud_hub.store.database import Database
 from cloud_hub.training.train import Candidate, train
+from kernels.errors import KernelInputError
 from models import graphs, use_case
 from models.examples import Examples
 from models.use_case import UseCase
@@ -53,8 +54,9 @@ class Shop:
     def manifest(self, run: str) -> Manifest:
         return draw_up(
             self.use_case,
-            names=self.examples.names,
-            units=self.examples.units,
+            names=self.candidate.names,
+            units=self.candidate.units,
+            table=self.candidate.conditions,
             interval=self.candidate.interval,
             alarms=self.candidate.alarms,
             highest_anomaly=self.candidate.highest_anomaly,
@@ -104,8 +106,8 @@ def test_registered_manifest_says_what_a_device_needs(shop: Shop) -> None:
     assert (manifest.release, manifest.version) == ("turbofan-rul/1", 1)
     assert [output.name for output in manifest.outputs] == ["remaining_life", "anomaly"]
     assert manifest.outputs[0].high == 125.0
-    assert tuple(value.name for value in manifest.inputs) == shop.examples.names
-    assert manifest.inputs[0].unit == "bar"
+    assert tuple(value.name for value in manifest.inputs) == shop.candidate.names
+    assert tuple(value.unit for value in manifest.inputs) == shop.candidate.units
     assert manifest.alarms[0].direction == "below"
     assert manifest.interval is not None
     assert manifest.lineage["dataset_hash"] == shop.dataset.hash
@@ -170,7 +172,7 @@ def test_bundle_of_another_dataset_is_refused(shop: Shop) -> None:
         units=shop.examples.units[:4],
         features=shop.examples.features[:, :4],
     )
-    with pytest.raises(ConflictError, match=r"takes \d+ features, its dataset has 4"):
+    with pytest.raises(KernelInputError, match="features: expected <scalar>.last of each scalar"):
         bundle.build(found, shop.use_case, shop.candidate.onnx, other, shop.folder / "x.zip")
 
 
