@@ -31,8 +31,11 @@ def train(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Train USE_CASE on what the store holds now, and judge the candidate. Exit 1 if that failed."""
-    from cloud_hub.flows import retrain  # noqa: PLC0415 - brings the job queue
+    """Train USE_CASE on what the store holds now, and judge the candidate. Exit 1 if that failed.
+
+    Interrupting (Ctrl-C) cancels the training; with --no-wait, `andon model cancel` does.
+    """
+    from cloud_hub.flows import retrain, runs  # noqa: PLC0415 - brings the job queue
     from cloud_hub.hub import opened, person  # noqa: PLC0415 - as above
     from models.use_case import find  # noqa: PLC0415 - as above
 
@@ -42,8 +45,22 @@ def train(
         if not wait:
             typer.echo(json.dumps({"run": run}) if as_json else run)
             return
-        row = following.run_to_its_end(hub.database, run, quiet=as_json)
+        with runs.cancelled_by_interrupt(hub, run, actor=person()):
+            row = following.run_to_its_end(hub.database, run, quiet=as_json)
     typer.echo(json.dumps(row, default=str) if as_json else printing.trained(row))
+
+
+@model_app.command()
+def cancel(
+    run: Annotated[str, typer.Argument(help="Such as turbofan-rul-run-3.")], config: Config = None
+) -> None:
+    """End the training RUN, queued or at work."""
+    from cloud_hub.flows import runs  # noqa: PLC0415 - as above
+    from cloud_hub.hub import opened, person  # noqa: PLC0415 - as above
+
+    with opened(HubConfig.load(config)) as hub:
+        runs.cancel(hub, run, actor=person())
+    typer.echo(f"{run} is cancelled")
 
 
 @model_app.command("list")
@@ -135,8 +152,9 @@ def score(
     """Hold the predictions that devices made against what happened, in both conventions."""
     from cloud_hub.training import scoring  # noqa: PLC0415 - the one command that needs it
 
+    own = HubConfig.load(config).use_cases
     with _registry(config) as registry:
-        found = scoring.score(registry, named, truth, held_out=held_out)
+        found = scoring.score(registry, named, truth, held_out=held_out, own=own)
     typer.echo(json.dumps(found) if as_json else printing.scored(found))
 
 

@@ -36,7 +36,7 @@ class AlarmTrial:
         asked = [alarm.most_false_alarms for alarm in self.declared if alarm.most_false_alarms is not None]
         chosen = any(alarm.policy == "cost" for alarm in self.declared)
         return (
-            *([self._false_alarms(sum(asked))] if asked else []),
+            *([self._false_alarms(max(asked))] if asked else []),
             *([self._cost()] if chosen and self.figures.failures else []),
         )
 

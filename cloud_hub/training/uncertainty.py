@@ -18,6 +18,8 @@ BINS = 10  # of probability
 def interval_of(examples: Examples, predicted: NDArray[np.float32], use_case: UseCase) -> Interval:
     """The interval from [n] predictions of rows whose remaining life is known.
 
+    ``predicted`` must come from networks that had not learnt from the row's machine. The network that ships
+    joins them all and errs rather less: the promise is kept with something to spare, not exactly.
     By machine where there are enough of them for the promised coverage. A small fleet
     calibrates by life: a repaired machine counts as another, which it nearly is.
     """

@@ -53,7 +53,7 @@ class Alarm(Part):
     thresholds: tuple[float, ...] = ()
     margins: tuple[float, ...] = (0.0,)  # by which ``clear`` lies on the sound side of the threshold
     persistences: tuple[Count, ...] = (1,)
-    most_false_alarms: Positive | None = None  # per machine-month
+    most_false_alarms: Positive | None = None  # per machine-month, with those of the alarms before it
     least_lead: Share = 0.0  # of a life, that must be left at the alarm for anybody to act on it
 
     @model_validator(mode="after")

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from kernels.errors import KernelInputError
-from kernels.interval import Interval, apply, calibrate
+from kernels.interval import Interval, apply, bins, calibrate
 from wire.manifest import IntervalTable
 
 TABLE = Interval(coverage=0.9, edges=(0.0, 50.0, 100.0), lower=(5.0, 20.0, 30.0), upper=(8.0, 10.0, 60.0))
@@ -36,6 +37,26 @@ def test_the_stated_share_of_new_machines_rows_is_covered() -> None:
     # The promise is about the mean over calibrations; 0.01 is three standard errors of it here.
     assert np.mean(shares) >= 0.9 - 0.01
     assert np.mean(shares) <= 0.97
+
+
+def test_every_bin_holds_the_stated_share_as_far_as_so_many_machines_can_tell() -> None:
+    """One row each of new machines, so each is one trial: the shares lie in the binomial band, bin by bin."""
+    rng = np.random.default_rng(23)
+    calibrations, machines, edges = 40, 60, (0, 100, 200)
+    inside: list[list[bool]] = [[] for _ in edges]
+    for _ in range(calibrations):
+        interval = calibrate(*fleet(rng, machines), coverage=0.8, edges=edges)
+        predicted, truth, groups = fleet(rng, machines)
+        drawn = [rng.choice(np.flatnonzero(groups == number)) for number in range(machines)]
+        low, high = apply(interval, predicted[drawn])
+        held = (low <= truth[drawn]) & (truth[drawn] <= high)
+        for place, hit in zip(bins(edges, predicted[drawn]), held, strict=True):
+            inside[place].append(bool(hit))
+    for hits in [*inside, [hit for hits in inside for hit in hits]]:
+        # The machine that counts as infinitely wrong adds up to 1 / (K + 1) on each side.
+        low, _ = binom.ppf([0.025, 0.975], len(hits), 0.8) / len(hits)
+        _, high = binom.ppf([0.025, 0.975], len(hits), 0.8 + 2 / (machines + 1)) / len(hits)
+        assert low <= np.mean(hits) <= high
 
 
 def test_a_machine_with_many_rows_does_not_outvote_the_others() -> None:

@@ -11,7 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 from typer.testing import CliRunner
 
-from cloud_hub.errors import ConflictError, HubError, NotFoundError, UnreachableError
+from cloud_hub.errors import ConflictError, DatasetError, HubError, NotFoundError, UnreachableError
 from cloud_hub.governance import audit
 from cloud_hub.registry import following
 from cloud_hub.registry.cli import model_app
@@ -113,6 +113,27 @@ def test_score_holds_the_devices_predictions_against_the_truth(stored: Stored, t
 def test_score_keeps_to_held_out_machines_when_asked(stored: Stored, tmp_path: Path) -> None:
     found = asked("score", "motor-health/1", "--truth", str(truth(tmp_path)), "--held-out")
     assert (found["machines"], found["rmse"]) == (1, pytest.approx(4.0))
+
+
+def test_score_reads_each_number_by_the_manifest_of_its_release(stored: Stored, tmp_path: Path) -> None:
+    """A release with fault classes says more numbers, one without an interval fewer; of one unknown none is read."""
+    manifest = stored.database.row("SELECT manifest FROM model")["manifest"]
+    manifest["interval"] = None
+    stored.database.execute("UPDATE model SET manifest = %(manifest)s", {"manifest": Jsonb(manifest)})
+    stored.predict("pump-1", [BEGIN_US + 1], [(7, 7, 7, 7)], "motor-health/9")
+    found = asked("score", "motor-health", "--truth", str(truth(tmp_path)))
+    assert (found["predictions"], found["coverage"]) == (200, 0.0)
+    assert (found["releases"], found["unknown_releases"]) == (["motor-health/1"], ["motor-health/9"])
+
+
+def test_score_of_a_use_case_that_foretells_no_life_is_refused(stored: Stored, tmp_path: Path) -> None:
+    stored.run("b-1", use_case="bearing-fault", metrics=METRICS)
+    stored.database.execute(
+        """INSERT INTO model SELECT 'bearing-fault', 1, 'bearing-fault/1', 'b-1', state, onnx_path, onnx_sha256,
+                  manifest, gate, NULL, NULL, NULL, created FROM model"""
+    )
+    with pytest.raises(DatasetError, match="foretells no remaining life"):
+        asked("score", "bearing-fault/1", "--truth", str(truth(tmp_path)))
 
 
 def test_request_without_waiting_names_its_run(stored: Stored) -> None:

@@ -172,7 +172,7 @@ def test_bundle_of_another_dataset_is_refused(shop: Shop) -> None:
         units=shop.examples.units[:4],
         features=shop.examples.features[:, :4],
     )
-    with pytest.raises(KernelInputError, match="features: expected <scalar>.last of each scalar"):
+    with pytest.raises(KernelInputError, match=r"features: expected <scalar>\.last"):
         bundle.build(found, shop.use_case, shop.candidate.onnx, other, shop.folder / "x.zip")
 
 
