@@ -137,7 +137,7 @@ def fleet(
     profile: options.FleetProfile = "generic",
     target: options.FleetTarget = "cpu",
     machine_class: options.FleetClass = "motor-pump",
-    feature_set: options.FleetFeatures = "vibration-trend/1",
+    feature_set: options.FleetFeatures = "vibration-trend/2",
     fail: options.Fail = "0",
     refuse: options.Refuse = "0",
     silent: options.Silence = "0",

@@ -23,7 +23,7 @@ class Kind:
     profile: str = "generic"
     target: str = "cpu"
     machine_class: str = "motor-pump"
-    feature_set: str = "vibration-trend/1"
+    feature_set: str = "vibration-trend/2"
 
     def table(self, device: str) -> SignalTable:
         """One machine with a few scalars."""

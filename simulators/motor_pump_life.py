@@ -116,7 +116,8 @@ def _plan_overhaul(rng: np.random.Generator, start_s: float, failure_s: float) -
 
 def _draw_length(rng: np.random.Generator, median_days: float, variety: Variety) -> float:
     spread = float(np.exp(rng.normal(0.0, 0.42 * variety.spread)))
-    return median_days * DAY_S * min(max(spread, SHORTEST**variety.spread), LONGEST**variety.spread)
+    shortest, longest = (float(limit**variety.spread) for limit in (SHORTEST, LONGEST))
+    return median_days * DAY_S * min(max(spread, shortest), longest)
 
 
 def _wear(rng: np.random.Generator, duty: Duty, length_s: float, variety: Variety) -> tuple[Array, float]:

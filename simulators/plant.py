@@ -21,7 +21,7 @@ from wire.topics import NAME
 
 MACHINE_CLASS = "motor-pump"
 KIND = "simulated machines"
-FEATURE_SET = "vibration-trend/1"
+FEATURE_SET = "vibration-trend/2"
 BLOCK_TICKS = 256  # readings are made in stretches of so many ticks
 SIGNALS_EACH = len(SCALARS) + len(AXES)
 

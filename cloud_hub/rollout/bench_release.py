@@ -20,7 +20,7 @@ from wire.manifest import Input, Manifest, Output
 
 USE_CASE = "motor-health"
 MACHINE_CLASS = "motor-pump"
-FEATURE_SET = "vibration-trend/1"
+FEATURE_SET = "vibration-trend/2"
 PATIENCE_S = 60.0
 FEATURES = (Input(name="pressure.fast", unit="bar"), Input(name="flow.fast", unit="m3/h"))
 ANSWERS = (

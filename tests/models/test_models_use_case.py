@@ -23,6 +23,8 @@ def test_every_use_case_that_ships_can_be_read(name: str) -> None:
     assert list(found.interval.edges) == sorted(found.interval.edges)
     assert max(found.interval.edges) < found.life.cap
     for alarm in found.alarms:
+        if alarm.clear is None or alarm.threshold is None:
+            continue  # chosen by cost, from margins that are at least 0
         margin = alarm.clear - alarm.threshold
         assert margin >= 0 if alarm.direction == "below" else margin <= 0
 

@@ -11,7 +11,6 @@ from cloud_hub.store.labels import NewLabel
 from cloud_hub.training.bench_recording import examples, label_lines, record
 from cloud_hub.training.recording import MachineRows, read_recording
 from kernels import sets
-from models import use_case
 from models.examples import FAULTY, SOUND, UNKNOWN
 from models.use_case import UseCase
 from wire.clock import to_datetime
@@ -19,6 +18,16 @@ from wire.feed import End, Frame, Hello, Open, Reading, Window, to_bytes
 from wire.table import Machine, Signal, SignalKind, SignalTable
 
 HOUR_US = 3_600_000_000
+DECLARED = """
+title = "Pumps"
+machine_class = "loop"
+feature_set = "trend/1"
+task = "remaining-life"
+signals = [{ name = "flow", unit = "L/min" }]
+life = { measured_in = "time", unit = "h", cap = 100.0 }
+faults = { classes = ["outer race", "ball"], window = 2.0 }
+costs = { currency = "EUR", failure = 9.0, planned = 3.0, false_alarm = 1.0 }
+"""
 RATE_HZ = 12_800.0
 TABLE = SignalTable(
     machines=(
@@ -122,40 +131,32 @@ def label(kind: str, hour: float, **detail: object) -> NewLabel:
     return NewLabel(machine="pump-1", kind=kind, time=to_datetime(round(hour * HOUR_US)), detail=detail)
 
 
-def motor(window: float | None = 2.0) -> UseCase:
-    """The motors' use case, with faults that show ``window`` hours before the failure."""
-    fields = use_case.find("motor-health").model_dump()
-    fields["faults"] = {"classes": ["outer race", "ball"], "window": window}
-    return UseCase.model_validate(fields)
+def pumps() -> UseCase:
+    return UseCase.parse(DECLARED, name="pumps")
 
 
-def test_a_failure_ends_a_life_and_its_last_rows_are_faulty() -> None:
-    found = examples([rows()], [label("failure", 6, fault="ball"), label("maintenance", 7)], motor())
+def test_a_failure_ends_a_life_and_its_last_rows_show_the_fault() -> None:
+    found = examples([rows()], [label("failure", 6, fault="ball"), label("maintenance", 7)], pumps())
     assert found.life.tolist() == [1] * 6 + [2] + [3] * 3
     assert found.remaining[:6].tolist() == [5, 4, 3, 2, 1, 0]
     assert np.isnan(found.remaining[6:]).all()
-    assert found.health.tolist() == [UNKNOWN] * 3 + [FAULTY] * 3 + [UNKNOWN] * 4
+    assert found.health.tolist() == [SOUND] * 2 + [UNKNOWN] + [FAULTY] * 3 + [UNKNOWN] * 4
     assert found.fault.tolist() == [-1] * 3 + [1] * 3 + [-1] * 4
+    assert found.faults == ("outer race", "ball")
 
 
-def test_a_verdict_judges_its_span() -> None:
-    since, until = (to_datetime(hour * HOUR_US).isoformat() for hour in (2, 4))
-    verdicts = [
-        label("verdict", 9, verdict="right", fault="outer race", since=since, until=until),
-        label("verdict", 1, verdict="right", fault=None),
-        label("verdict", 10, verdict="wrong", since=to_datetime(8 * HOUR_US).isoformat()),
-    ]
-    found = examples([rows()], verdicts, motor())
-    assert found.health.tolist() == [SOUND, *[FAULTY] * 3, *[UNKNOWN] * 3, *[SOUND] * 3]
-    assert found.fault.tolist() == [-1, 0, 0, 0, -1, -1, -1, -1, -1, -1]
+def test_a_verdict_of_sound_judges_its_span() -> None:
+    since = to_datetime(8 * HOUR_US).isoformat()
+    found = examples([rows()], [label("verdict", 10, verdict="right", fault=None, since=since)], pumps())
+    assert found.health.tolist() == [UNKNOWN] * 7 + [SOUND] * 3
 
 
 def test_machines_are_in_order_and_of_one_kind() -> None:
-    found = examples([rows(3, "pump-2"), rows(2, "pump-1"), rows(0, "pump-0")], [], motor())
+    found = examples([rows(3, "pump-2"), rows(2, "pump-1"), rows(0, "pump-0")], [], pumps())
     assert found.machines == ("pump-1", "pump-2")
     assert found.machine.tolist() == [0, 0, 1, 1, 1]
     with pytest.raises(DatasetError, match="got 0 kinds"):
-        examples([rows(0)], [], motor())
+        examples([rows(0)], [], pumps())
 
 
 def test_a_recording_comes_through_the_command_and_its_labels_beside_it(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""``andon bench models``: what each use case can do, by an honest protocol, beside what else there is.
+
+Each use case says in its own module what is measured and how. Recorded data is read
+from the folder that ``ANDON_DATA`` names; a use case whose data is not there is left
+out by name, and its row says so without holding.
+"""
+
+import importlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+BESIDE = Path("..", "shared", "data")
+RECORDED = {  # by module, what it reads in the folder of recordings; none: it simulates
+    "bench_turbofan": "cmapss",
+    "bench_bearing": "cwru",
+    "bench_pump": "skab",
+    "bench_motor": None,
+}
+
+Race = Callable[..., dict[str, list[float]]]
+
+
+def models(race: Race, *, quick: bool) -> Iterator[dict[str, Any]]:
+    """The rows of every use case; ``race`` is not needed, as nothing here is a matter of speed."""
+    data = Path(os.environ.get("ANDON_DATA") or BESIDE)
+    for module, folder in RECORDED.items():
+        if folder is not None and not (data / folder).is_dir():
+            yield _absent(module, data / folder)
+            continue
+        yield from importlib.import_module(f"cloud_hub.training.{module}").figures(quick, data)
+
+
+def _absent(module: str, folder: Path) -> dict[str, Any]:
+    """A row that does not hold: what could not be measured has not been shown."""
+    name = module.removeprefix("bench_")
+    return {
+        "figure": f"{name}: no recordings in {folder}: let ANDON_DATA name the folder that holds them",
+        "value": 0.0,
+        "unit": "1",
+        "bar": ">= 1",
+        "exact": True,
+    }
