@@ -69,7 +69,7 @@ def read(location: str) -> Examples:
         return _examples(table)
     except FileNotFoundError as error:
         raise DatasetError(f"{location} is gone: {REMEDY}") from error
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+    except (pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DatasetError(f"{location} cannot be read ({reason}): {REMEDY}") from error
 
@@ -99,8 +99,11 @@ def _examples(table: pa.Table) -> Examples:
     if MEANING not in (table.schema.metadata or {}):
         raise ValueError("expected a dataset of Andon, got another Parquet file")
     meaning = json.loads(table.schema.metadata[MEANING])
-    if missing := [name for name in (*COLUMNS, *meaning["names"]) if name not in table.schema.names]:
-        raise ValueError(f"expected a column {missing[0]}, there is none")
+    for name, kind in (COLUMNS | dict.fromkeys(meaning["names"], pa.float32())).items():
+        if name not in table.schema.names:
+            raise ValueError(f"expected a column {name}, there is none")
+        if table.schema.field(name).type != kind:
+            raise ValueError(f"expected {name} as {kind}, got {table.schema.field(name).type}")
     place = {name: number for number, name in enumerate(meaning["machines"])}
     spoken = table["machine"].combine_chunks()
     index = np.array([place[name] for name in spoken.dictionary.to_pylist()], np.int32)

@@ -1,6 +1,7 @@
 """What a use case demands of its data before training makes sense; each refusal counts what there is."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cloud_hub.errors import DatasetError
 from models.examples import FAULTY, SOUND, Examples
@@ -28,8 +29,16 @@ def warnings(examples: Examples, use_case: UseCase) -> list[str]:
     return [f"fewer than {use_case.faults.least_lives} lives with {', '.join(scarce)}"] if scarce else []
 
 
+def life_of_rows(examples: Examples) -> NDArray[np.int64]:
+    """[n] a number for each life, rising with the rows, which are sorted by machine, then time."""
+    begins = np.ones(len(examples), np.bool_)
+    begins[1:] = (np.diff(examples.machine) != 0) | (np.diff(examples.life) != 0)
+    return np.cumsum(begins)
+
+
 def _failures(examples: Examples, use_case: UseCase) -> None:
-    lives, machines = len(np.unique(examples.lives[examples.failed])), len(examples.failed_machines())
+    lives = len(np.unique(life_of_rows(examples)[examples.failed]))
+    machines = len(np.unique(examples.machine[examples.failed]))
     if lives < use_case.life.least_failures or machines < LEAST_MACHINES:
         raise DatasetError(
             f"expected at least {use_case.life.least_failures} failures on {LEAST_MACHINES} machines "
@@ -67,7 +76,7 @@ def _classes(examples: Examples, use_case: UseCase) -> None:
 
 
 def _lives_by_class(examples: Examples) -> dict[str, int]:
-    faulty, lives = examples.health == FAULTY, examples.lives
+    faulty, lives = examples.health == FAULTY, life_of_rows(examples)
     return {
         name: len(np.unique(lives[faulty & (examples.fault == number)]))
         for number, name in enumerate(examples.faults)

@@ -18,7 +18,7 @@ MANY_MISSING = 0.1  # of one machine's
 MOST_DENIED = 0.01  # of all rows, told again with other values
 MOST_BEYOND = 0.05  # of a signal's readings, outside of what its sensor can show
 MOST_SPIKES, MANY_SPIKES = 0.05, 0.001  # of a signal's readings
-MOST_STUCK = 0.5  # of the machines
+MOST_STUCK = 0.5  # of the readings of a signal
 MOST_CONSTANT = 0.5  # of the signals
 MOST_SKEW_S = 60.0
 
@@ -38,7 +38,7 @@ def judge_measures(
     return (
         *_of_shape(broken),
         *_of_rows(machines),
-        *_of_signals(signals, len(machines)),
+        *_of_signals(signals),
         *_of_membership(found),
         *_of_machines(machines),
         *_of_labels(found),
@@ -105,7 +105,7 @@ def _those(machines: Measures, measure: str) -> str:
     return some(name for name, told in machines.items() if told[measure])
 
 
-def _of_signals(signals: Measures, machines: int) -> Iterator[Finding]:
+def _of_signals(signals: Measures) -> Iterator[Finding]:
     constant = [name for name, told in signals.items() if told["constant"]]
     if constant:
         yield Finding(
@@ -115,15 +115,15 @@ def _of_signals(signals: Measures, machines: int) -> Iterator[Finding]:
             remedy="look at the sensors and at what the device reads; a set point is declared `steady`",
         )
     for name, told in signals.items():
-        yield from _of_signal(name, told, machines)
+        yield from _of_signal(name, told)
 
 
-def _of_signal(name: str, told: dict[str, Any], machines: int) -> Iterator[Finding]:
+def _of_signal(name: str, told: dict[str, Any]) -> Iterator[Finding]:
     if told["stuck"]:
         yield Finding(
             check="stuck",
             text=f"{name} stands still on {some(told['stuck'])}",
-            stops=len(told["stuck"]) > MOST_STUCK * machines,
+            stops=told["stuck_share"] > MOST_STUCK,
             remedy="replace the sensor, or declare the signal `steady`",
         )
     if told["spikes"] > MANY_SPIKES:

@@ -50,8 +50,9 @@ def _schema(examples: Examples, signals: dict[str, int], use_case: UseCase) -> p
     }
     for signal, column in signals.items():
         low, high = declared[signal].low, declared[signal].high
+        as_read = examples.units[column] == declared[signal].unit  # else it is not the reading itself
         checks = []
-        if low is not None or high is not None:
+        if as_read and (low is not None or high is not None):
             edges = (-float("inf") if low is None else low, float("inf") if high is None else high)
             checks = [pa.Check.in_range(*edges)]
         columns[examples.names[column]] = pa.Column(pl.Float32, checks)

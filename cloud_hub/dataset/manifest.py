@@ -7,7 +7,7 @@ import numpy as np
 
 from cloud_hub.dataset import contents
 from cloud_hub.dataset.causality import Causality
-from cloud_hub.dataset.demands import warnings
+from cloud_hub.dataset.demands import life_of_rows, warnings
 from cloud_hub.dataset.lives import AFTER_FAILURE, AFTER_REPAIR, FIRST_SEEN
 from cloud_hub.dataset.quality import Quality
 from cloud_hub.dataset.reading import Found, Query
@@ -23,7 +23,7 @@ def draw_up(
     found: Found, query: Query, use_case: UseCase, quality: Quality, causal: Causality, *, code: str
 ) -> dict[str, Any]:
     """Plain values, ready for JSON; the times are of rows, not of the snapshot."""
-    examples = found.examples
+    examples, lives = found.examples, life_of_rows(found.examples)
     asked = asdict(query) | {"since": query.since.isoformat(), "until": query.until.isoformat()}
     rows = np.bincount(examples.machine, minlength=len(examples.machines))
     return {
@@ -32,8 +32,8 @@ def draw_up(
         "rows_by_machine": {
             name: int(count) for name, count in zip(examples.machines, rows, strict=True) if count
         },
-        "failed_lives": len(np.unique(examples.lives[examples.failed])),
-        "censored_lives": len(np.unique(examples.lives[~examples.failed])),
+        "failed_lives": len(np.unique(lives[examples.failed])),
+        "censored_lives": len(np.unique(lives[~examples.failed])),
         "lives_begun": _lives_begun(found),
         "age": AGE,
         "labels": found.labels,

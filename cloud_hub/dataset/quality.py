@@ -15,7 +15,7 @@ from cloud_hub.dataset.reading import Found
 from cloud_hub.dataset.series import Counts
 from models.use_case import UseCase
 
-STUCK_ROWS, STUCK_RATIO = 50, 20.0  # equal readings, and how often the usual longest run of the class
+STUCK_ROWS, STUCK_RATIO = 50, 20.0  # equal readings, and how many times the average run of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +61,11 @@ def _columns(found: Found, use_case: UseCase) -> dict[str, int]:
 def _machines(found: Found, missing: list[gaps.Missing], rows: Counts) -> Measures:
     told = {}
     for place, name in enumerate(found.examples.machines):
-        lacking = missing[place].rows + float(found.tidy.holes[place])
+        lacking, own = missing[place].rows + float(found.tidy.holes[place]), int(rows[place])
         told[name] = {
-            "rows": int(rows[place]),
+            "rows": own,
             "lacking": round(lacking, 1),
-            "missing": round(lacking / max(lacking + rows[place], 1.0), 4),
+            "missing": round(lacking / max(lacking + own, 1.0), 4),
             "missing_hours": {cause: round(hours, 2) for cause, hours in missing[place].hours.items()},
             "unmade": int(found.tidy.holes[place]),
             "repeated": int(found.tidy.repeated[place]),
@@ -78,14 +78,14 @@ def _machines(found: Found, missing: list[gaps.Missing], rows: Counts) -> Measur
 
 def _signal(found: Found, column: int, edges: Counts, *, steady: bool) -> dict[str, Any]:
     examples = found.examples
-    values, rows = np.ascontiguousarray(examples.features[:, column]), np.diff(edges)
-    constant = bool((values == values[0]).all())
-    longest = series.longest_runs(values, edges)
-    usual = float(np.median(longest[rows > 0]))
-    stuck = (longest >= STUCK_ROWS) & (longest > STUCK_RATIO * usual) & (not steady and not constant)
+    values = np.ascontiguousarray(examples.features[:, column])
+    longest, usual = series.runs(values, edges)
+    constant = bool((longest == np.diff(edges)).all())  # on each machine, whatever the level there
+    stuck = (longest >= max(STUCK_ROWS, STUCK_RATIO * usual)) & (not steady and not constant)
     return {
         "constant": constant and not steady,
         "stuck": [examples.machines[place] for place in np.flatnonzero(stuck)],
+        "stuck_share": round(float(longest[stuck].sum()) / len(values), 4),
         "spikes": round(float(series.spikes(values, edges).sum()) / len(values), 5),
     }
 

@@ -30,17 +30,15 @@ class Holes:
     rows: NDArray[np.float64]  # [h] that would have fitted in
 
 
-def longest_runs(values: Floats, edges: Counts) -> Counts:
-    """[m] the longest stretch of equal values in ``values`` [n], in rows."""
+def runs(values: Floats, edges: Counts) -> tuple[Counts, float]:
+    """[m] the longest stretch of equal values in ``values`` [n], in rows, and how long all are on average."""
     longest = np.zeros(len(edges) - 1, np.int64)
-    if not len(values):
-        return longest
     begins = np.append(True, values[1:] != values[:-1])
     begins[edges[:-1][edges[:-1] < len(values)]] = True
     first = np.flatnonzero(begins)
     lengths = np.diff(np.append(first, len(values)))
     np.maximum.at(longest, np.searchsorted(edges, first, side="right") - 1, lengths)
-    return longest
+    return longest, float(lengths.mean())
 
 
 def spikes(values: Floats, edges: Counts) -> Counts:

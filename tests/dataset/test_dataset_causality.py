@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cloud_hub.dataset.causality import Causality, check
+from cloud_hub.dataset.causality import Causality, check, check_derived
 from kernels import sets
 from models.examples import Examples
 from tests.stored_machines import SCALARS, wearing
@@ -70,12 +70,24 @@ def test_stretches_without_their_beginning_are_not_judged() -> None:
     assert found.machines == 1  # the five rows before the hole
 
 
-def test_readings_alone_have_nothing_to_make_again() -> None:
-    readings = made(1)[:, [0, 8, 16]]
-    plain = examples([made(1)])
-    names = tuple(plain.names[place] for place in (0, 8, 16))
-    units = tuple(plain.units[place] for place in (0, 8, 16))
-    from dataclasses import replace
+def readings() -> Examples:
+    """What condition-trend/1 stores: the readings alone."""
+    count = len(SCALARS)
+    rows = [np.column_stack([1e3 + wearing(seed, ROWS), np.arange(1, ROWS + 1)]) for seed in (1, 2)]
+    stored = examples([row.astype(np.float32) for row in rows], feature_set="condition-trend/1")
+    assert stored.width == count + 1
+    return stored
 
-    only = replace(plain, names=names, units=units, features=readings)
-    assert check(only, "trend/1", np.random.default_rng(1)) == Causality(rows=0, machines=0, leak="")
+
+def test_what_the_hub_derives_under_conditions_is_tried_with_the_future_and_without() -> None:
+    found = check(readings(), "condition-trend/1", np.random.default_rng(1))
+    assert found.leak == ""
+    assert found.rows == 8
+
+
+def test_a_derivation_that_looks_at_all_of_a_life_is_caught() -> None:
+    def centred(rows: np.ndarray) -> np.ndarray:
+        return rows - rows.mean(axis=0)
+
+    found = check_derived(readings(), centred, np.random.default_rng(1))
+    assert found.leak.startswith("what is derived of pump-0 at 1970-01-01")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_hub.dataset.lives import End, cut
+from cloud_hub.dataset.lives import AFTER_FAILURE, AFTER_REPAIR, FIRST_SEEN, End, cut
 from models.declared.machines import Life
 
 HOURS = Life(measured_in="time", unit="h", cap=100.0)
@@ -85,3 +85,12 @@ def test_what_comes_later_than_the_end_of_a_life_does_not_change_it(
 @pytest.mark.parametrize("life", [HOURS, CYCLES])
 def test_no_rows_give_no_lives(life: Life) -> None:
     assert len(cut(hours(), [End(time_us=1, failed=True)], life).number) == 0
+
+
+def test_a_life_says_how_it_began_and_whether_the_machine_lay_broken() -> None:
+    ends = [End(time_us=t * HOUR_US, failed=failed) for t, failed in ((1, True), (3, False), (5, True))]
+    lives = cut(hours(0, 1, 2, 3, 4, 5, 6), ends, HOURS)
+    assert lives.begun.tolist() == [
+        FIRST_SEEN, FIRST_SEEN, AFTER_FAILURE, AFTER_FAILURE, AFTER_REPAIR, AFTER_REPAIR, AFTER_FAILURE,
+    ]  # fmt: skip
+    assert lives.broken.tolist() == [False, False, True, True, False, False, False]
