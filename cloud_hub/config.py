@@ -113,6 +113,7 @@ class HubConfig(_Settings):
     ingest: IngestSettings = IngestSettings()
     signing: SigningSettings = SigningSettings()
     ingest_processes: int = Field(default=1, ge=1, le=64)
+    dask_scheduler: str = ""  # such as tcp://10.0.0.5:8786, after $DASK_SCHEDULER; empty: train here
     directive_days: float = Field(default=7.0, gt=0)  # until a directive nobody took expires
     clock: str = ""
 

@@ -4,9 +4,12 @@ For a child process of `andon hub work`. The result is written only by the attem
 that owns the run: a worker that was given up for dead and comes back can overwrite nothing.
 """
 
+import shutil
+from pathlib import Path
+
 from psycopg.types.json import Jsonb
 
-from cloud_hub.dataset.snapshot import snapshot
+from cloud_hub.dataset.snapshot import Dataset, find, snapshot
 from cloud_hub.errors import HubError
 from cloud_hub.flows import runs
 from cloud_hub.flows.runs import SQL, Attempt
@@ -14,10 +17,13 @@ from cloud_hub.hub import Hub
 from cloud_hub.registry.manifests import conditions_of, draw_up
 from cloud_hub.registry.models import Registry
 from cloud_hub.training import code
+from cloud_hub.training.cluster import executor
+from cloud_hub.training.fits import Fits
 from cloud_hub.training.train import Candidate, Champion, adopt, train
 from kernels.errors import KernelError
 from models import use_case as use_cases
 from models.errors import ModelError
+from models.examples import Examples
 from models.use_case import UseCase
 from wire.errors import WireError
 from wire.manifest import Manifest
@@ -32,28 +38,22 @@ def execute(hub: Hub, run: str) -> None:
     try:
         _work(attempt)
     except runs.TakenError:
-        raise
+        raise  # whoever owns the run now may use the fits
     except Exception as error:
         expected = isinstance(error, SENTENCES)
         sentence = str(error) if expected else f"{type(error).__name__}: {error}"
         runs.fail(hub, run, sentence, attempt=attempt.number)
         if not expected:
             raise
+    shutil.rmtree(_fits(hub, run), ignore_errors=True)
 
 
 def _work(attempt: Attempt) -> None:
     hub = attempt.hub
-    use_case = use_cases.find(attempt.use_case)
+    use_case = use_cases.find(attempt.use_case, hub.config.use_cases)
     registry = Registry(hub.database, hub.artifacts, hub.clock)
-    attempt.progress("dataset", 0.0)
-    dataset = snapshot(hub.database, hub.artifacts, use_case, hub.clock)
-    examples = dataset.examples()
-    champion = _champion(registry, use_case)
-    if "onnx" in attempt.settings:
-        onnx = (hub.artifacts / attempt.settings["onnx"]).read_bytes()
-        candidate = adopt(examples, use_case, onnx, champion=champion, progress=attempt.progress)
-    else:
-        candidate = train(examples, use_case, champion=champion, progress=attempt.progress)
+    dataset = _dataset(attempt, use_case)
+    candidate = _candidate(attempt, dataset.examples(), use_case, _champion(registry, use_case))
     lineage = {
         "run": attempt.run,
         "dataset": dataset.id,
@@ -72,6 +72,47 @@ def _work(attempt: Attempt) -> None:
         lineage=lineage,
     )
     _finish(attempt, registry, candidate, manifest)
+
+
+def _dataset(attempt: Attempt, use_case: UseCase) -> Dataset:
+    """What an earlier attempt began with, so that its finished fits count; else what the store holds now."""
+    hub = attempt.hub
+    attempt.progress("dataset", 0.0)
+    if attempt.dataset is not None:
+        return find(hub.database, hub.artifacts, attempt.dataset)
+    dataset = snapshot(
+        hub.database,
+        hub.artifacts,
+        use_case,
+        hub.clock,
+        datasets_url=hub.config.datasets_url,
+        code=code.version(),
+    )
+    attempt.begin_with(dataset.id)
+    return dataset
+
+
+def _candidate(
+    attempt: Attempt, examples: Examples, use_case: UseCase, champion: Champion | None
+) -> Candidate:
+    hub, progress = attempt.hub, attempt.progress
+    if "onnx" in attempt.settings:
+        onnx = (hub.artifacts / attempt.settings["onnx"]).read_bytes()
+        return adopt(examples, use_case, onnx, champion=champion, progress=progress)
+    with executor(hub.config.dask_scheduler) as chosen:
+        return train(
+            examples,
+            use_case,
+            champion=champion,
+            progress=progress,
+            executor=chosen,
+            fits=Fits(_fits(hub, attempt.run)),
+        )
+
+
+def _fits(hub: Hub, run: str) -> Path:
+    """Where the finished fits of ``run`` wait for another attempt at it."""
+    return hub.artifacts / "runs" / run
 
 
 def _champion(registry: Registry, use_case: UseCase) -> Champion | None:

@@ -18,11 +18,25 @@ UPDATE run SET job = %(job)s WHERE id = %(run)s;
 UPDATE run
    SET state = 'running', attempt = attempt + 1, stage = 'starting', progress = 0
  WHERE id = %(run)s AND state IN ('queued', 'running')
-RETURNING attempt, use_case, settings, correlation;
+RETURNING attempt, use_case, settings, correlation, dataset;
+
+-- set_dataset
+-- Another attempt at the run goes on with the same rows, whatever came in meanwhile.
+UPDATE run SET dataset = %(dataset)s
+ WHERE id = %(run)s AND attempt = %(attempt)s AND state = 'running';
+
+-- cancel
+UPDATE run SET state = 'cancelled', error = %(error)s, finished = %(now)s
+ WHERE id = %(run)s AND state IN ('queued', 'running')
+RETURNING correlation;
 
 -- progress
 UPDATE run SET stage = %(stage)s, progress = %(progress)s
  WHERE id = %(run)s AND attempt = %(attempt)s AND state = 'running';
+
+-- learnt_before
+SELECT id FROM run
+ WHERE use_case = %(use_case)s AND dataset = %(dataset)s AND id <> %(run)s ORDER BY created LIMIT 1;
 
 -- hold
 -- The run, locked, if this attempt still owns it.

@@ -29,13 +29,14 @@ class InProcess:
 
     def fit(self, material: Material, lessons: Sequence[Lesson], watch: Progress) -> Results:
         for place, lesson in enumerate(lessons):
-            yield place, self._learn(material, lesson, f"member {place + 1} of {len(lessons)}", watch)
+            yield place, self._learn(material, lesson, place, len(lessons), watch)
 
     def derive(self, machines: Sequence[Examples], table: ConditionTable) -> list[Examples]:
         return [derive(own, table) for own in machines]
 
-    def _learn(self, material: Material, lesson: Lesson, name: str, watch: Progress) -> Learnt:
+    def _learn(self, material: Material, lesson: Lesson, place: int, count: int, watch: Progress) -> Learnt:
         def told(done: int, most: int) -> None:
-            watch(f"training: {material.kind}, {name}, epoch {done}", done / most)
+            stage = f"training: {material.kind}, member {place + 1} of {count}, epoch {done}"
+            watch(stage, (place + done / most) / count)
 
         return learn(material, lesson, told)
