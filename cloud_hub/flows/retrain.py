@@ -14,6 +14,7 @@ from cloud_hub.errors import NotFoundError
 from cloud_hub.flows.runs import SQL
 from cloud_hub.hub import Hub
 from cloud_hub.jobs import queue
+from cloud_hub.store.database import Connection
 from models import use_case as use_cases
 from wire.bundle import file_sha256
 
@@ -26,27 +27,44 @@ def request(
     ``onnx`` brings a network made elsewhere: it is judged, bundled and signed
     like a trained one. ``correlation`` ties the run to what caused it.
     """
-    use_cases.find(use_case)
+    use_cases.find(use_case, hub.config.use_cases)
     settings: dict[str, Any] = {"onnx": _keep(hub, onnx)} if onnx else {}
-    traced = correlation or uuid.uuid4().hex
     with hub.database.transaction() as connection:
         connection.execute(SQL["lock_runs"])
-        counted = connection.execute(SQL["next_run"], {"use_case": use_case}).fetchone()
-        assert counted is not None
-        run = f"{use_case}-run-{counted['number']}"
-        row = {"id": run, "use_case": use_case, "settings": Jsonb(settings)}
-        connection.execute(SQL["insert_run"], row | {"correlation": traced, "now": hub.clock.now()})
-        # Trainings take turns: two at once would only make both slow.
-        job = queue.defer(connection, queue.RETRAIN, {"run": run}, lock=queue.RETRAIN)
-        connection.execute(SQL["set_job"], {"job": job, "run": run})
-        hub.record(
-            connection,
-            actor=actor,
-            action="retrain.request",
-            subject=run,
-            detail={"use_case": use_case} | settings,
-            correlation=traced,
-        )
+        return _queue(hub, connection, use_case, actor=actor, settings=settings, correlation=correlation)
+
+
+def queue_run(hub: Hub, connection: Connection, use_case: str, *, actor: str, why: str) -> str:
+    """``request`` by a policy, within the caller's transaction, which holds ``lock_runs``."""
+    return _queue(hub, connection, use_case, actor=actor, settings={"why": why}, correlation=None)
+
+
+def _queue(
+    hub: Hub,
+    connection: Connection,
+    use_case: str,
+    *,
+    actor: str,
+    settings: dict[str, Any],
+    correlation: str | None,
+) -> str:
+    traced = correlation or uuid.uuid4().hex
+    counted = connection.execute(SQL["next_run"], {"use_case": use_case}).fetchone()
+    assert counted is not None
+    run = f"{use_case}-run-{counted['number']}"
+    row = {"id": run, "use_case": use_case, "settings": Jsonb(settings)}
+    connection.execute(SQL["insert_run"], row | {"correlation": traced, "now": hub.clock.now()})
+    # Trainings take turns: two at once would only make both slow.
+    job = queue.defer(connection, queue.RETRAIN, {"run": run}, lock=queue.RETRAIN)
+    connection.execute(SQL["set_job"], {"job": job, "run": run})
+    hub.record(
+        connection,
+        actor=actor,
+        action="retrain.request",
+        subject=run,
+        detail={"use_case": use_case} | settings,
+        correlation=traced,
+    )
     return run
 
 

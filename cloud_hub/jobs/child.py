@@ -19,7 +19,11 @@ from cloud_hub.config import HubConfig
 from cloud_hub.hub import opened
 from cloud_hub.jobs import queue
 
-FLOWS = {queue.RETRAIN: "cloud_hub.flows.candidate", queue.PUBLISH: "cloud_hub.flows.publish"}
+FLOWS = {
+    queue.RETRAIN: "cloud_hub.flows.candidate",
+    queue.PUBLISH: "cloud_hub.flows.publish",
+    queue.CHECK: "cloud_hub.flows.triggers",
+}
 NICENESS = 10  # training yields to whatever keeps the fleet going
 PATIENCE_S = 3.0
 

@@ -17,6 +17,7 @@ from procrastinate.jobs import Job
 from cloud_hub.config import HubConfig
 from cloud_hub.errors import HubError, UnreachableError
 from cloud_hub.flows import runs
+from cloud_hub.flows.admission import Admission
 from cloud_hub.flows.aftermath import Aftermath
 from cloud_hub.flows.release import note_failure
 from cloud_hub.flows.resigned import Resigner
@@ -101,6 +102,7 @@ async def _tend(app: procrastinate.App, hub: Hub, stopping: asyncio.Event, silen
     """Every few seconds: take over from dead workers, see to what rollouts and a restore still need."""
     director = Director.of(hub.config)
     aftermath, resigner = Aftermath(hub, director.sign), Resigner(hub, director)
+    admission = Admission(hub)
     while not stopping.is_set():
         again, given_up = await reap(app.job_manager, silence_s=silence_s)
         for job in again:
@@ -110,6 +112,7 @@ async def _tend(app: procrastinate.App, hub: Hub, stopping: asyncio.Event, silen
             await asyncio.to_thread(_give_up, hub, job)
         await asyncio.to_thread(_ensure_driven, hub)
         await asyncio.to_thread(_tend_trust, aftermath, resigner)
+        await asyncio.to_thread(admission.tend)
         await asyncio.sleep(TEND_S)
 
 

@@ -14,6 +14,8 @@ DEFAULT = "default"
 
 RETRAIN = "retrain"
 PUBLISH = "publish"
+CHECK = "check_triggers"
+LOOK = "look_at_triggers"
 DRIVE = "drive_rollouts"
 MAINTAIN = "maintain_store"
 REFRESH = "refresh_timestamp"

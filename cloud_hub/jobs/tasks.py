@@ -12,7 +12,7 @@ import procrastinate
 import structlog
 
 from cloud_hub import hub as assembly
-from cloud_hub.flows import runs
+from cloud_hub.flows import runs, triggers
 from cloud_hub.flows.release import note_failure
 from cloud_hub.hub import Hub
 from cloud_hub.jobs import queue
@@ -63,6 +63,19 @@ def _models(app: procrastinate.App, hub: Hub, stopping: asyncio.Event) -> None:
     async def publish(release: str) -> None:
         await in_child(queue.PUBLISH, release, note_failure)
 
+    @app.task(name=queue.CHECK)
+    async def check_triggers(use_case: str) -> None:
+        await in_child(queue.CHECK, use_case, _note_unlooked)
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name=queue.LOOK, queueing_lock=queue.LOOK, priority=-5)
+    def look_at_triggers(timestamp: int) -> None:
+        """A minute of real time may be days of a scaled clock: what is due is due by the hub's clock."""
+        for use_case in triggers.due(hub):
+            name = f"{queue.CHECK}:{use_case}"
+            with hub.database.transaction() as connection:
+                queue.defer(connection, queue.CHECK, {"use_case": use_case}, lock=name, queueing_lock=name)
+
 
 def _upkeep(app: procrastinate.App, hub: Hub) -> None:
     repository = Repository.of(hub.config)
@@ -83,6 +96,11 @@ def _upkeep(app: procrastinate.App, hub: Hub) -> None:
     def refresh_timestamp(timestamp: int) -> None:
         if repository.exists() and repository.refresh_timestamp():
             log.info("signed the TUF timestamp anew")
+
+
+def _note_unlooked(hub: Hub, use_case: str, error: str) -> None:
+    """The next look comes in a minute."""
+    log.warning("the triggers could not be looked at", use_case=use_case, reason=error)
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:

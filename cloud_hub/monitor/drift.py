@@ -20,7 +20,7 @@ from models.declared.retraining import Drift
 
 DRAWS = 200
 MARGIN = 1.2  # beyond the largest distance that was drawn
-FEW = 2.0  # more of it the fewer machines there are: see ``_least``
+FEW = 1.0  # more of it the fewer machines there are: see ``_least``
 LEAST_ALIKE = 0.5  # of the recent rows, to speak of the whole
 FEATURES, HEALTH = "features", "predicted health"
 

@@ -6,7 +6,7 @@ all the features know of wear, the rest must not depend on how many machines are
 predicted health itself with that of machines as old.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,11 @@ class Seen:
     def __len__(self) -> int:
         return len(self.times)
 
+    def where(self, mask: NDArray[np.bool_]) -> "Seen":
+        """The rows under ``mask``."""
+        columns = ("machine", "times", "condition", "band", "age", "values")
+        return replace(self, **{column: getattr(self, column)[mask] for column in columns})
+
 
 def see(
     examples: Examples,
@@ -43,7 +48,7 @@ def see(
     used: tuple[int, ...],
     use_case: UseCase,
 ) -> Seen:
-    """``examples`` hold the network's inputs; ``used`` says which of them count."""
+    """``examples`` hold the network's inputs, of which ``used`` count; ``conditions`` [n] are of the rows."""
     answers = runner.run(examples.features)
     outputs = use_case.outputs
     told = _health(use_case)

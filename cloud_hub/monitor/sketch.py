@@ -7,7 +7,7 @@ days as recent rows span, and thinned to as many rows, so that like is held agai
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cloud_hub.errors import DatasetError
 from cloud_hub.monitor.distances import code, cuts_of
 from cloud_hub.monitor.seen import Seen
+from kernels.conditions import ConditionTable
 
 DAY_US = 86_400_000_000
 MOST_MACHINES = 200
@@ -43,13 +44,14 @@ class Sketch:
     variables: tuple[str, ...]
     health: tuple[int, ...]
     days: float  # of a stretch
+    table: ConditionTable | None  # the operating conditions, where there are any to tell apart
     cuts: Mapping[int, NDArray[np.float32]]  # by condition: [variables, CUTS]
     ages: NDArray[np.float32]  # [AGES] where bands of age end
     rows: Coded
 
     @classmethod
-    def of(cls, seen: Seen, *, days: float) -> Self:
-        """The sketch of the rows of a dataset."""
+    def of(cls, seen: Seen, *, days: float, table: ConditionTable | None = None) -> Self:
+        """The sketch of the rows of a dataset; ``table`` is kept for whoever brings recent ones."""
         stretch = _stretches(seen, days)
         kept = _thinned(seen, stretch)
         known = [int(number) for number in np.unique(seen.condition[kept]) if number >= 0]
@@ -59,6 +61,7 @@ class Sketch:
             variables=seen.variables,
             health=seen.health,
             days=days,
+            table=table,
             cuts=cuts,
             ages=ages,
             rows=_coded(seen, kept, stretch[kept], cuts, ages),
@@ -75,7 +78,8 @@ class Sketch:
     def to_bytes(self) -> bytes:
         columns = {field.name: getattr(self.rows, field.name) for field in fields(Coded)}
         cuts = {f"cuts_{number}": table for number, table in self.cuts.items()}
-        about = {"variables": self.variables, "health": self.health, "days": self.days}
+        table = asdict(self.table) if self.table else None
+        about = {"variables": self.variables, "health": self.health, "days": self.days, "table": table}
         told = np.frombuffer(json.dumps(about).encode(), np.uint8)
         file = io.BytesIO()
         np.savez_compressed(file, about=told, ages=self.ages, **columns, **cuts)
@@ -90,10 +94,20 @@ class Sketch:
                 variables=tuple(about["variables"]),
                 health=tuple(about["health"]),
                 days=about["days"],
+                table=_table(about["table"]),
                 cuts={int(name[5:]): found[name] for name in found.files if name.startswith("cuts_")},
                 ages=found["ages"],
                 rows=Coded(**{field.name: found[field.name] for field in fields(Coded)}),
             )
+
+
+def _table(row: dict[str, Any] | None) -> ConditionTable | None:
+    if row is None:
+        return None
+    lists = {
+        name: tuple(tuple(each) if isinstance(each, list) else each for each in row[name]) for name in row
+    }
+    return ConditionTable(**lists)
 
 
 def _stretches(seen: Seen, days: float) -> NDArray[np.int64]:

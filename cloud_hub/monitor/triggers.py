@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cloud_hub.store.database import load_queries
 from models.declared.retraining import Retrain
 
+SQL = load_queries("cloud_hub.monitor")
 MOST_DOUBLINGS = 5
 AT_WORK = ("queued", "running")
 

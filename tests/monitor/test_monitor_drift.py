@@ -32,14 +32,17 @@ def look(sketch, seed, machines, **drawn):
 
 
 @pytest.mark.parametrize(("dataset", "recent"), SIZES)
-def test_an_unshifted_fleet_of_any_size_starts_nothing(sketches, dataset, recent):
-    started = [look(sketches[dataset], 100 + seed, recent).reasons(RULE) for seed in range(12)]
-    assert not any(started)
+def test_an_unshifted_fleet_of_any_size_starts_nothing(dataset, recent):
+    for seed in range(4):
+        rng = np.random.default_rng(100 + seed)
+        sketch = Sketch.of(fleet(rng, machines=dataset, hours=720), days=DAYS)
+        now = sketch.code(fleet(rng, machines=recent, hours=HOURS))
+        assert compare(sketch, now, RULE, np.random.default_rng(0)).reasons(RULE) == ()
 
 
 @pytest.mark.parametrize(("dataset", "recent"), SIZES[1:])
 def test_a_shift_of_the_noise_by_one_and_a_half_is_noticed(sketches, dataset, recent):
-    found = [look(sketches[dataset], 100 + seed, recent, shift=1.5) for seed in range(4)]
+    found = [look(sketches[dataset], 100 + seed, recent, shift=1.5) for seed in range(2)]
     assert all(each.reasons(RULE) for each in found)
     assert {moved.variable for moved in found[0].comparisons[0].moved} == {"f0", "f1", "f2", "f3"}
     assert found[0].reasons(RULE)[0].startswith("drift of features: f")
