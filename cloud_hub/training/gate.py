@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
+from cloud_hub.training import evidence
 from cloud_hub.training.alarm_checks import AlarmTrial
 from cloud_hub.training.pairing import Pairing, pair, pair_slice
 from cloud_hub.training.scorecard import Scorecard
@@ -76,29 +75,54 @@ def judge(
     Of the baselines that are to be beaten the best counts. ``alarms`` where the use case has any.
     """
     best = min((rival for rival in baselines if rival.to_beat), key=lambda rival: rival.card.figure)
-    duels = [(best, rule.baseline_ratio), *([(champion, rule.champion_ratio)] if champion else [])]
+    duels = [_duel(card, best, rule.baseline_ratio)]
+    duels += [_duel(card, champion, rule.champion_ratio)] if champion else []
+    parts = _parts(card, champion, rule) if champion else {}
     checks = (
         _enough(card, rule),
         _sound(card),
-        *(_better(card, rival, ratio, rule) for rival, ratio in duels),
-        *(_slices(card, champion, rule) if champion else ()),
+        *(_better(card, duel, rule) for duel in duels),
+        *_slices(parts, champion, rule),
         *_covers(card, interval),
         *_alarms(alarms),
         _within("latency of one prediction", price.latency_ms, rule.latency_ms, "ms"),
         _within("size", price.bytes, rule.bytes, "bytes"),
     )
     failed = [check for check in checks if not check.passed]
-    evidence = {
-        **_evidence(card),
+    kept = {
+        **evidence.of_card(card),
         "latency_ms": price.latency_ms,
         "bytes": price.bytes,
         "confidence": rule.confidence,
         "baselines": {rival.name: rival.card.figure for rival in baselines},
-        "paired": [_paired(card, rival, rule) for rival, _ in duels],
-        "slices": _slice_evidence(card, champion, rule),
+        "paired": [
+            evidence.of_duel(card, duel.rival.name, duel.rival.card, duel.found, rule) for duel in duels
+        ],
+        "slices": evidence.of_slices(card, parts, rule),
         "alarms": alarms.to_fields() if alarms else None,
     }
-    return Verdict(passed=not failed, reason=_reason(failed, card, best), checks=checks, evidence=evidence)
+    return Verdict(passed=not failed, reason=_reason(failed, card, best), checks=checks, evidence=kept)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Duel:
+    rival: Rival
+    ratio: float  # of the rival's error, that may be reached
+    found: Pairing
+
+
+def _duel(card: Scorecard, rival: Rival, ratio: float) -> _Duel:
+    return _Duel(rival=rival, ratio=ratio, found=pair(card, rival.card, ratio))
+
+
+def _parts(card: Scorecard, champion: Rival, rule: Gate) -> dict[str, Pairing]:
+    """Sites and conditions that both cards have, on the machines that both have there."""
+    pairs = {
+        own.name: pair_slice(card.measure, own, other, rule.slice_ratio)
+        for own in card.slices
+        if (other := champion.card.slice(own.name)) is not None
+    }
+    return {name: found for name, found in pairs.items() if found.machines}
 
 
 def _enough(card: Scorecard, rule: Gate) -> Check:
@@ -117,45 +141,32 @@ def _sound(card: Scorecard) -> Check:
     )
 
 
-def _better(card: Scorecard, rival: Rival, ratio: float, rule: Gate) -> Check:
-    own = card.only(rival.card.machines)
-    found = pair(own, rival.card, ratio)
-    unit, bar = card.measure.unit, ratio * rival.card.figure
+def _better(card: Scorecard, duel: _Duel, rule: Gate) -> Check:
+    found, theirs, unit = duel.found, duel.rival.card.figure, card.measure.unit
     return Check(
-        name=f"error against {rival.name}",
-        passed=own.machines == rival.card.machines and found.chance >= rule.confidence,
-        found=f"{card.measure.name} {own.figure:.4g} {unit}, within it on {found.chance:.0%} of draws",
-        bar=f"<= {bar:.4g} {unit} ({ratio:g} x {rival.card.figure:.4g}) on {rule.confidence:.0%} of draws",
+        name=f"error against {duel.rival.name}",
+        passed=found.machines == duel.rival.card.machines and found.chance >= rule.confidence,
+        found=f"{card.measure.name} {found.own:.4g} {unit}, within it on {found.chance:.0%} of draws",
+        bar=f"<= {duel.ratio * theirs:.4g} {unit} ({duel.ratio:g} x {theirs:.4g}) "
+        f"on {rule.confidence:.0%} of draws",
     )
 
 
-def _slices(card: Scorecard, champion: Rival, rule: Gate) -> tuple[Check, ...]:
+def _slices(parts: Mapping[str, Pairing], champion: Rival | None, rule: Gate) -> tuple[Check, ...]:
     """A part is held against a candidate only where it is worse with confidence: parts are many."""
-    judged = [found for found in _pairings(card, champion, rule).items() if found[1].machines]
-    worse = {
-        name: found
-        for name, found in judged
-        if len(found.machines) >= rule.slice_machines and 1 - found.chance >= rule.confidence
-    }
-    if not judged:
+    if champion is None or not parts:
         return ()
+    judged = {name: found for name, found in parts.items() if len(found.machines) >= rule.slice_machines}
+    worse = {name: found for name, found in judged.items() if 1 - found.chance >= rule.confidence}
     told = "; ".join(f"{name}: {found.own:.4g} against {found.other:.4g}" for name, found in worse.items())
     return (
         Check(
             name=f"sites and conditions against {champion.name}",
             passed=not worse,
-            found=told or f"none worse, of {len(judged)}",
+            found=told or f"none worse, of {len(judged)} with enough machines",
             bar=f"none above {rule.slice_ratio:g} x its error on {rule.confidence:.0%} of draws",
         ),
     )
-
-
-def _pairings(card: Scorecard, champion: Rival, rule: Gate) -> dict[str, Pairing]:
-    return {
-        own.name: pair_slice(card.measure, own, other, rule.slice_ratio)
-        for own in card.slices
-        if (other := champion.card.slice(own.name)) is not None
-    }
 
 
 def _covers(card: Scorecard, interval: Coverage) -> tuple[Check, ...]:
@@ -191,51 +202,3 @@ def _reason(failed: list[Check], card: Scorecard, best: Rival) -> str:
         return "; ".join(f"{check.name}: expected {check.bar}, got {check.found}" for check in failed)
     told, machines = f"{card.measure.name} {card.figure:.4g} {card.measure.unit}", len(card.machines)
     return f"{told} on {machines} held-out machines, against {best.card.figure:.4g} by {best.name}"
-
-
-def _evidence(card: Scorecard) -> dict[str, Any]:
-    """What the card says on its own; the figure stands under its own name too: ``rmse`` in ``unit``."""
-    named = card.measure.name.lower().replace(" ", "_")
-    return {
-        "figure": {"name": card.measure.name, "value": card.figure, "unit": card.measure.unit},
-        named: card.figure,
-        "unit": card.measure.unit,
-        "squared": card.measure.squared,
-        "least": card.measure.least,
-        "machines": list(card.machines),
-        "losses": list(card.loss),
-        "rows": card.rows,
-        "coverage": card.coverage,
-        "interval_width": card.width,
-        **card.more,
-    }
-
-
-def _paired(card: Scorecard, rival: Rival, rule: Gate) -> dict[str, Any]:
-    """The comparison machine by machine."""
-    own = card.only(rival.card.machines)
-    found = pair(own, rival.card, 1.0)
-    low, high = found.ratio_band(rule.confidence)
-    return {
-        "rival": rival.name,
-        "machines": list(own.machines),
-        "own": own.figure,
-        "other": rival.card.figure,
-        "ratio": [low, high],
-        "machines_better": int((np.array(own.loss) < np.array(rival.card.loss)).sum()),
-        "chance_better": found.chance_better,
-    }
-
-
-def _slice_evidence(card: Scorecard, champion: Rival | None, rule: Gate) -> list[dict[str, Any]]:
-    held = _pairings(card, champion, rule) if champion else {}
-    rows = []
-    for part in card.slices:
-        figure = float(card.measure.figure(np.array(part.loss)))
-        row: dict[str, Any] = {"name": part.name, "machines": len(part.machines), "figure": figure}
-        row["losses"] = dict(zip(part.machines, part.loss, strict=True))
-        if (found := held.get(part.name)) is not None and found.machines:
-            row |= {"common": len(found.machines), "own": found.own, "champion": found.other}
-            row["judged"] = len(found.machines) >= rule.slice_machines
-        rows.append(row)
-    return rows

@@ -52,7 +52,7 @@ def test_every_bin_holds_the_stated_share_as_far_as_so_many_machines_can_tell() 
         held = (low <= truth[drawn]) & (truth[drawn] <= high)
         for place, hit in zip(bins(edges, predicted[drawn]), held, strict=True):
             inside[place].append(bool(hit))
-    for hits in [*inside, [hit for hits in inside for hit in hits]]:
+    for hits in [*inside, [hit for each in inside for hit in each]]:
         # The machine that counts as infinitely wrong adds up to 1 / (K + 1) on each side.
         low, _ = binom.ppf([0.025, 0.975], len(hits), 0.8) / len(hits)
         _, high = binom.ppf([0.025, 0.975], len(hits), 0.8 + 2 / (machines + 1)) / len(hits)

@@ -169,7 +169,8 @@ def test_a_limit_on_false_alarms_comes_before_cost() -> None:
 
 
 def test_a_rule_that_is_written_down_is_taken_as_it_is() -> None:
-    chosen = choose(lived((0, 100, True)), said([200] * 100), MOTOR)
+    written = Alarm(output="remaining_life", direction="below", threshold=72.0, clear=120.0, persistence=3)
+    chosen = choose(lived((0, 100, True)), said([200] * 100), declared(written))
     assert chosen == (rule(72.0, 120.0, 3),)
 
 

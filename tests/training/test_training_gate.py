@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud_hub.training.alarm_checks import AlarmTrial, least_rate
@@ -104,7 +104,7 @@ def test_a_better_figure_that_rests_on_one_machine_is_not_enough() -> None:
     assert failed(judged(own, champion=other, rule=rule)) == ["error against turbofan-rul/3"]
 
 
-@pytest.mark.parametrize("machines", [4, 40, 400, 4000])
+@pytest.mark.parametrize("machines", [4, 40, 400, 1000])
 def test_a_difference_too_small_to_matter_refuses_nobody_on_however_many_machines(machines: int) -> None:
     """One percent worse, certainly: with enough machines any test of significance would find it."""
     rng = np.random.default_rng(4)
@@ -113,15 +113,15 @@ def test_a_difference_too_small_to_matter_refuses_nobody_on_however_many_machine
     assert not judged(card(*errors * 1.10), champion=card(*errors)).passed
 
 
-@pytest.mark.parametrize("machines", [5, 50, 500])
+@pytest.mark.parametrize("machines", [5, 40, 200])
 def test_chance_of_refusing_an_equal_does_not_grow_with_the_machines(machines: int) -> None:
     """Candidate and champion err alike, independently: by noise alone few are refused, ever fewer."""
     rng = np.random.default_rng(machines)
     refused = 0
-    for _ in range(40):
+    for _ in range(20):
         own, other = rng.uniform(8, 12, (2, machines))
         refused += bool(failed(judged(card(*own), champion=card(*other))))
-    assert refused / 40 <= {5: 0.6, 50: 0.1, 500: 0.0}[machines]
+    assert refused / 20 <= {5: 0.6, 40: 0.2, 200: 0.0}[machines]
 
 
 def test_rates_closer_than_half_a_percent_point_are_the_same() -> None:
@@ -228,17 +228,20 @@ def test_verdict_is_plain_values_with_its_evidence() -> None:
 errors = st.lists(st.floats(0.5, 100), min_size=2, max_size=12)
 
 
+@settings(max_examples=30)
 @given(errors)
 def test_same_cards_give_the_same_verdict(values: list[float]) -> None:
     assert judged(card(*values)) == judged(card(*values))
 
 
+@settings(max_examples=30)
 @given(errors, st.floats(1.0, 3.0))
 def test_getting_worse_on_every_machine_never_helps(values: list[float], factor: float) -> None:
     better, worse = judged(card(*values)), judged(card(*(value * factor for value in values)))
     assert better.passed or not worse.passed
 
 
+@settings(max_examples=30)
 @given(errors)
 def test_chance_of_being_better_is_one_against_who_is_worse_everywhere(values: list[float]) -> None:
     own, other = card(*values), card(*(value + 1 for value in values))
