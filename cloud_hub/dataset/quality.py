@@ -13,6 +13,7 @@ from cloud_hub.dataset import frame, gaps, series
 from cloud_hub.dataset.findings import Finding, Measures, judge_measures
 from cloud_hub.dataset.reading import Found
 from cloud_hub.dataset.series import Counts
+from models.declared.machines import Signal
 from models.use_case import UseCase
 
 STUCK_ROWS, STUCK_RATIO = 50, 20.0  # equal readings, and how many times the average run of them
@@ -42,20 +43,26 @@ def assess(found: Found, use_case: UseCase) -> Quality:
     )
     machines = _machines(found, missing, np.diff(edges))
     broken = frame.failures(examples, columns, use_case)
-    steady = {signal.name for signal in use_case.signals if signal.steady}
     signals = {
-        name: _signal(found, column, edges, steady=name in steady)
-        | {"beyond": _beyond(broken, examples.names[column], len(examples))}
-        for name, column in columns.items()
+        signal.name: _signal(found, signal, columns[signal.name], edges)
+        | {"beyond": _beyond(broken, examples.names[columns[signal.name]], len(examples))}
+        for signal in use_case.signals
+        if signal.name in columns
     }
     findings = judge_measures(found, machines, signals, broken)
     return Quality(findings=findings, machines=machines, signals=signals)
 
 
 def _columns(found: Found, use_case: UseCase) -> dict[str, int]:
-    """The feature that shows a signal as it was read: the first of its own, such as ``pressure.last``."""
-    owners = [name.rpartition(".")[0] for name in found.examples.names]
-    return {signal.name: owners.index(signal.name) for signal in use_case.signals if signal.name in owners}
+    """The feature that shows a signal best: as it was read (``pressure.last``), else the first of its own."""
+    names = list(found.examples.names)
+    owners = [name.rpartition(".")[0] for name in names]
+    columns = {}
+    for signal in use_case.signals:
+        if signal.name in owners:
+            last = f"{signal.name}.last"
+            columns[signal.name] = names.index(last) if last in names else owners.index(signal.name)
+    return columns
 
 
 def _machines(found: Found, missing: list[gaps.Missing], rows: Counts) -> Measures:
@@ -76,17 +83,20 @@ def _machines(found: Found, missing: list[gaps.Missing], rows: Counts) -> Measur
     return told
 
 
-def _signal(found: Found, column: int, edges: Counts, *, steady: bool) -> dict[str, Any]:
+def _signal(found: Found, signal: Signal, column: int, edges: Counts) -> dict[str, Any]:
+    """Runs and spikes of readings, or of what stands for a waveform; not of how far a signal has moved."""
+    as_read = signal.kind == "waveform" or found.examples.names[column].endswith(".last")
     examples = found.examples
     values = np.ascontiguousarray(examples.features[:, column])
     longest, usual = series.runs(values, edges)
     constant = bool((longest == np.diff(edges)).all())  # on each machine, whatever the level there
-    stuck = (longest >= max(STUCK_ROWS, STUCK_RATIO * usual)) & (not steady and not constant)
+    moves = as_read and not signal.steady and not constant
+    stuck = moves & (longest >= max(STUCK_ROWS, STUCK_RATIO * usual))
     return {
-        "constant": constant and not steady,
+        "constant": constant and not signal.steady,
         "stuck": [examples.machines[place] for place in np.flatnonzero(stuck)],
         "stuck_share": round(float(longest[stuck].sum()) / len(values), 4),
-        "spikes": round(float(series.spikes(values, edges).sum()) / len(values), 5),
+        "spikes": round(int(series.spikes(values, edges).sum()) / len(values), 5) if as_read else 0.0,
     }
 
 

@@ -15,7 +15,7 @@ from models.examples import Floats
 Counts = NDArray[np.int64]
 Times = NDArray[np.int64]
 
-SPIKE = 30.0  # times the usual step, up and back again
+SPIKE = 10.0  # times the usual step, there and back again
 HOLE = 5.0  # times the usual step of time
 
 
@@ -42,23 +42,27 @@ def runs(values: Floats, edges: Counts) -> tuple[Counts, float]:
 
 
 def spikes(values: Floats, edges: Counts) -> Counts:
-    """[m] readings far above or below both of their neighbours, which are close to each other."""
+    """[m] readings that leave the usual range of their machine, up or down, and are back with the next one.
+
+    A machine that is run in another way now and then does so for more than a twentieth of its readings,
+    or not for one reading alone.
+    """
     found = np.zeros(len(edges) - 1, np.int64)
     for place, (first, last) in enumerate(pairwise(edges)):
         own = values[first:last].astype(np.float64)
-        steps = np.diff(own)
-        if len(steps) < 2 or not (usual := _usual(steps)):
+        if len(own) < 3:
             continue
-        up, down = steps[:-1], -steps[1:]
-        out = np.minimum(np.abs(up), np.abs(down)) > SPIKE * usual
-        found[place] = np.count_nonzero(out & (np.sign(up) == np.sign(down)))
+        low, high = np.quantile(own, [0.05, 0.95])
+        out = (own < low - (high - low)) | (own > high + (high - low))
+        step = np.abs(np.diff(own))
+        alone = np.minimum(step[:-1], step[1:]) > SPIKE * _usual(step)
+        found[place] = np.count_nonzero(out[1:-1] & alone & ~out[:-2] & ~out[2:])
     return found
 
 
 def _usual(steps: NDArray[np.float64]) -> float:
     """How far a reading usually is from the one before; where most are equal, that of the others."""
-    sizes = np.abs(steps)
-    return float(np.median(sizes)) or float(np.median(sizes[sizes > 0])) if sizes.any() else 0.0
+    return float(np.median(steps) or np.median(steps[steps > 0])) if steps.any() else 0.0
 
 
 def holes(times: Times, edges: Counts) -> Holes:

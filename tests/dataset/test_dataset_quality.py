@@ -70,7 +70,7 @@ def test_signals_that_never_change_are_told_of_and_most_of_them_stop_the_line() 
 def test_spikes_are_counted_and_too_many_stop_the_line() -> None:
     few, many = noise(1), noise(1)
     few[[50, 90]] = 1000.0
-    many[3::10] = 1000.0
+    many[3::30] = 1000.0
     texts = [finding.text for finding in assess(found([LONG], [few]), pumps()).findings]
     assert texts == [
         "0.50% of the readings of flow are spikes",
@@ -79,10 +79,12 @@ def test_spikes_are_counted_and_too_many_stop_the_line() -> None:
     assert all(finding.stops for finding in assess(found([LONG], [many]), pumps()).findings)
 
 
-def test_a_step_is_no_spike() -> None:
-    values = noise(1)
-    values[200:] += 1000.0
-    assert assess(found([LONG], [values]), pumps()).findings == ()
+def test_steps_other_ways_to_run_and_the_last_digit_are_no_spikes() -> None:
+    step, other_ways, coarse = noise(1), noise(2), noise(3).round(1)
+    step[200:] += 1000.0
+    other_ways[np.random.default_rng(1).random(400) < 0.1] += 1000.0
+    coarse[:, 0] = np.random.default_rng(2).random(400) < 0.1
+    assert assess(found([LONG] * 3, [step, other_ways, coarse]), pumps()).findings == ()
 
 
 def test_readings_that_a_sensor_cannot_show_are_counted() -> None:
