@@ -56,7 +56,7 @@ class Learnt:
 
 def learn(material: Material, lesson: Lesson, watch: Watch = lambda done, most: None) -> Learnt:
     """The weights of one member. Pure: to be called in any process."""
-    with _repeatable(lesson.budget):
+    with repeatable(lesson.budget):
         return _Pupil(material, lesson).learn(watch)
 
 
@@ -174,7 +174,8 @@ def _schedule(
 
 
 @contextmanager
-def _repeatable(budget: Budget) -> Iterator[None]:
+def repeatable(budget: Budget) -> Iterator[None]:
+    """Torch gives the same sums in here wherever it runs: a fixed number of threads, settled algorithms."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(budget.threads)
     torch.use_deterministic_algorithms(True)

@@ -16,7 +16,7 @@ from cloud_hub.training.split import deal, kinds_of
 from models import heads
 from models.declared.machines import Faults
 from models.examples import Examples, Floats, Mask
-from models.fitting import Learnt, Lesson, Material
+from models.fitting import Learnt, Lesson, Material, repeatable
 from models.interface import ANOMALY, REMAINING_LIFE, fault_output
 from models.networks import FaultHead, LifeHead, Network
 from models.normal import describe_healthy, normalise
@@ -46,7 +46,8 @@ def make_network(rows: Examples, use_case: UseCase, workshop: Workshop) -> Made:
 
     Raises DatasetError or FitError where the rows cannot carry it.
     """
-    return _Making(rows, use_case, workshop).make()
+    with repeatable(use_case.budget):
+        return _Making(rows, use_case, workshop).make()
 
 
 class _Making:
