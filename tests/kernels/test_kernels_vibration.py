@@ -221,7 +221,7 @@ def test_a_set_without_the_signals_it_needs_or_with_a_name_twice_is_refused() ->
     with pytest.raises(KernelInputError, match="each name once"):
         sets.make("trend/1", scalars=["a", "a"])
     with pytest.raises(
-        UnknownFeatureSetError, match=r"trend/1, vibration-trend/1, vibration/1, got 'trend/2'"
+        UnknownFeatureSetError, match=r"trend/1, .*vibration-trend/1, .*vibration/1, got 'trend/2'"
     ):
         sets.make("trend/2", scalars=["a"])
 
@@ -232,9 +232,9 @@ def test_the_state_of_another_set_is_refused() -> None:
 
 
 def test_each_set_has_a_version_of_its_own() -> None:
-    assert set(sets.VERSIONS) == {"trend/1", "vibration/1", "vibration-trend/1"}
+    assert set(sets.VERSIONS) >= {"trend/1", "vibration/1", "vibration-trend/1", "vibration-trend/2"}
     assert all(len(version) == 64 for version in sets.VERSIONS.values())
-    assert len(set(sets.VERSIONS.values())) == 3
+    assert len(set(sets.VERSIONS.values())) == len(sets.VERSIONS)
 
 
 def test_a_motor_reading_takes_well_under_two_milliseconds() -> None:
