@@ -48,6 +48,7 @@ def back_up(conninfo: str, destination: Path, wish: Wish, clock: Clock) -> Mappi
             program = programs.find("pg_dump", least=facts["server"], folders=wish.programs)
             _dump(program, conninfo, snapshot, draft)
             named = connection.execute(SQL["files"]).fetchall()
+            elsewhere = connection.execute(SQL["elsewhere"]).fetchone()
         _copy_files(draft, wish.state_dir)
         missing = _check(draft, named, allow=wish.allow_missing)
         keys = _copy_keys(draft, wish) if wish.keys else {"kept": "no"}
@@ -58,7 +59,7 @@ def back_up(conninfo: str, destination: Path, wish: Wish, clock: Clock) -> Mappi
             "database": facts | {"dumped_by": program.major},
             "keys": keys,
             "missing": missing,
-            "warnings": _warnings(program, facts["server"]),
+            "warnings": [*_warnings(program, facts["server"]), *_elsewhere(elsewhere)],
         }
         sizes = [entry.bytes for entry in draft.files.values()]
         draft.finish(fields)
@@ -72,6 +73,13 @@ def _warnings(program: programs.Program, server: int) -> list[str]:
         f"taken by {program.path} {program.major} of a server {server}: it can be restored into PostgreSQL "
         f"{programs.TALKATIVE} or newer alone; postgresql-client-{server} makes one that can go back"
     ]
+
+
+def _elsewhere(row: Row | None) -> list[str]:
+    """What this backup cannot hold."""
+    if row is None or not row["datasets"]:
+        return []
+    return [f"{row['datasets']} datasets lie at datasets_url and are not in it: back that place up too"]
 
 
 @contextmanager

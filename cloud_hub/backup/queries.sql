@@ -20,6 +20,7 @@ SELECT encode(hash, 'hex') AS head FROM audit ORDER BY id DESC LIMIT 1;
 -- files
 -- Every file that a row speaks of, with its hash where the row knows it.
 SELECT 'artifacts/' || path AS path, NULL AS sha256, 'dataset ' || id AS owner FROM dataset
+ WHERE strpos(path, '://') = 0
 UNION ALL
 SELECT 'artifacts/' || onnx_path, onnx_sha256, 'model ' || release FROM model
 UNION ALL
@@ -27,6 +28,10 @@ SELECT 'repository/targets/' || regexp_replace(bundle_path, '([^/]+)$', bundle_s
        'release ' || release
   FROM model WHERE state = 'released' AND bundle_path IS NOT NULL
  ORDER BY path;
+
+-- elsewhere
+-- Datasets at a URL: whoever keeps that place keeps them.
+SELECT count(*) AS datasets FROM dataset WHERE strpos(path, '://') > 0;
 
 -- relations
 -- What somebody made in this database; what belongs to an extension does not count.

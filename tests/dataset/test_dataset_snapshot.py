@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from cloud_hub.backup import making
 from cloud_hub.dataset import contents
 from cloud_hub.dataset.snapshot import Dataset, find, find_all, made_of, snapshot
 from cloud_hub.errors import DatasetError, NotFoundError, UnreachableError
@@ -168,6 +169,8 @@ def test_datasets_may_lie_elsewhere(store: Stored, tmp_path: Path, turbofan: Use
     assert len(find(store.database, tmp_path, there.id).examples()) == there.rows
     assert take(store, tmp_path, turbofan) == there  # where it lies is known
     assert not list(tmp_path.rglob("*.parquet"))
+    assert store.database.rows(making.SQL["files"]) == []  # none of a backup's
+    assert store.database.row(making.SQL["elsewhere"]) == {"datasets": 1}  # and it says so
     with pytest.raises(DatasetError, match="is no file here"):
         _ = there.path
 
