@@ -1,8 +1,8 @@
-"""What an anomaly detector has to stand beside: detectors of the textbook, fitted anew to each machine.
+"""What an anomaly detector has to stand beside: detectors of the textbook.
 
-Each takes the readings of a machine while it was sound, float64 [m, signals], and
+Each takes readings (or features) from when all was sound, float64 [m, signals], and
 those to judge, [n, signals], and gives a score [n] whose limit is 1: it was set on
-the sound readings alone. Settings are those that the authors of SKAB publish.
+the sound ones alone. Settings are those that the authors of SKAB publish.
 """
 
 import numpy as np
@@ -56,6 +56,12 @@ def isolation_forest(sound: Floats, judged: Floats) -> Floats:
     )
     scores: Floats = forest.score_samples(judged) / forest.offset_
     return scores
+
+
+def one_signal(sound: Floats, judged: Floats, share: float) -> Floats:
+    """The size of one signal or feature, [m] and [n], as a share of what ``share`` of the sound lie below."""
+    sizes: Floats = np.abs(judged) / np.quantile(np.abs(sound), share)
+    return sizes
 
 
 def _t2_limit(kept: int, rows: int) -> float:

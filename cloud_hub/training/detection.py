@@ -58,11 +58,26 @@ class Run:
             quiet=int((~alarm & ~self.anomalous).sum()),
         )
 
-    def least_missed(self, detector: str, false_rate: float) -> float:
-        """The missed-alarm rate under the best of all limits that alarm falsely no more often than that."""
+    def trade_off(self, detector: str) -> "TradeOff":
+        """What false alarms buy, over all limits that make a difference."""
         limits = np.unique(self.scores[detector])
         tried = [self.rates(detector, float(limit)) for limit in limits[np.isfinite(limits)]]
-        return min((found.missed_rate for found in tried if found.false_rate <= false_rate), default=1.0)
+        return TradeOff(
+            false_rate=np.array([found.false_rate for found in tried]),
+            missed_rate=np.array([found.missed_rate for found in tried]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TradeOff:
+    """The rates of one detector on one machine under each of [m] limits."""
+
+    false_rate: NDArray[np.float64]
+    missed_rate: NDArray[np.float64]
+
+    def least_missed(self, false_rate: float) -> float:
+        """The missed-alarm rate under the best limit that alarms falsely no more often than that."""
+        return float(self.missed_rate[self.false_rate <= false_rate].min(initial=1.0))
 
 
 def pool(every: Iterable[Rates]) -> Rates:

@@ -6,7 +6,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from cloud_hub.errors import DatasetError
-from cloud_hub.training.anomaly_baselines import always_alarm, isolation_forest, principal_components
+from cloud_hub.training.anomaly_baselines import (
+    always_alarm,
+    isolation_forest,
+    one_signal,
+    principal_components,
+)
 
 
 def readings(count: int, *, seed: int = 1) -> NDArray[np.float64]:
@@ -65,3 +70,8 @@ def test_the_forest_cuts_off_what_lies_outside_and_its_limit_is_the_edge_of_the_
 
 def test_always_alarm_is_above_any_limit() -> None:
     assert (always_alarm(readings(10), readings(3)) > 1e300).all()
+
+
+def test_one_signal_is_held_against_the_share_of_sound_ones_in_either_direction() -> None:
+    sound = np.linspace(-1.0, 1.0, 2001)
+    assert one_signal(sound, np.array([0.5, -0.9, 1.8]), 0.9) == pytest.approx([5 / 9, 1.0, 2.0], rel=1e-3)

@@ -29,13 +29,13 @@ def test_an_alarm_that_waits_misses_the_first_readings_and_outlasts_the_fault() 
 def test_at_equal_false_alarms_the_best_limit_is_taken_and_none_that_alarms_more() -> None:
     one = a_run([0.1, 0.2, 0.6, 0.3, 0.5, 0.7], [0, 0, 0, 1, 1, 1])
     assert one.rates("it").missed_rate == 1.0  # its own limit is far too high
-    assert one.least_missed("it", 0.0) == pytest.approx(2 / 3)
-    assert one.least_missed("it", 1 / 3) == 0.0
-    assert one.least_missed("it", 0.3) == pytest.approx(2 / 3)
+    assert one.trade_off("it").least_missed(0.0) == pytest.approx(2 / 3)
+    assert one.trade_off("it").least_missed(1 / 3) == 0.0
+    assert one.trade_off("it").least_missed(0.3) == pytest.approx(2 / 3)
 
 
 def test_a_detector_that_cannot_keep_quiet_misses_everything_where_no_false_alarm_is_allowed() -> None:
-    assert a_run([5.0, 1.0], [0, 1]).least_missed("it", 0.0) == 1.0
+    assert a_run([5.0, 1.0], [0, 1]).trade_off("it").least_missed(0.0) == 1.0
 
 
 def test_pooling_adds_readings_and_not_rates() -> None:
