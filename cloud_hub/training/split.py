@@ -83,11 +83,13 @@ def deal(kinds: Mapping[str, Kind], use_case: UseCase) -> dict[str, int]:
         name for name in ranked if use_case.task == "fault-class" and groups.count(kinds[name].group) == 1
     }
     able = [name for name in ranked if name not in alone]
-    judging = sum(kinds[name].judges for name in able) or len(able)
-    count = min(use_case.budget.folds or use_case.budget.members, judging)
+    # Every fold needs a machine that can tell; anomaly is learnt from what any machine did while sound.
+    telling = [name for name in able if kinds[name].judges or use_case.task == "anomaly"]
+    count = min(use_case.budget.folds or use_case.budget.members, len(telling))
     if count < LEAST_LEARNING:
         raise DatasetError(
-            f"expected at least {LEAST_LEARNING} machines to learn from and to stop on, got {count}"
+            f"expected at least {LEAST_LEARNING} machines to learn from and to stop on, got {count}: "
+            "wait for labels of more machines"
         )
     ordered = sorted(able, key=lambda name: (not kinds[name].judges, kinds[name].group, kinds[name].fault))
     return {name: number % count for number, name in enumerate(ordered)} | dict.fromkeys(

@@ -109,3 +109,11 @@ def test_only_machine_of_its_class_teaches_all_and_judges_nothing() -> None:
 def test_one_machine_cannot_teach_and_stop_the_learning() -> None:
     with pytest.raises(DatasetError, match="at least 2 machines to learn from and to stop on, got 1"):
         deal(fleet(["a"]), TURBOFAN)
+
+
+def test_sound_machines_share_the_folds_where_anomaly_is_learnt() -> None:
+    parts = {"task": "anomaly", "alarms": []}
+    wanted = UseCase.model_validate(TURBOFAN.model_dump(exclude_unset=True) | parts)
+    kinds = {f"m-{n}": Kind(group="sound", judges=False) for n in range(6)}
+    kinds["m-6"] = Kind(group="faulty", judges=True)
+    assert {*deal(kinds, wanted).values()} == {0, 1, 2, 3, 4}
