@@ -1,8 +1,8 @@
 """``andon bench models``: what each use case can do, by an honest protocol, beside what else there is.
 
 Each use case says in its own module what is measured and how. Recorded data is read
-from the folder that ``ANDON_DATA`` names; a use case whose data is not there is left
-out by name, and its row says so without holding.
+from the folder that ``ANDON_DATA`` names, else from the one beside the checkout; a use
+case whose data is not there is left out by name: its row says so and judges nothing.
 """
 
 import importlib
@@ -33,12 +33,9 @@ def models(race: Race, *, quick: bool) -> Iterator[dict[str, Any]]:
 
 
 def _absent(module: str, folder: Path) -> dict[str, Any]:
-    """A row that does not hold: what could not be measured has not been shown."""
     name = module.removeprefix("bench_")
     return {
-        "figure": f"{name}: no recordings in {folder}: let ANDON_DATA name the folder that holds them",
+        "figure": f"{name}: not measured, no recordings in {folder} (ANDON_DATA names the folder above)",
         "value": 0.0,
-        "unit": "1",
-        "bar": ">= 1",
-        "exact": True,
+        "unit": "{row}",
     }

@@ -5,7 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from cloud_hub.training.bench_motor import FLOOR, LOUDNESS, MOST_FALSE, Fleet, loudest
 from cloud_hub.training.bench_motor_lives import HOUR_US, TrueLife, Worth, read_lives, worth
+from models.examples import Examples
+from wire.manifest import AlarmRule
 
 TIMES = np.arange(1, 401) * HOUR_US
 DAMAGED_H, FAILED_H = 100, 200
@@ -91,3 +94,48 @@ def test_lives_are_read_from_the_truth_that_the_simulator_keeps() -> None:
     (found,) = read_lives([json.dumps(row)])["pump-1"]
     assert found == TrueLife(start_us=0, end_us=2 * HOUR_US, failed=False, fault="ball", damaged_us=None)
     assert not found.damaged_at(HOUR_US)
+
+
+def fleet(levels: dict[str, np.ndarray], lives: dict[str, TrueLife]) -> Fleet:
+    """Machines whose windows are as loud as ``levels`` say [400] in m/s2."""
+    count, width = len(levels) * len(TIMES), len(LOUDNESS)
+    loud = np.log1p(np.concatenate(list(levels.values())) / FLOOR).astype(np.float32)
+    rows = Examples(
+        machines=tuple(levels),
+        sites=("here",) * len(levels),
+        faults=(),
+        names=LOUDNESS,
+        units=("1",) * width,
+        machine=np.repeat(np.arange(len(levels), dtype=np.int32), len(TIMES)),
+        times=np.tile(TIMES, len(levels)),
+        life=np.ones(count, np.int32),
+        age=np.zeros(count, np.float32),
+        remaining=np.full(count, np.nan, np.float32),
+        health=np.full(count, -1, np.int8),
+        fault=np.full(count, -1, np.int16),
+        features=np.stack([loud, loud - 1], axis=1),
+    )
+    return Fleet(rows=rows, lives={name: [life] for name, life in lives.items()})
+
+
+def rule(persistence: int) -> AlarmRule:
+    return AlarmRule(output="x", direction="above", threshold=0.5, clear=0.3, persistence=persistence)
+
+
+def test_the_limit_on_loudness_catches_what_it_can_without_more_false_alarms_than_allowed() -> None:
+    quiet, noisy = np.full(len(TIMES), 1.0), np.full(len(TIMES), 1.0)
+    quiet[149:200] = 2.0  # worn, and not as loud as ...
+    noisy[49:60] = 3.0  # ... a machine that is sound
+    worn = np.full(len(TIMES), 1.0)
+    worn[149:200] = 4.0
+    sound = life(failed=False, damaged=None, end=400)
+    levels = {"a": quiet, "b": noisy, "c": worn}
+    found = fleet(levels, {"a": life(), "b": sound, "c": life()})
+    limit = loudest(found, [rule(3), rule(5), rule(5)])
+    assert 3.0 < limit.threshold < 4.01
+    assert limit.persistence == 5
+    value = found.worth(found.active(limit, found.loudness), lenient=True)
+    assert (value.caught_share, value.false_alarms) == (0.5, 0)
+    assert 1 / value.months > MOST_FALSE  # one would have been too many
+    assert [found.rows.times[catch.place] / HOUR_US for catch in value.catches] == [154]
+    assert found.healthy_share == pytest.approx(1 / 3)
