@@ -85,8 +85,9 @@ def _low_pass(rate_hz: int) -> NDArray[np.float64]:
     reach = int(np.ceil((RIPPLE_DB - 7.95) / (2.285 * edge) / 2))
     taps = np.arange(-reach, reach + 1)
     beta = 0.1102 * (RIPPLE_DB - 8.7)
-    kernel: NDArray[np.float64] = np.sinc((PASS_HZ + STOP_HZ) / rate_hz * taps) * np.kaiser(len(taps), beta)
-    return kernel / kernel.sum()
+    kernel = np.sinc((PASS_HZ + STOP_HZ) / rate_hz * taps) * np.kaiser(len(taps), beta)
+    level: NDArray[np.float64] = kernel / kernel.sum()
+    return level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

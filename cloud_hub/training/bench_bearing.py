@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import stdev
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -127,7 +128,7 @@ def loads(rig: Rig, use_case: UseCase, seeds: Sequence[int]) -> Iterator[Row]:
         "bar": ">= 0.98"
     }
     if len(seeds) > 1:
-        yield _share(f"{label}: deviation over seeds", [right.mean(axis=1).std(ddof=1)])
+        yield _share(f"{label}: deviation over seeds", [stdev(right.mean(axis=1).tolist())])
     apart = _apart(rig, judged)
     yield _share(
         f"{label}: right of the {int(apart.sum())} that share no sample", right[:, apart].mean(axis=1)
@@ -158,8 +159,8 @@ def across(rig: Rig, use_case: UseCase, seeds: Sequence[int], *, size: int, bar:
     auroc = [float(roc_auc_score(wanted, own, multi_class="ovr", average="macro")) for own in among]
     yield _share(f"{label}: macro AUROC, mean of {len(seeds)}", auroc)
     if len(seeds) > 1:
-        yield _share(f"{label}: accuracy, deviation over seeds", [np.std(right, ddof=1)])
-        yield _share(f"{label}: macro AUROC, deviation over seeds", [np.std(auroc, ddof=1)])
+        yield _share(f"{label}: accuracy, deviation over seeds", [stdev(right)])
+        yield _share(f"{label}: macro AUROC, deviation over seeds", [stdev(auroc)])
     for number, name in enumerate(rig.rows.faults, start=1):
         own = wanted == number
         parts = [float((answer[own, 1:].argmax(axis=1) + 1 == number).mean()) for answer in answers]
