@@ -18,6 +18,7 @@ from cloud_hub.console import (
     model_pages,
     rollout_pages,
     vendor,
+    why_pages,
     words,
 )
 from cloud_hub.errors import HubError, NotFoundError, UnreachableError
@@ -35,7 +36,18 @@ def create_app(hub: Hub) -> Flask:
     app.extensions["pulse"] = live.Pulse(hub.database, hub.clock)
     access.guard(app, hub.config)
     headers.secure(app)
-    for stage in (fleet_pages, machine_pages, device_pages, model_pages, rollout_pages, api, live, health):
+    pages = (
+        fleet_pages,
+        machine_pages,
+        why_pages,
+        device_pages,
+        model_pages,
+        rollout_pages,
+        api,
+        live,
+        health,
+    )
+    for stage in pages:
         app.register_blueprint(stage.pages)
     words.teach(app)
     app.context_processor(lambda: {"now": hub.clock.now(), "vendored": vendor.present()})

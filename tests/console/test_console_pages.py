@@ -197,3 +197,12 @@ def test_open_pages_hear_what_changed(hub: Hub, rollout: str) -> None:
     assert any("rollouts" in news(first)["changed"] for _ in range(3))  # type: ignore[operator]  # plain JSON
     pulse.stop()
     assert list(first) == []
+
+
+def test_a_prediction_that_cannot_be_explained_says_why_in_its_place(client: FlaskClient, rollout: str) -> None:
+    page = client.get("/machines/pump-1").text
+    assert 'hx-get="/machines/pump-1/why/motor-health"' in page
+    answer = client.get("/machines/pump-1/why/motor-health")
+    assert answer.status_code == 200
+    assert "It cannot be explained:" in answer.text
+    assert client.get("/api/v1/machines/pump-1/explanation/motor-health").status_code in {404, 409}
