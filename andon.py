@@ -97,6 +97,7 @@ BENCHMARKS = {
     "inference": "edge_agent.bench_inference:inference",
     "ingest": "cloud_hub.ingest.bench:ingest",
     "rollout": "cloud_hub.rollout.bench:rollout",
+    "models": "cloud_hub.training.bench_models:models",
 }
 
 
