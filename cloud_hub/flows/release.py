@@ -13,7 +13,6 @@ from cloud_hub.registry.approvals import Standing, standing
 from cloud_hub.registry.models import SQL as REGISTRY
 from cloud_hub.store.database import Connection, Row
 from models import use_case as use_cases
-from models.use_case import UseCase
 
 ACTOR = "job:publish"
 
@@ -42,15 +41,6 @@ def approve(hub: Hub, release: str, *, person: str, override: str = "") -> Stand
         if person not in said or stands.enough:
             _record(hub, connection, model, person=person, override=override.strip(), stands=stands)
     return stands
-
-
-def stands(hub: Hub, release: str) -> Standing:
-    """Who has approved ``release`` so far, and what it still takes."""
-    with hub.database.transaction() as connection:
-        model = model_of(connection, release)
-        said = [row["person"] for row in connection.execute(REGISTRY["approvals"], {"release": release})]
-        use_case: UseCase = use_cases.find(model["use_case"], hub.config.use_cases)
-        return standing(said, _author(connection, model), use_case.approval)
 
 
 def note_failure(hub: Hub, release: str, error: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +13,11 @@ from rich.table import Table
 from cloud_hub.config import HubConfig
 from cloud_hub.files import write_public
 from cloud_hub.registry import following, printing, upkeep_cli
+from cloud_hub.registry.approvals import standing
 from cloud_hub.registry.models import SQL, Registry
-from cloud_hub.registry.trace import trace
+from cloud_hub.registry.trace import Trace, trace
+from models import use_case as use_cases
+from models.errors import UseCaseError
 
 model_app = typer.Typer(no_args_is_help=True, help="Train, compare and approve models.")
 
@@ -37,10 +40,10 @@ def train(
     """
     from cloud_hub.flows import retrain, runs  # noqa: PLC0415 - brings the job queue
     from cloud_hub.hub import opened, person  # noqa: PLC0415 - as above
-    from models.use_case import find  # noqa: PLC0415 - as above
 
-    find(use_case)
-    with opened(HubConfig.load(config)) as hub:
+    settings = HubConfig.load(config)
+    use_cases.find(use_case, settings.use_cases)
+    with opened(settings) as hub:
         run = retrain.request(hub, use_case, actor=person(), onnx=onnx)
         if not wait:
             typer.echo(json.dumps({"run": run}) if as_json else run)
@@ -88,7 +91,9 @@ def show(release: Release, as_json: AsJson = False, config: Config = None) -> No
     """The whole trace of RELEASE: run, dataset, features, code, rows; verdict, approvals, predictions."""
     with _registry(config) as registry:
         found = trace(registry, release)
-    typer.echo(json.dumps(found.to_fields(), default=str) if as_json else printing.traced(found))
+    missing = _missing(found, HubConfig.load(config).use_cases)
+    fields = found.to_fields() | {"missing": missing}
+    typer.echo(json.dumps(fields, default=str) if as_json else printing.traced(found, missing))
 
 
 @model_app.command()
@@ -156,6 +161,16 @@ def score(
     with _registry(config) as registry:
         found = scoring.score(registry, named, truth, held_out=held_out, own=own)
     typer.echo(json.dumps(found) if as_json else printing.scored(found))
+
+
+def _missing(found: Trace, own: Path) -> str:
+    """What it still takes until a candidate is approved; nothing of others, or where its use case is gone."""
+    if found.model.state not in ("candidate", "refused"):
+        return ""
+    with suppress(UseCaseError):
+        rule = use_cases.find(found.model.use_case, own).approval
+        return standing([row["person"] for row in found.approvals], found.source.author, rule).missing
+    return ""
 
 
 @contextmanager

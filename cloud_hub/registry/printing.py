@@ -44,7 +44,8 @@ def cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (row["release"], row["state"], ", ".join(row["aliases"]), told, row["why"], made)
 
 
-def traced(trace: Trace) -> str:
+def traced(trace: Trace, missing: str) -> str:
+    """``missing``: what it still takes until it is approved."""
     model, source, counted = trace.model, trace.source, trace.predictions
     said = "passed" if model.gate["passed"] else "refused"
     removed = f", files removed on {model.removed:{DATE}}" if model.removed else ""
@@ -54,6 +55,7 @@ def traced(trace: Trace) -> str:
         f"{model.release}  {model.state}{aliases}{removed}",
         f"  gate         {said}: {model.gate['reason']}",
         *(f"  approved     {_approval(row)}" for row in trace.approvals),
+        *([f"  waits        {missing}"] if missing else []),
         f"  trained      {source.why or '(nobody knows why)'}",
         f"  run          {source.run} of {source.created:{DATE}}, correlation {source.correlation}",
         f"  code         {source.code}",

@@ -7,8 +7,9 @@ What counts, row by row as a device would see them (``kernels.alarm``):
 - An alarm is *right* if it opened in that life and is still open as the life fails, or if it opened within
   such a stretch. One that closed before the failure was taken back: it is *false*, as is every other alarm,
   also one that is open on a machine that merely goes on running.
-- A failure is *caught* by a right alarm with at least ``least_lead`` of the life left. *Lead* is what was
-  left when it opened. A right alarm that comes later is neither false nor of use: the failure is missed.
+- A failure is *caught* by a right alarm with at least ``least_lead`` of the life left, and more than
+  nothing. *Lead* is what was left when it opened. A right alarm that comes later is neither false nor of
+  use: the failure is missed.
 
 Cost is counted per month in service, and a machine renewed early has served less: so early alarms are dear
 without a price of their own (renewal reward; Barlow & Proschan, "Mathematical Theory of Reliability", 1965).
@@ -105,7 +106,7 @@ class _Watched:
         known = opened[right & fails]
         lead = examples.remaining[known].astype(np.float64)
         share = lead / np.maximum(lives.length[lives.of_row[known]], LEAST)
-        timely = share >= least_lead
+        timely = (share >= least_lead) & (lead > 0)
         unused = examples.times[lives.last[lives.of_row[known]]] - examples.times[known]
         counted = _Counted(
             failures=int(lives.failed.sum()) + int(stretch.max(initial=-1)) + 1,

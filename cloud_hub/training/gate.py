@@ -142,12 +142,12 @@ def _sound(card: Scorecard) -> Check:
 
 
 def _better(card: Scorecard, duel: _Duel, rule: Gate) -> Check:
-    found, theirs, unit = duel.found, duel.rival.card.figure, card.measure.unit
+    found, theirs, told = duel.found, duel.rival.card.figure, card.measure.told
     return Check(
         name=f"error against {duel.rival.name}",
         passed=found.machines == duel.rival.card.machines and found.chance >= rule.confidence,
-        found=f"{card.measure.name} {found.own:.4g} {unit}, within it on {found.chance:.0%} of draws",
-        bar=f"<= {duel.ratio * theirs:.4g} {unit} ({duel.ratio:g} x {theirs:.4g}) "
+        found=f"{card.measure.name} {told(found.own)}, within it on {found.chance:.0%} of draws",
+        bar=f"<= {told(duel.ratio * theirs)} ({duel.ratio:g} x {theirs:.4g}) "
         f"on {rule.confidence:.0%} of draws",
     )
 
@@ -200,5 +200,5 @@ def _within(name: str, found: float, limit: float, unit: str) -> Check:
 def _reason(failed: list[Check], card: Scorecard, best: Rival) -> str:
     if failed:
         return "; ".join(f"{check.name}: expected {check.bar}, got {check.found}" for check in failed)
-    told, machines = f"{card.measure.name} {card.figure:.4g} {card.measure.unit}", len(card.machines)
+    told, machines = f"{card.measure.name} {card.measure.told(card.figure)}", len(card.machines)
     return f"{told} on {machines} held-out machines, against {best.card.figure:.4g} by {best.name}"

@@ -30,6 +30,11 @@ class Measure:
     squared: bool = False  # losses are squares, and the figure is the root of their mean
     least: float = 0.0  # differences of the figure up to this are none
 
+    def told(self, figure: float) -> str:
+        """With its unit, for people."""
+        unit = "" if self.unit == "1" else f" {self.unit.strip('{}')}"
+        return f"{figure:.4g}{unit}"
+
     def figure(self, losses: ArrayLike) -> NDArray[np.float64]:
         """Of losses [..., machines], the figure [...]."""
         mean = np.asarray(np.asarray(losses, np.float64).mean(axis=-1))

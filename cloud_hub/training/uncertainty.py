@@ -60,7 +60,14 @@ def coverage_by_bin(
         shares = [float(inside[own][machines == machine].mean()) for machine in np.unique(machines)]
         least, most = binomial_band(coverage, len(shares))
         row = {"from": float(table.edges[number]), "machines": len(shares), "covered": float(np.mean(shares))}
-        rows.append(row | {"low": least, "high": most, "width": float((high - low)[own].mean())})
+        rows.append(
+            row
+            | {
+                "low": least,
+                "high": most,
+                "width": float((np.minimum(high, cap) - np.minimum(low, cap))[own].mean()),
+            }
+        )
     return rows
 
 

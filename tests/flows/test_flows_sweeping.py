@@ -16,6 +16,9 @@ from cloud_hub.registry.keeping import plan as what_may_go
 def world(hub):
     """Nine releases, of which a device runs the second and had the first before; the fifth and ninth share a network."""
     made = World(hub.config.database_url)
+    published = hub.config.state_dir / "repository" / "targets" / "bundles" / "abcd.3.zip"
+    published.parent.mkdir(parents=True)
+    published.write_bytes(b"signed")
     for version in range(1, 10):
         release = made.add_release(version)
         place = f"models/{USE_CASE}/{5 if version == 9 else version}.onnx"
@@ -74,6 +77,8 @@ def test_what_devices_run_or_may_go_back_to_stays_and_the_rest_goes(hub, world):
     assert there(hub, "models") == [1, 2, 5], "the fifth network is that of the ninth release too"
     assert there(hub, "datasets") == [1, 2, 9]
     assert not list((hub.artifacts / "runs").rglob("*.npz"))
+    published = hub.config.state_dir / "repository" / "targets" / "bundles" / "abcd.3.zip"
+    assert published.exists(), "what was signed and published is not the hub's to take back"
     assert [version for version, state in states(world).items() if state == "removed"] == [3, 4, 5, 6, 7, 8]
     row = hub.database.row("SELECT actor, detail FROM audit WHERE action = 'model.gc'")
     assert (row["actor"], len(row["detail"]["releases"]), len(row["detail"]["datasets"])) == ("ada", 6, 6)

@@ -192,6 +192,7 @@ def test_list_says_why_each_was_trained(stored: Stored, tmp_path: Path) -> None:
         register(stored, tmp_path, run)
     assert [row["why"] for row in asked("list")] == ["asked by ada", "3 new failures", ""]
     assert asked("show", "motor-health/3")["source"]["author"] == "ada"
+    assert asked("show", "motor-health/3")["missing"] == "1 more person has to approve it (0 of 1)"
     assert "trained      3 new failures" in runner.invoke(model_app, ["show", "motor-health/2"]).stdout
 
 

@@ -98,6 +98,11 @@ def test_an_alarm_too_late_to_act_on_is_neither_false_nor_of_use() -> None:
     assert (found.caught, found.late, found.false_alarms, found.lead) == (0, 1, 0, ())
 
 
+def test_an_alarm_at_the_moment_of_failure_catches_nothing() -> None:
+    found = judged(lived((0, 100, True)), [200] * 99 + [50])
+    assert (found.caught, found.late, found.false_alarms) == (0, 1, 0)
+
+
 def test_alarms_of_several_rules_that_overlap_are_one() -> None:
     anomaly = AlarmRule(output="anomaly", direction="above", threshold=1.0, clear=1.0, persistence=1)
     examples, answers = lived((0, 100, False)), said([200] * 40 + [50] * 20 + [200] * 40)
@@ -119,9 +124,9 @@ def test_a_stretch_called_faulty_is_caught_by_an_alarm_that_opens_in_it() -> Non
 
 def test_cost_counts_the_life_that_an_early_alarm_leaves_unused() -> None:
     """Half the life thrown away is twice the price of a renewal a month."""
-    late = judged(lived((0, 101, True)), [200] * 100 + [50])
-    early = judged(lived((0, 101, True)), [200] * 50 + [50] * 51)
-    assert early.cost_per_month == pytest.approx(2 * late.cost_per_month)
+    late = judged(lived((0, 101, True)), [200] * 99 + [50] * 2)
+    early = judged(lived((0, 101, True)), [200] * 49 + [50] * 52)
+    assert early.cost_per_month == pytest.approx(99 / 49 * late.cost_per_month)
     missed = judged(lived((0, 101, True)), [200] * 101)
     assert missed.cost_per_month == pytest.approx(COSTS.failure * HOURS_A_MONTH / 100)
 
