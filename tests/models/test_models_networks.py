@@ -334,3 +334,32 @@ def test_weights_in_another_file_are_refused() -> None:
     axes.external_data.add(key="location", value="../../etc/passwd")
     with pytest.raises(GraphError, match="weights inside the file"):
         graphs.check(model.SerializeToString(), width=WIDTH, outputs=OUTPUTS)
+
+
+@pytest.fixture(scope="module")
+def noise(quick: UseCase) -> tuple[Examples, Fitted]:
+    """Features that say nothing: whoever is right about a machine all the same has seen it before."""
+    plain = material(rows=40)
+    features = np.random.default_rng(3).normal(size=(len(plain), 40)).astype(np.float32)
+    names = tuple(f"noise{number}" for number in range(40))
+    examples = replace(plain, features=features, names=names, units=("1",) * 40)
+    budget = quick.budget.model_copy(update={"epochs": 60, "patience": 60})
+    return examples, fit(examples, quick.model_copy(update={"budget": budget}))
+
+
+def test_no_member_answers_for_a_machine_that_it_learnt_from(noise: tuple[Examples, Fitted]) -> None:
+    examples, fitted = noise
+    known = fitted.network(torch.from_numpy(examples.features)).numpy()
+    truth = examples.remaining
+    seen, unseen = (np.sqrt(np.mean((answers[:, 0] - truth) ** 2)) for answers in (known, fitted.unseen))
+    assert unseen > 0.95 * truth.std()
+    assert seen < 0.9 * unseen
+
+
+def test_sound_machines_look_closer_to_healthy_where_healthy_was_made_of_them(
+    quick: UseCase, noise: tuple[Examples, Fitted]
+) -> None:
+    examples, fitted = noise
+    sound = heads.sound_rows(examples, quick)
+    known = fitted.network(torch.from_numpy(examples.features)).numpy()[sound, 1]
+    assert np.median(known) < 0.9 * np.median(fitted.unseen[sound, 1])
