@@ -1,4 +1,4 @@
-"""``andon model``: train, look, compare, approve, export, score, make room."""
+"""``andon model``: begin, train, look, compare, approve, export, score, make room."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from cloud_hub.config import HubConfig
 from cloud_hub.files import write_public
-from cloud_hub.registry import following, printing, upkeep_cli
+from cloud_hub.registry import following, new_cli, printing, upkeep_cli
 from cloud_hub.registry.approvals import standing
 from cloud_hub.registry.models import SQL, Registry
 from cloud_hub.registry.trace import Trace, trace
@@ -123,6 +123,7 @@ def approve(
     )
 
 
+model_app.command()(new_cli.new)
 model_app.command()(upkeep_cli.compare)
 model_app.command()(upkeep_cli.gc)
 

@@ -13,6 +13,7 @@ from cloud_hub.store.database import Database
 from models import use_case
 from tests.stored_machines import Stored
 
+SCALARS = (("pressure", "bar"), ("temperature", "Cel"))
 app = typer.Typer()
 app.command()(new)
 
@@ -24,10 +25,10 @@ def folder(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     file.write_text(f"state_dir = {json.dumps(str(tmp_path))}\ndatabase_url = {json.dumps(database)}\n")
     monkeypatch.setenv("ANDON_HUB_CONFIG", str(file))
     with Database(database) as opened:
-        store = Stored(opened, machine_class="press")
-        store.add("press-1")
-        store.add("press-2")
-        store.add("press-3", units={"pressure": "[psi]"})
+        store = Stored(opened, machine_class="press", scalars=SCALARS)
+        store.add("press-1", feature_set="trend/1")
+        store.add("press-2", feature_set="trend/1")
+        store.add("press-3", feature_set="trend/1", units={"pressure": "[psi]"})
     return tmp_path / "use_cases"
 
 
