@@ -24,6 +24,30 @@ def build(trace: Trace, use_case: UseCase, onnx: bytes, examples: Examples, path
     come from them, as the network takes them. ConflictError where they do not belong together.
     """
     manifest = trace.model.manifest
+    examples = _taken(trace, examples)
+    inputs = choose(examples)
+    outputs = Runner(onnx, [output.name for output in manifest.outputs]).run(inputs)
+    if not np.isfinite(outputs).all():
+        raise ConflictError(f"{manifest.release} answers its golden inputs with what is no number")
+    bundle = Bundle(
+        manifest=manifest,
+        onnx=onnx,
+        golden_inputs=inputs,
+        golden_outputs=outputs,
+        card_html=_card(trace, use_case, onnx, examples),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_bundle(path, bundle)
+
+
+def card(trace: Trace, use_case: UseCase, onnx: bytes, examples: Examples) -> str:
+    """The card that lies in the bundle of ``trace.model``, HTML; the arguments are those of ``build``."""
+    return _card(trace, use_case, onnx, _taken(trace, examples))
+
+
+def _taken(trace: Trace, examples: Examples) -> Examples:
+    """The rows of the dataset as the network takes them."""
+    manifest = trace.model.manifest
     table = conditions_of(manifest)
     examples = derive(examples, table) if table else examples
     names = tuple(value.name for value in manifest.inputs)
@@ -32,23 +56,19 @@ def build(trace: Trace, use_case: UseCase, onnx: bytes, examples: Examples, path
             f"{manifest.release} takes {len(names)} features, its dataset has {len(examples.names)} "
             "others: was it trained on another one?"
         )
-    inputs = choose(examples)
-    outputs = Runner(onnx, [output.name for output in manifest.outputs]).run(inputs)
-    if not np.isfinite(outputs).all():
-        raise ConflictError(f"{manifest.release} answers its golden inputs with what is no number")
+    return examples
+
+
+def _card(trace: Trace, use_case: UseCase, onnx: bytes, examples: Examples) -> str:
     metrics = trace.source.metrics
-    card = render(
-        manifest,
+    held_out = examples.where(examples.of_machines(frozenset(metrics["held_out"])))
+    return render(
+        trace.model.manifest,
         title=use_case.title,
         gate=trace.model.gate,
         metrics=metrics,
-        found=_found(trace, onnx, examples.where(examples.of_machines(frozenset(metrics["held_out"])))),
+        found=_found(trace, onnx, held_out),
     )
-    bundle = Bundle(
-        manifest=manifest, onnx=onnx, golden_inputs=inputs, golden_outputs=outputs, card_html=card
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return write_bundle(path, bundle)
 
 
 def _found(trace: Trace, onnx: bytes, held_out: Examples) -> list[Finding]:

@@ -35,6 +35,7 @@ def render(
         f"<p>{escape(title)}: {verdict}. {escape(str(gate['reason']))}.</p>",
         _section("What it was held to", checks),
         *(_drawn(each) for each in found),
+        _section("How wrong it is, by site and operating condition", _slices(gate.get("evidence", {}))),
         _section("How wrong it is, machine by machine", _errors(manifest, metrics)),
         _section("How sure it is", _interval(manifest)),
         _section("When it alarms", [(rule.output, _rule(rule)) for rule in manifest.alarms]),
@@ -69,6 +70,14 @@ def _checked(check: Mapping[str, Any]) -> str:
 def _errors(manifest: Manifest, metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     unit = manifest.outputs[0].unit
     return [(name, f"{rmse:.4g} {unit}") for name, rmse in sorted(metrics.get("by_machine", {}).items())]
+
+
+def _slices(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
+    unit = evidence.get("unit", "")
+    return [
+        (row["name"], f"{row['figure']:.4g} {unit} on {row['machines']} machines")
+        for row in evidence.get("slices", ())
+    ]
 
 
 def _interval(manifest: Manifest) -> list[tuple[str, str]]:
