@@ -88,7 +88,7 @@ def test_a_line_stands_out_at_any_speed_in_any_housing(ring_hz: float, shaft_hz:
 
 
 def test_a_bearing_that_slips_by_a_hundredth_part_still_shows() -> None:
-    assert features(strikes(0.992 * OWN["bpfo_1x"]))["bpfo_1x"] > 1.0
+    assert features(strikes(0.992 * OWN["bpfo_1x"]))["bpfo_3x"] > 1.0
 
 
 def test_sidebands_of_the_inner_race_are_told_from_the_outer_race() -> None:
