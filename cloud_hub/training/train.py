@@ -124,6 +124,7 @@ def _judged(
         product.examples,
         Contender(name="candidate", answers=answers, learning=parts.learning),
         use_case,
+        crossed=product.unseen,
         interval=product.interval,
         rules=rules,
         price=Price(latency_ms=_latency_ms(runner, judging.features), bytes=len(product.onnx)),

@@ -14,6 +14,7 @@ import numpy as np
 from cloud_hub.errors import DatasetError
 from cloud_hub.training import alarm_policy, baselines, service, trivial
 from cloud_hub.training.alarm_checks import AlarmTrial
+from cloud_hub.training.alarm_policy import AlarmFigures
 from cloud_hub.training.gate import Price, Rival, Verdict, judge
 from cloud_hub.training.scorecard import (
     Scorecard,
@@ -53,6 +54,7 @@ def trial(
     candidate: Contender,
     use_case: UseCase,
     *,
+    crossed: Floats,
     interval: Interval | None,
     rules: Sequence[AlarmRule],
     price: Price,
@@ -61,13 +63,16 @@ def trial(
 ) -> Trial:
     """Judge ``candidate`` on the rows of ``judging``, machines that it has not learnt from.
 
-    ``judging`` and ``learning`` hold rows as the candidate takes them; ``cuts`` are masks [n] of
-    ``judging``: the parts to look at apart. DatasetError where no row of ``judging`` can tell.
+    ``judging`` and ``learning`` hold rows as the candidate takes them. ``crossed`` [m, outputs]: for the rows
+    of ``learning``, by networks that had not learnt from its machine. ``cuts`` are masks [n] of ``judging``:
+    the parts to look at apart. DatasetError where no row of ``judging`` can tell.
     """
     known = _known(judging, use_case)
     rows, parts = judging.where(known), {name: mask[known] for name, mask in (cuts or {}).items()}
     card = _score(rows, candidate.answers[known], use_case, interval=interval, cuts=parts)
-    alarms = _alarms(judging, learning, candidate, rules, use_case) if rules else None
+    figures = alarm_policy.judge(judging, candidate.answers, rules, use_case)
+    across = alarm_policy.judge(learning, crossed, rules, use_case)
+    alarms = _alarms(judging, learning, figures, across, use_case) if rules else None
     verdict = judge(
         card,
         _guesses(rows, learning, use_case),
@@ -159,14 +164,15 @@ def _rival(
 def _alarms(
     judging: Examples,
     learning: Examples,
-    candidate: Contender,
-    rules: Sequence[AlarmRule],
+    figures: AlarmFigures,
+    crossed: AlarmFigures,
     use_case: UseCase,
 ) -> AlarmTrial:
     lives = service.lives_of(judging)
     age = service.best_age(service.lives_of(learning), use_case.costs)
     return AlarmTrial(
-        figures=alarm_policy.judge(judging, candidate.answers, rules, use_case),
+        figures=figures,
+        crossed=crossed,
         never_alarming=service.never_alarming(lives, use_case.costs),
         renewing_by_age=None if age is None else service.renewing(lives, use_case.costs, age),
         renewal_age=age,

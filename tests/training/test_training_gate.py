@@ -174,8 +174,8 @@ def test_single_held_out_machine_judges_nobody() -> None:
     assert "held-out machines: expected >= 2, got 1" in judged(card(10)).reason
 
 
-def alarmed(*, false_alarms: int, cost: float, limit: float | None = 0.2) -> AlarmTrial:
-    figures = AlarmFigures(
+def counted(*, false_alarms: int, cost: float) -> AlarmFigures:
+    return AlarmFigures(
         machines=10,
         months=10.0,
         failures=5,
@@ -187,11 +187,17 @@ def alarmed(*, false_alarms: int, cost: float, limit: float | None = 0.2) -> Ala
         lead_share=(0.1, 0.2, 0.3),
         cost_per_month=cost,
     )
+
+
+def alarmed(
+    *, false_alarms: int, cost: float, limit: float | None = 0.2, across_folds: int = 0
+) -> AlarmTrial:
     chosen = Alarm(
         output="anomaly", direction="above", policy="cost", thresholds=(1.0,), most_false_alarms=limit
     )
     return AlarmTrial(
-        figures=figures,
+        figures=counted(false_alarms=false_alarms, cost=cost),
+        crossed=counted(false_alarms=across_folds, cost=cost),
         never_alarming=500.0,
         renewing_by_age=400.0,
         renewal_age=100.0,
@@ -206,6 +212,8 @@ def test_alarms_are_refused_for_what_is_proved_against_them() -> None:
     assert least_rate(3, 10.0) == pytest.approx(0.0818, abs=1e-4)
     assert judged(card(10, 12), alarms=alarmed(false_alarms=3, cost=100.0)).passed
     assert failed(judged(card(10, 12), alarms=alarmed(false_alarms=7, cost=100.0))) == ["false alarms"]
+    crossed = alarmed(false_alarms=0, cost=100.0, across_folds=7)
+    assert failed(judged(card(10, 12), alarms=crossed)) == ["false alarms across the folds"]
     assert failed(judged(card(10, 12), alarms=alarmed(false_alarms=0, cost=501.0))) == ["cost of alarms"]
     assert judged(card(10, 12), alarms=alarmed(false_alarms=70, cost=100.0, limit=None)).passed
 

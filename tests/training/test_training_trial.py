@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cloud_hub.errors import DatasetError
 from cloud_hub.training import slices
+from cloud_hub.training.alarm_policy import choose
 from cloud_hub.training.gate import Price
 from cloud_hub.training.scorecard import measure_anomaly, measure_faults
 from cloud_hub.training.trial import Contender, Trial, trial
@@ -79,13 +80,23 @@ JUDGING = tuple(f"j{number}" for number in range(8))
 
 def tried(use_case: UseCase, answers: NDArray, **more: object) -> Trial:
     faults = use_case.faults.classes if use_case.faults else ()
+    learning = machines(LEARNING, faults=faults)
     return trial(
         more.pop("judging", machines(JUDGING, faults=faults)),
-        machines(LEARNING, faults=faults),
+        learning,
         Contender(name="candidate", answers=answers.astype(np.float32), learning=frozenset(LEARNING)),
         use_case,
-        **{"interval": None, "rules": (), "price": CHEAP} | more,
+        **{"interval": None, "rules": (), "price": CHEAP, "crossed": learning_answers(learning, use_case)}
+        | more,
     )
+
+
+def learning_answers(learning: Examples, use_case: UseCase) -> NDArray:
+    """What networks might say of ``learning``: every life is long, nothing is wrong."""
+    answers = np.zeros((len(learning), len(use_case.outputs)), np.float32)
+    if use_case.task == "remaining-life":
+        answers[:, 0] = use_case.life.cap
+    return answers
 
 
 def life_answers(error: float, *, faulty_from: float = 10.0) -> NDArray:
@@ -108,6 +119,16 @@ def test_remaining_life_is_judged_with_its_interval_bin_by_bin() -> None:
     assert found.metrics["baselines"]["mean"] == pytest.approx(
         np.minimum(machines(LEARNING).remaining, 40).mean(), abs=0.1
     )
+
+
+def test_alarms_are_counted_on_held_out_machines_and_across_the_folds() -> None:
+    below = '[[alarms]]\noutput = "remaining_life"\ndirection = "below"\nthreshold = 9.0\nclear = 9.0\n'
+    use_case = declared("remaining-life", below)
+    found = tried(use_case, life_answers(2.0), rules=choose(machines(LEARNING), None, use_case))
+    alarms = found.verdict.evidence["alarms"]
+    assert (alarms["failures"], alarms["caught"], alarms["lead"][1]) == (8, 8, 7.0)
+    assert (alarms["crossed"]["failures"], alarms["crossed"]["caught"]) == (8, 0)
+    assert alarms["renewing_by_age"] < alarms["never_alarming"]
 
 
 def test_a_champion_is_held_to_the_machines_that_it_never_saw() -> None:
