@@ -1,14 +1,17 @@
 """Machines made up for tests of training: they wear out plainly, by one of two faults, and some still run."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from kernels import sets
 from models.examples import FAULTY, SOUND, UNKNOWN, Examples
 from models.use_case import Task, UseCase
 
 NAMES = ("wear", "high", "low", "noise", "load", "level")
 FAULTS = ("ball", "outer race")
+READINGS = ("wear", "speed")  # of machines that are run under conditions
 
 SETTINGS: dict[str, Any] = {
     "title": "Machines made up",
@@ -58,3 +61,29 @@ def machines(count: int = 12, running: int = 2, *, length: int = 80) -> Examples
         features=features,
     )
     return examples.where(failed | (left > 40))
+
+
+def under_conditions() -> UseCase:
+    """Remaining life of ``at_two_speeds``."""
+    return use_case(
+        "remaining-life",
+        feature_set="condition-trend/1",
+        signals=[{"name": name, "unit": "1"} for name in READINGS],
+        conditions={"signals": ["speed"], "count": 2},
+        gate={"must_beat": ["mean remaining life"]},
+        faults=None,
+    )
+
+
+def at_two_speeds() -> Examples:
+    """Stored rows of machines run at two speeds, which move their one signal far more than wear does."""
+    plain = machines(16, 2)
+    rng = np.random.default_rng(5)
+    fast = rng.random(len(plain)) < 0.5
+    readings = np.stack([plain.features[:, 0] / 4 + 40 * fast, 1000 + 500 * fast], axis=1)
+    extractor = sets.make("condition-trend/1", scalars=READINGS)
+    features = np.zeros((len(plain), extractor.width), np.float32)
+    for machine in range(16):
+        own = plain.machine == machine
+        features[own] = extractor.batch(plain.times[own], readings[own])
+    return replace(plain, names=extractor.names, units=extractor.units, features=features, faults=())

@@ -9,40 +9,20 @@ from cloud_hub.registry.manifests import conditions_of, draw_up
 from cloud_hub.training.executor import InProcess
 from cloud_hub.training.product import inputs, learn_table, make
 from cloud_hub.training.train import Candidate, Champion, train
-from kernels import sets
 from models.examples import Examples
 from models.use_case import UseCase
-from tests.training.made_machines import machines, use_case
+from tests.training.made_machines import at_two_speeds, under_conditions
 from wire.manifest import Manifest
-
-SCALARS = ("wear", "speed")
 
 
 @pytest.fixture(scope="module")
 def wanted() -> UseCase:
-    return use_case(
-        "remaining-life",
-        feature_set="condition-trend/1",
-        signals=[{"name": name, "unit": "1"} for name in SCALARS],
-        conditions={"signals": ["speed"], "count": 2},
-        gate={"must_beat": ["mean remaining life"]},
-        faults=None,
-    )
+    return under_conditions()
 
 
 @pytest.fixture(scope="module")
 def rows() -> Examples:
-    """Machines run at two speeds, which move the one signal far more than wear does."""
-    plain = machines(16, 2)
-    rng = np.random.default_rng(5)
-    fast = rng.random(len(plain)) < 0.5
-    readings = np.stack([plain.features[:, 0] / 4 + 40 * fast, 1000 + 500 * fast], axis=1)
-    extractor = sets.make("condition-trend/1", scalars=SCALARS)
-    features = np.zeros((len(plain), extractor.width), np.float32)
-    for machine in range(16):
-        own = plain.machine == machine
-        features[own] = extractor.batch(plain.times[own], readings[own])
-    return replace(plain, names=extractor.names, units=extractor.units, features=features, faults=())
+    return at_two_speeds()
 
 
 @pytest.fixture(scope="module")

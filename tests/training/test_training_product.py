@@ -11,11 +11,11 @@ from cloud_hub.errors import ConfigError, DatasetError, UnreachableError
 from cloud_hub.training import cluster, code
 from cloud_hub.training.executor import InProcess
 from cloud_hub.training.fits import Fits
-from cloud_hub.training.product import Product, make
+from cloud_hub.training.product import Product, inputs, learn_table, make
 from models import graphs
 from models.errors import FitError
 from models.examples import FAULTY, SOUND
-from tests.training.made_machines import machines, use_case
+from tests.training.made_machines import at_two_speeds, machines, under_conditions, use_case
 
 LIFE, CLASSES, ANOMALY = use_case("remaining-life"), use_case("fault-class"), use_case("anomaly")
 
@@ -116,6 +116,9 @@ def test_dask_cluster_of_processes_gives_the_same_bytes(product: Product) -> Non
             found = make(machines(), LIFE, executor=executor, watch=lambda stage, share: told.append(stage))
             assert found.onnx == product.onnx
             assert "training: life, 0 of 3 members done" in told
+            rows = at_two_speeds()
+            table = learn_table(rows, under_conditions())
+            assert np.array_equal(inputs(rows, table, executor).features, inputs(rows, table).features)
             with pytest.raises(KilledError):
                 make(machines(), LIFE, seed=9, executor=executor, watch=_cancel)
         with Client(local) as client:
