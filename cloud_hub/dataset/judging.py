@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud_hub.dataset.lives import End, Lives, Times, cut
+from cloud_hub.dataset.lives import Before, End, Lives, Times, cut
 from cloud_hub.store.labels import NewLabel
 from models.examples import FAULTY, SOUND, UNKNOWN
 from models.use_case import UseCase
@@ -51,8 +51,10 @@ class _Verdict:
         return overlap and (self.sound != other.sound or faults)
 
 
-def judge(times_us: Times, labels: Sequence[NewLabel], use_case: UseCase) -> Judged:
-    """The rows of one machine under its ``labels``; ``times_us`` rise.
+def judge(
+    times_us: Times, labels: Sequence[NewLabel], use_case: UseCase, *, before: Before | None = None
+) -> Judged:
+    """The rows of one machine under its ``labels``; ``times_us`` rise; ``before``: see ``cut``.
 
     Without ``[faults]`` in the use case a failure ends a life and nothing else.
     """
@@ -61,7 +63,7 @@ def judge(times_us: Times, labels: Sequence[NewLabel], use_case: UseCase) -> Jud
         for label in labels
         if label.kind in ("failure", "maintenance")
     ]
-    lives = cut(times_us, ends, use_case.life)
+    lives = cut(times_us, ends, use_case.life, before)
     health, fault = np.full(len(times_us), UNKNOWN, np.int8), np.full(len(times_us), -1, np.int16)
     early, shown = _early(lives, use_case), _shown(lives, use_case)
     health[early], health[shown] = SOUND, FAULTY
@@ -82,11 +84,10 @@ def judge(times_us: Times, labels: Sequence[NewLabel], use_case: UseCase) -> Jud
 
 def _early(lives: Lives, use_case: UseCase) -> Mask:
     """The first rows of a life, and the first share of one that failed; not of a machine that lay broken."""
-    place = np.arange(len(lives.number)) - np.searchsorted(lives.number, lives.number, side="left")
     share = use_case.anomaly.healthy_share
     with np.errstate(invalid="ignore"):  # NaN: the life did not fail
         young = lives.age < share * (lives.age + lives.remaining)
-    early: Mask = ((place < use_case.anomaly.healthy_rows) | young) & ~lives.broken
+    early: Mask = ((lives.row < use_case.anomaly.healthy_rows) | young) & ~lives.broken
     return early
 
 
@@ -99,8 +100,7 @@ def _shown(lives: Lives, use_case: UseCase) -> Mask:
         with np.errstate(invalid="ignore"):
             near: Mask = lives.remaining <= use_case.faults.window
         return near
-    place = np.arange(len(failed)) - np.searchsorted(lives.number, lives.number, side="left")
-    whole: Mask = failed & (place >= use_case.anomaly.healthy_rows)
+    whole: Mask = failed & (lives.row >= use_case.anomaly.healthy_rows)
     return whole
 
 

@@ -16,7 +16,7 @@ from models.examples import FAULTY, SOUND, Examples
 from models.use_case import UseCase
 from wire.clock import to_datetime
 
-AGE = "age counts from a repair where one was logged, else from the first row of the life"
+AGE = "counts from the first row of a life, also where that lies before the span"
 
 
 def draw_up(

@@ -35,6 +35,18 @@ SELECT machine, time, kind, detail
  WHERE machine = ANY (%(machines)s) AND time <= %(until)s AND added <= %(until)s
  ORDER BY machine, time, kind;
 
+-- before
+-- Of the lives that went on at %(since)s: how many rows they had had, and since when.
+SELECT m.id AS machine, count(*) AS rows, min(f.time) AS began
+  FROM machine m
+ CROSS JOIN LATERAL (SELECT max(l.time) AS time FROM label l
+                      WHERE l.machine = m.id AND l.kind IN ('failure', 'maintenance')
+                        AND l.time < %(since)s AND l.added <= %(until)s) ended
+  JOIN feature f ON f.machine = m.id AND f.feature_set = %(feature_set)s
+                AND f.time > coalesce(ended.time, '-infinity') AND f.time < %(since)s
+ WHERE m.id = ANY (%(machines)s)
+ GROUP BY m.id;
+
 -- gaps
 -- What devices and hub say could not be kept, as far as it has a span of time.
 SELECT device, machine, from_time, to_time, reason

@@ -14,6 +14,7 @@ import numpy as np
 
 from cloud_hub.dataset.copied import Rows, parse
 from cloud_hub.dataset.judging import Judged, judge
+from cloud_hub.dataset.lives import Before
 from cloud_hub.dataset.membership import Member, Membership, choose
 from cloud_hub.dataset.tidying import Tidy, tidy
 from cloud_hub.errors import DatasetError
@@ -21,6 +22,7 @@ from cloud_hub.store.database import Connection, Database, Row, load_queries
 from cloud_hub.store.labels import NewLabel
 from models.examples import Examples
 from models.use_case import UseCase
+from wire.clock import to_us
 
 SQL = load_queries("cloud_hub.dataset")
 
@@ -61,8 +63,9 @@ def read(database: Database, query: Query, use_case: UseCase) -> Found:
         rows = _rows(connection, values, membership, count)
         labels = connection.execute(SQL["labels"], values).fetchall()
         gaps = connection.execute(SQL["gaps"], values).fetchall()
+        before = _before(connection, values)
     ordered = tidy(rows, [member.id for member in membership.members])
-    judged = _judged(membership.members, ordered, labels, use_case)
+    judged = _judged(membership.members, ordered, labels, before, use_case)
     return Found(
         examples=_examples(membership, ordered, judged, use_case),
         members=membership.members,
@@ -122,8 +125,21 @@ def _rows(connection: Connection, values: dict[str, Any], membership: Membership
         return parse(stream, width=len(membership.names), rows=count)
 
 
+def _before(connection: Connection, values: dict[str, Any]) -> dict[int, Before]:
+    """What the lives that the span begins in had had, by machine."""
+    since = to_us(values["since"])
+    return {
+        row["machine"]: Before(rows=row["rows"], began_us=to_us(row["began"]), since_us=since)
+        for row in connection.execute(SQL["before"], values)
+    }
+
+
 def _judged(
-    members: Sequence[Member], ordered: Tidy, labels: list[Row], use_case: UseCase
+    members: Sequence[Member],
+    ordered: Tidy,
+    labels: list[Row],
+    before: dict[int, Before],
+    use_case: UseCase,
 ) -> tuple[Judged, ...]:
     by_machine: dict[int, list[NewLabel]] = {member.id: [] for member in members}
     names = {member.id: member.name for member in members}
@@ -134,7 +150,12 @@ def _judged(
         by_machine[row["machine"]].append(told)
     edges = np.searchsorted(ordered.machine, np.arange(len(members) + 1))
     return tuple(
-        judge(ordered.times[edges[place] : edges[place + 1]], by_machine[member.id], use_case)
+        judge(
+            ordered.times[edges[place] : edges[place + 1]],
+            by_machine[member.id],
+            use_case,
+            before=before.get(member.id),
+        )
         for place, member in enumerate(members)
     )
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_hub.dataset.lives import AFTER_FAILURE, AFTER_REPAIR, FIRST_SEEN, End, cut
+from cloud_hub.dataset.lives import AFTER_FAILURE, AFTER_REPAIR, FIRST_SEEN, Before, End, cut
 from models.declared.machines import Life
 
 HOURS = Life(measured_in="time", unit="h", cap=100.0)
@@ -84,7 +84,8 @@ def test_what_comes_later_than_the_end_of_a_life_does_not_change_it(
 
 @pytest.mark.parametrize("life", [HOURS, CYCLES])
 def test_no_rows_give_no_lives(life: Life) -> None:
-    assert len(cut(hours(), [End(time_us=1, failed=True)], life).number) == 0
+    ends = [End(time_us=t, failed=True) for t in (1, 2)]
+    assert len(cut(hours(), ends, life, Before(rows=1, began_us=0, since_us=0)).number) == 0
 
 
 def test_a_life_says_how_it_began_and_whether_the_machine_lay_broken() -> None:
@@ -94,3 +95,18 @@ def test_a_life_says_how_it_began_and_whether_the_machine_lay_broken() -> None:
         FIRST_SEEN, FIRST_SEEN, AFTER_FAILURE, AFTER_FAILURE, AFTER_REPAIR, AFTER_REPAIR, AFTER_FAILURE,
     ]  # fmt: skip
     assert lives.broken.tolist() == [False, False, True, True, False, False, False]
+
+
+@pytest.mark.parametrize("life", [HOURS, CYCLES])
+def test_a_life_that_went_on_where_the_span_begins_keeps_its_age(life: Life) -> None:
+    ends = [End(time_us=t * HOUR_US, failed=True) for t in (2, 7)]
+    whole = cut(hours(*range(9)), ends, life)
+    before = Before(rows=2, began_us=3 * HOUR_US, since_us=5 * HOUR_US)
+    part = cut(hours(*range(5, 9)), ends, life, before)
+    assert part.age.tolist() == whole.age[5:].tolist() == [2, 3, 4, 0]
+    assert part.row.tolist() == whole.row[5:].tolist() == [2, 3, 4, 0]
+
+
+def test_a_life_that_ended_before_the_first_row_of_the_span_makes_no_other_older() -> None:
+    before = Before(rows=2, began_us=0, since_us=5 * HOUR_US)
+    assert cut(hours(7, 8), [End(time_us=6 * HOUR_US, failed=True)], HOURS, before).age.tolist() == [0, 1]

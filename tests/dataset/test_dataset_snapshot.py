@@ -251,6 +251,19 @@ def test_strange_machines_are_left_out_by_name(store: Stored, tmp_path: Path, tu
     assert "engine-x" not in found.examples().machines
 
 
+def test_a_span_that_begins_in_mid_life_makes_no_machine_younger(
+    store: Stored, tmp_path: Path, turbofan: UseCase
+) -> None:
+    fleet(store)
+    since = to_datetime(BEGIN_US + 30 * HOUR_US)
+    whole = take(store, tmp_path, turbofan).examples()
+    part = snapshot(store.database, tmp_path, turbofan, CLOCK, since=since).examples()
+    later = whole.where(whole.times >= BEGIN_US + 30 * HOUR_US)
+    assert part.age.min() == 30
+    np.testing.assert_array_equal(part.age, later.age)
+    np.testing.assert_array_equal(part.health, later.health)
+
+
 def test_rows_with_a_nan_are_left_out(store: Stored, tmp_path: Path, turbofan: UseCase) -> None:
     fleet(store)
     first = take(store, tmp_path, turbofan)
