@@ -17,6 +17,8 @@ from models.examples import FAULTY, SOUND, Examples
 from models.use_case import UseCase
 
 LEAST_LEARNING = 2  # machines that must be left to learn from and to stop on
+SOUND_ONES = "sound"  # machines of which labels know nothing but that
+_WANTED = {"failed": "machines that failed", SOUND_ONES: "machines with rows known to be sound"}
 ALWAYS = -1  # the fold of machines that teach every member
 
 
@@ -58,15 +60,21 @@ def _kind(own: Examples, fault: int, use_case: UseCase) -> Kind:
         names = (*own.faults, "sound") if sound else (*own.faults, "unlabelled")
         return Kind(group=names[fault], judges=fault >= 0 or sound, fault=fault)
     if use_case.task == "anomaly":
-        return Kind(group="faulty" if faulty else "sound" if sound else "unlabelled", judges=faulty)
+        return Kind(group="faulty" if faulty else SOUND_ONES if sound else "unlabelled", judges=faulty)
     failed = bool(own.failed.any())
     return Kind(group="failed" if failed else "running", judges=failed, fault=fault)
 
 
 def split(kinds: Mapping[str, Kind], use_case: UseCase) -> Split:
-    """Hold out the machines that judge; DatasetError where too few would be left to learn from."""
+    """Hold out the machines that judge; DatasetError where too few would be left to learn from.
+
+    An anomaly that nobody has labelled a fault for yet is judged by its false alarms, on sound machines.
+    """
     held_out: set[str] = set()
-    for group in sorted({kind.group for kind in kinds.values() if kind.judges}):
+    groups = {kind.group for kind in kinds.values() if kind.judges}
+    if use_case.task == "anomaly":
+        groups = groups or {SOUND_ONES}
+    for group in sorted(groups):
         ranked = _ranked((name for name, kind in kinds.items() if kind.group == group), use_case)
         held_out |= {*ranked[: _count(group, len(ranked), use_case)]}
     return Split(held_out=frozenset(held_out), learning=frozenset(kinds) - held_out)
@@ -103,10 +111,10 @@ def _count(group: str, machines: int, use_case: UseCase) -> int:
     if use_case.task == "fault-class":
         return min(max(1, asked), machines - 1)
     count = max(use_case.holdout.least, asked)
-    if use_case.task == "remaining-life" and machines - count < LEAST_LEARNING:
+    if (use_case.task == "remaining-life" or group == SOUND_ONES) and machines - count < LEAST_LEARNING:
         raise DatasetError(
-            f"expected at least {count + LEAST_LEARNING} machines that {group} ({count} to judge on), "
-            f"got {machines}: wait for failures on more machines"
+            f"expected at least {count + LEAST_LEARNING} {_WANTED.get(group, group)} ({count} to judge on), "
+            f"got {machines}: wait for {'labels' if group == SOUND_ONES else 'failures'} of more machines"
         )
     return min(count, machines)
 

@@ -117,3 +117,14 @@ def test_sound_machines_share_the_folds_where_anomaly_is_learnt() -> None:
     kinds = {f"m-{n}": Kind(group="sound", judges=False) for n in range(6)}
     kinds["m-6"] = Kind(group="faulty", judges=True)
     assert {*deal(kinds, wanted).values()} == {0, 1, 2, 3, 4}
+
+
+def test_sound_machines_judge_an_anomaly_that_nobody_has_labelled_a_fault_for_yet() -> None:
+    parts = {"task": "anomaly", "alarms": []}
+    wanted = UseCase.model_validate(TURBOFAN.model_dump(exclude_unset=True) | parts)
+    sound = {f"m-{n}": Kind(group="sound", judges=False) for n in range(8)}
+    assert len(split(sound, wanted).held_out) == 2
+    faulty = {"f-1": Kind(group="faulty", judges=True)}
+    assert split(sound | faulty, wanted).held_out == {"f-1"}
+    with pytest.raises(DatasetError, match="at least 4 machines with rows known to be sound"):
+        split(dict(list(sound.items())[:3]), wanted)
