@@ -68,9 +68,9 @@ def ask(learning: Examples, judging: Examples, answers: Floats, use_case: UseCas
     network, trees = task_card(judging, answers, use_case), task_card(judging, guess, use_case)
     limit = use_case.budget.oracle.much_worse * trees.figure + trees.measure.least
     worse = network.figure > limit
-    unit = trees.measure.unit
+    told = trees.measure.told
     return Opinion(
-        said=f"{trees.measure.name} {network.figure:.4g} {unit}, trees {trees.figure:.4g}: "
+        said=f"{trees.measure.name} {told(network.figure)}, trees {trees.figure:.4g}: "
         + (
             "much worse: the features hold more than the network found"
             if worse

@@ -14,7 +14,6 @@ import numpy as np
 from cloud_hub.errors import DatasetError
 from cloud_hub.training import alarm_policy, baselines, service, trivial
 from cloud_hub.training.alarm_checks import AlarmTrial
-from cloud_hub.training.alarm_policy import AlarmFigures
 from cloud_hub.training.gate import Price, Rival, Verdict, judge
 from cloud_hub.training.scorecard import (
     Scorecard,
@@ -70,9 +69,8 @@ def trial(
     known = _known(judging, use_case)
     rows, parts = judging.where(known), {name: mask[known] for name, mask in (cuts or {}).items()}
     card = _score(rows, candidate.answers[known], use_case, interval=interval, cuts=parts)
-    figures = alarm_policy.judge(judging, candidate.answers, rules, use_case)
-    across = alarm_policy.judge(learning, crossed, rules, use_case)
-    alarms = _alarms(judging, learning, figures, across, use_case) if rules else None
+    sides = (judging, learning, candidate.answers, crossed, use_case)
+    alarms = _alarms(*sides, rules=rules) if rules else None
     verdict = judge(
         card,
         _guesses(rows, learning, use_case),
@@ -164,16 +162,18 @@ def _rival(
 def _alarms(
     judging: Examples,
     learning: Examples,
-    figures: AlarmFigures,
-    crossed: AlarmFigures,
+    answers: Floats,
+    crossed: Floats,
     use_case: UseCase,
+    *,
+    rules: Sequence[AlarmRule],
 ) -> AlarmTrial:
     lives = service.lives_of(judging)
     age = service.best_age(service.lives_of(learning), use_case.costs)
     return AlarmTrial(
-        figures=figures,
-        crossed=crossed,
-        never_alarming=service.never_alarming(lives, use_case.costs),
+        figures=alarm_policy.judge(judging, answers, rules, use_case),
+        crossed=alarm_policy.judge(learning, crossed, rules, use_case),
+        never_alarming=alarm_policy.judge(judging, answers, (), use_case).cost_per_month,
         renewing_by_age=None if age is None else service.renewing(lives, use_case.costs, age),
         renewal_age=age,
         unit=use_case.life.unit,

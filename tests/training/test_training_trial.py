@@ -172,14 +172,18 @@ def test_fault_classes_are_judged_by_machine_and_class_against_the_most_frequent
 
 
 def test_anomalies_are_judged_by_false_and_missed_alarms_against_always_alarming_and_one_feature() -> None:
-    use_case = declared("anomaly")
-    rows = machines(JUDGING)
+    above = '[[alarms]]\noutput = "anomaly"\ndirection = "above"\nthreshold = 1.0\nclear = 1.0\n'
+    use_case = declared("anomaly", above)
+    rows = machines(JUDGING, failed=False)
     sure = np.where(rows.health == FAULTY, 3.0, 0.2)[:, None]
-    found = tried(use_case, sure)
+    rules = choose(machines(LEARNING), None, use_case)
+    found = tried(use_case, sure, judging=rows, rules=rules)
     assert found.verdict.passed, found.verdict.reason
     evidence = found.verdict.evidence
     assert (evidence["missed_alarms"], evidence["false_alarms"]) == (0.0, 0.0)
     assert evidence["baselines"]["always alarming"] == 0.5
+    assert evidence["alarms"]["failures"] == evidence["alarms"]["caught"] == 8
+    assert evidence["alarms"]["never_alarming"] > evidence["alarms"]["cost_per_month"] > 0
     assert evidence["baselines"]["a limit on one feature (b.last)"] < 0.1
     blind = tried(use_case, np.full((len(rows), 1), 0.2))
     assert "error against a limit on one feature (b.last)" in blind.verdict.reason
