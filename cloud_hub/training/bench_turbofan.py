@@ -13,7 +13,7 @@ cannot reach. An interval is held against the capped truth, as it was calibrated
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -82,10 +82,13 @@ class Answers:
     def below(self, life: float) -> Self:
         """Those of a predicted life below ``life``."""
         rows = self.predicted < life
-        columns: Mapping[str, Floats] = {
-            name: getattr(self, name)[rows] for name in ("predicted", "low", "high", "truth")
-        }
-        return replace(self, **columns)
+        return replace(
+            self,
+            predicted=self.predicted[rows],
+            low=self.low[rows],
+            high=self.high[rows],
+            truth=self.truth[rows],
+        )
 
 
 def figures(quick: bool, data: Path) -> Iterator[Row]:
