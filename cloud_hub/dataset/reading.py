@@ -110,10 +110,11 @@ def _of_one_width(
     members = tuple(member for member in membership.members if member.name not in left_out)
     count = sum(row["rows"] for row in found if names[row["machine"]] not in left_out)
     if not count:
-        told = left_out_in_words(left_out) if left_out else "do the devices run, and does ingest?"
+        told = f" (left out: {left_out_in_words(left_out)})" if left_out else ""
         raise DatasetError(
             f"expected feature rows of {some(names.values())} for {use_case.name} from "
-            f"{values['since']:%Y-%m-%d} to {values['until']:%Y-%m-%d}, got none: {told}"
+            f"{values['since']:%Y-%m-%d} to {values['until']:%Y-%m-%d}, got none{told}: "
+            "do the devices run, and does ingest?"
         )
     chosen = Membership(members=members, names=membership.names, units=membership.units, left_out=left_out)
     values["machines"] = [member.id for member in members]

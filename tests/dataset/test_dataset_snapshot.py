@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from cloud_hub.backup import making
+from cloud_hub.config import HubConfig
 from cloud_hub.dataset import contents
 from cloud_hub.dataset.snapshot import Dataset, find, find_all, made_of, snapshot
-from cloud_hub.errors import DatasetError, NotFoundError, UnreachableError
+from cloud_hub.errors import ConfigError, DatasetError, NotFoundError, UnreachableError
 from cloud_hub.store.database import Database
 from models.use_case import UseCase
 from tests.stored_machines import BEGIN_US, HOUR_US, SCALARS, TURBOFAN, Stored, fleet, life_of
@@ -185,6 +186,13 @@ def test_a_place_that_is_away_is_told_in_a_sentence(store: Stored, tmp_path: Pat
     assert find_all(store.database, tmp_path) == []
 
 
+def test_a_place_that_is_no_url_is_refused_when_the_hub_starts(tmp_path: Path) -> None:
+    settings = {"state_dir": str(tmp_path), "datasets_url": "/srv/datasets"}
+    with pytest.raises(ConfigError, match="datasets_url: string should match pattern"):
+        HubConfig.parse(settings, origin="hub.toml")
+    assert HubConfig.parse(settings | {"datasets_url": "s3://lake/andon"}, origin="hub.toml").datasets_url
+
+
 def test_unknown_dataset_is_named(store: Stored, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no dataset named 'x-1'"):
         find(store.database, tmp_path, "x-1")
@@ -214,8 +222,14 @@ def test_an_empty_store_or_span_is_refused_with_what_to_do(
 ) -> None:
     with pytest.raises(DatasetError, match="expected machines of class 'turbofan', got none: has a device"):
         take(store, tmp_path, turbofan)
+    store.add("strange", units={"pressure": "kPa"})
+    with pytest.raises(DatasetError, match=r"got none: strange: .* pressure in kPa instead of bar"):
+        take(store, tmp_path, turbofan)
     store.add("spare")
-    with pytest.raises(DatasetError, match=r"expected feature rows of spare .* got none: do the devices run"):
+    with pytest.raises(
+        DatasetError,
+        match=r"expected feature rows of spare .* got none .left out: strange: .*: do the devices",
+    ):
         take(store, tmp_path, turbofan)
     fleet(store)
     since = to_datetime(BEGIN_US + 400 * HOUR_US)
