@@ -16,6 +16,7 @@ from cloud_hub.errors import DatasetError
 from cloud_hub.files import write_public
 from cloud_hub.hub import Hub
 from cloud_hub.monitor.drift import Drifted, compare
+from cloud_hub.monitor.edges import tightened
 from cloud_hub.monitor.lives_begun import aged, lives_begun
 from cloud_hub.monitor.seen import Seen, see, used_inputs
 from cloud_hub.monitor.sketch import Sketch
@@ -70,7 +71,8 @@ def _sketch(hub: Hub, release: _Release, rule: Drift) -> Sketch:
         pass  # it is made from what is kept elsewhere
     dataset = snapshot.find(hub.database, hub.artifacts, release.model.manifest.lineage["dataset"])
     examples = dataset.examples()
-    table = release.own or table_of(examples, release.use_case)[0]
+    learnt = release.own or table_of(examples, release.use_case)[0]
+    table = tightened(learnt, examples) if learnt else None
     used = used_inputs(_inputs(examples, release).features, release.runner)
     sketch = Sketch.of(_seen(examples, release, table, used), days=rule.days, table=table)
     path.parent.mkdir(parents=True, exist_ok=True)

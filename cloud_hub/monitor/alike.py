@@ -33,10 +33,10 @@ class Counted:
 
     @classmethod
     def of(cls, rows: Coded, *, condition: int, banding: int, variables: Numbers, bands: int) -> Self:
-        """``banding`` 0 is by predicted health, 1 by age."""
-        numbers = rows.stretch[rows.condition == condition]
-        count = np.bincount(numbers, minlength=1)
-        own = (rows.condition == condition) & (count[np.minimum(rows.stretch, len(count) - 1)] >= LEAST_ROWS)
+        """``banding`` 0 is by predicted health, 1 by age; rows of no band are left out."""
+        under = (rows.condition == condition) & (rows.bands[:, banding] >= 0)
+        count = np.bincount(rows.stretch[under], minlength=rows.stretch.max(initial=0) + 1)
+        own = under & (count[rows.stretch] >= LEAST_ROWS)
         band = rows.bands[own, banding].astype(np.int64)
         place = rows.places[own][:, variables].astype(np.int64)
         return cls(

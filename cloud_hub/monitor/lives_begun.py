@@ -30,7 +30,6 @@ def lives_begun(
     return {
         row["name"]: Begun(began_us=to_us(row["began"]), rows=row["rows"])
         for row in database.rows(SQL["begun"], asked)
-        if row["began"] is not None
     }
 
 

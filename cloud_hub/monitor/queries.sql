@@ -28,21 +28,18 @@ SELECT (SELECT release FROM champion) AS champion,
          ORDER BY o.created DESC LIMIT 1) AS rollout;
 
 -- begun
--- When the life began that each machine was in at %(since)s, and how many rows it has had before that moment.
-SELECT m.name, began.time AS began,
+-- When the life began that each machine was in at %(since)s, where a label tells, and how many rows it had before that moment.
+SELECT m.name, ended.time AS began,
        (SELECT count(*) FROM feature f
          WHERE f.machine = m.id AND f.feature_set = %(feature_set)s
-           AND f.time > coalesce(began.ended, '-infinity') AND f.time < %(since)s) AS rows
+           AND f.time > ended.time AND f.time < %(since)s) AS rows
   FROM machine m
  CROSS JOIN LATERAL (
-    SELECT ended.time AS ended,
-           coalesce(ended.time, (SELECT min(f.time) FROM feature f
-                                  WHERE f.machine = m.id AND f.feature_set = %(feature_set)s)) AS time
-      FROM (SELECT max(l.time) AS time FROM label l
-             WHERE l.machine = m.id AND l.kind IN ('failure', 'maintenance')
-               AND l.time < %(since)s AND l.added <= %(now)s) ended
- ) began
- WHERE m.name = ANY (%(machines)s);
+    SELECT max(l.time) AS time FROM label l
+     WHERE l.machine = m.id AND l.kind IN ('failure', 'maintenance')
+       AND l.time < %(since)s AND l.added <= %(now)s
+ ) ended
+ WHERE m.name = ANY (%(machines)s) AND ended.time IS NOT NULL;
 
 -- newest_check
 SELECT checked FROM trigger_check WHERE use_case = %(use_case)s ORDER BY checked DESC, id DESC LIMIT 1;

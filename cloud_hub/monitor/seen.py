@@ -3,7 +3,8 @@
 Machines wear, and features move with wear although nothing has changed. So rows are compared
 with rows alike: features with those of machines whose predicted health is the same (if that tells
 all the features know of wear, the rest must not depend on how many machines are worn), and the
-predicted health itself with that of machines as old.
+predicted health itself with that of machines as old. A machine that was first seen in mid-life is
+of unknown age until a label says that it failed or was maintained.
 """
 
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ class Seen:
     times: NDArray[np.int64]  # [n] UTC microseconds
     condition: NDArray[np.int16]  # [n]; -1: one that nobody knows
     band: NDArray[np.int8]  # [n] of predicted health
-    age: Floats  # [n]
+    age: Floats  # [n] NaN: unknown
     values: Floats  # [n, variables]
 
     def __len__(self) -> int:
@@ -59,7 +60,7 @@ def see(
         times=examples.times,
         condition=conditions,
         band=_bands(answers, use_case),
-        age=examples.age,
+        age=np.where(examples.life > 1, examples.age, np.float32(np.nan)),
         values=np.concatenate([examples.features[:, list(used)], answers], axis=1),
     )
 

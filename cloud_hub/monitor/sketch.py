@@ -23,6 +23,7 @@ MOST_MACHINES = 200
 STRETCH_ROWS = 64
 LEAST_ROWS = 8  # of a stretch under one condition, to say anything
 AGES = 4  # bands of age, each with as many rows; what is older than all has another
+NO_AGE = -1  # the band of rows of unknown age
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,15 +57,17 @@ class Sketch:
         kept = _thinned(seen, stretch)
         known = [int(number) for number in np.unique(seen.condition[kept]) if number >= 0]
         cuts = {number: cuts_of(seen.values[kept[seen.condition[kept] == number]]) for number in known}
-        ages = np.quantile(seen.age[kept], np.arange(1, AGES + 1) / AGES).astype(np.float32)
+        known_ages = seen.age[kept][~np.isnan(seen.age[kept])]
+        shares = np.arange(1, AGES + 1) / AGES
+        ages = np.quantile(known_ages, shares) if len(known_ages) else np.full(AGES, -1.0)
         return cls(
             variables=seen.variables,
             health=seen.health,
             days=days,
             table=table,
             cuts=cuts,
-            ages=ages,
-            rows=_coded(seen, kept, stretch[kept], cuts, ages),
+            ages=ages.astype(np.float32),
+            rows=_coded(seen, kept, stretch[kept], cuts, ages.astype(np.float32)),
         )
 
     def code(self, seen: Seen) -> Coded:
@@ -141,7 +144,7 @@ def _coded(
     for number, table in cuts.items():
         own = condition == number
         places[own] = code(seen.values[kept[own]], table)
-    age = np.searchsorted(ages, seen.age[kept], "left")
+    age = np.where(np.isnan(seen.age[kept]), NO_AGE, np.searchsorted(ages, seen.age[kept], "left"))
     return Coded(
         machine=seen.machine[kept],
         stretch=np.asarray(stretch, np.int32),
