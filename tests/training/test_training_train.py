@@ -23,7 +23,9 @@ from tests.stored_machines import features_of, wearing
 def quick() -> UseCase:
     """turbofan-rul with a smaller budget, for machines that wear out more plainly."""
     found = use_case.find("turbofan-rul")
-    budget = found.budget.model_copy(update={"epochs": 15, "batch": 128, "members": 3, "learning_rate": 5e-3})
+    budget = found.budget.model_copy(
+        update={"epochs": 15, "batch": 128, "members": 3, "folds": None, "learning_rate": 5e-3}
+    )
     network = found.network.model_copy(update={"hidden": (32, 16), "exclude": ()})
     return found.model_copy(update={"feature_set": "trend/1", "budget": budget, "network": network})
 
@@ -153,7 +155,7 @@ def test_turbofan_engines_are_foreseen_as_well_as_the_papers_do(recorded_data: P
     folder = recorded_data / "cmapss"
     turbofan = use_case.find("turbofan-rul")
     quick = turbofan.model_copy(
-        update={"budget": turbofan.budget.model_copy(update={"members": 3, "epochs": 20})}
+        update={"budget": turbofan.budget.model_copy(update={"members": 3, "folds": None, "epochs": 20})}
     )
     candidate = train(engines.examples_of(engines.features_of(folder, "train_FD001.txt")), quick)
     assert candidate.conditions is not None
