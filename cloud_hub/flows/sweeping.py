@@ -14,11 +14,11 @@ from typing import Any
 
 import fsspec
 
-from cloud_hub.errors import ConflictError
+from cloud_hub.errors import ConflictError, UnreachableError
 from cloud_hub.flows.runs import SQL as RUNS
 from cloud_hub.hub import Hub
 from cloud_hub.registry.keeping import SLOTS, SQL, Plan, plan
-from cloud_hub.store.database import Connection
+from cloud_hub.store.database import Connection, Row
 
 MANIFEST = ".json"  # of a dataset, beside its rows
 
@@ -53,7 +53,7 @@ def sweep(hub: Hub, *, actor: str, keep: int, dry_run: bool = False) -> Swept:
     with hub.database.transaction() as connection:
         _lock(connection)
         places = {*_places(hub, connection, found.releases), *_remains(hub, connection)}
-        datasets = [row for row in found.datasets if dry_run or _still(connection, row["id"], keep)]
+        datasets = list(found.datasets) if dry_run else _unneeded(connection, found, keep)
         for row in datasets:
             location = row["path"] if "://" in row["path"] else str(hub.artifacts / row["path"])
             places |= {location, location.rpartition(".")[0] + MANIFEST}
@@ -101,9 +101,10 @@ def _mark(hub: Hub, connection: Connection, found: Plan, actor: str) -> None:
     )
 
 
-def _still(connection: Connection, dataset: str, keep: int) -> bool:
-    """Does still nothing need ``dataset``? Between the two transactions a training may have begun."""
-    return dataset in {row["id"] for row in _plan(connection, keep).datasets}
+def _unneeded(connection: Connection, found: Plan, keep: int) -> list[Row]:
+    """The datasets of ``found`` that still nothing needs: a training may have begun in between."""
+    now = {row["id"] for row in _plan(connection, keep).datasets}
+    return [row for row in found.datasets if row["id"] in now]
 
 
 def _places(hub: Hub, connection: Connection, releases: Iterable[str]) -> Iterable[str]:
@@ -136,10 +137,15 @@ def _take(place: str, *, dry_run: bool) -> int | None:
 
 
 def _take_remote(place: str, *, dry_run: bool) -> int | None:
-    files, path = fsspec.core.url_to_fs(place)
-    if not files.exists(path):
-        return None
-    size = int(files.size(path) or 0)
-    if not dry_run:
-        files.rm(path)
+    try:
+        files, path = fsspec.core.url_to_fs(place)
+        if not files.exists(path):
+            return None
+        size = int(files.size(path) or 0)
+        if not dry_run:
+            files.rm(path)
+    except Exception as error:  # every file system has errors of its own
+        raise UnreachableError(
+            f"{place} cannot be removed: {error}: the next `andon model gc` will"
+        ) from error
     return size

@@ -3,10 +3,11 @@
 import time
 from threading import Thread
 
+import fsspec
 import pytest
 from rollout_world import USE_CASE, World, plan
 
-from cloud_hub.errors import ConflictError
+from cloud_hub.errors import ConflictError, UnreachableError
 from cloud_hub.flows.release import approve
 from cloud_hub.flows.sweeping import sweep
 from cloud_hub.registry.keeping import plan as what_may_go
@@ -154,6 +155,21 @@ def test_files_that_a_killed_sweep_left_are_taken_by_the_next(hub, world):
     left.write_bytes(b"left")
     assert sweep(hub, actor="ada", keep=1).files == [str(left)]
     assert not left.exists()
+
+
+def test_datasets_that_lie_elsewhere_go_too_and_a_place_that_is_away_is_named(hub, world):
+    elsewhere = fsspec.filesystem("memory")
+    for name in ("d-3.parquet", "d-3.json"):
+        elsewhere.pipe(f"/plant/{name}", b"rows")
+    move = "UPDATE dataset SET path = %(path)s WHERE id = %(id)s"
+    world.database.execute(move, {"id": "d-3", "path": "memory://plant/d-3.parquet"})
+    world.database.execute(move, {"id": "d-4", "path": "nowhere://plant/d-4.parquet"})
+    with pytest.raises(UnreachableError, match=r"nowhere://plant/d-4.* cannot be removed"):
+        sweep(hub, actor="ada", keep=1)
+    world.database.execute(move, {"id": "d-4", "path": "datasets/d-4.parquet"})
+    assert {"d-3", "d-4"} < set(sweep(hub, actor="ada", keep=1).datasets)
+    assert not elsewhere.exists("/plant/d-3.parquet")
+    assert not elsewhere.exists("/plant/d-3.json")
 
 
 def test_to_keep_nothing_is_refused(hub):
