@@ -12,6 +12,7 @@ from rich.table import Table
 from cloud_hub.config import HubConfig
 from cloud_hub.dataset import printing
 from cloud_hub.dataset.import_cli import import_
+from cloud_hub.monitor.cli import drift
 from cloud_hub.store.facts_cli import alarms, facts
 from cloud_hub.store.quarantine_cli import quarantine
 
@@ -19,6 +20,7 @@ data_app = typer.Typer(no_args_is_help=True, help="Labels, datasets and quaranti
 data_app.command("import")(import_)
 data_app.command()(facts)
 data_app.command()(alarms)
+data_app.command()(drift)
 data_app.add_typer(quarantine, name="quarantine")
 
 Config = Annotated[Path | None, typer.Option(help="The hub's configuration file.")]
@@ -39,7 +41,8 @@ def snapshot(
     from models.use_case import find  # noqa: PLC0415 - as above
     from wire.clock import EPOCH  # noqa: PLC0415 - as above
 
-    settings, chosen = HubConfig.load(config), find(use_case)
+    settings = HubConfig.load(config)
+    chosen = find(use_case, settings.use_cases)
     start = since.replace(tzinfo=EPOCH.tzinfo) if since else None
     with settings.database(most=2) as database:
         taken = datasets.snapshot(

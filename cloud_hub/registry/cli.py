@@ -10,8 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cloud_hub.compiler.card_cli import card
 from cloud_hub.config import HubConfig
 from cloud_hub.files import write_public
+from cloud_hub.flows.explain_cli import explain
 from cloud_hub.registry import following, new_cli, printing, upkeep_cli
 from cloud_hub.registry.approvals import standing
 from cloud_hub.registry.models import SQL, Registry
@@ -126,6 +128,8 @@ def approve(
 model_app.command()(new_cli.new)
 model_app.command()(upkeep_cli.compare)
 model_app.command()(upkeep_cli.gc)
+model_app.command()(card)
+model_app.command()(explain)
 
 
 @model_app.command()
