@@ -39,7 +39,11 @@ def import_(
     good = [item for item in read if isinstance(item, Line)]
     with settings.database(most=2) as database:
         kept = labels.keep(
-            database, [line.label for line in good], source=file.name, added=now, faults=_faults()
+            database,
+            [line.label for line in good],
+            source=file.name,
+            added=now,
+            faults=_faults(settings.use_cases),
         )
     refused = [item for item in read if isinstance(item, Refusal)]
     refused += [Refusal(line=good[place].number, reason=str(error)) for place, error in kept.refused.items()]
@@ -54,12 +58,12 @@ def import_(
     raise typer.Exit(1 if refused else 0)
 
 
-def _faults() -> Mapping[str, frozenset[str]]:
+def _faults(own: Path) -> Mapping[str, frozenset[str]]:
     """The faults that use cases tell apart, by class of machine."""
     from models.use_case import find_all  # noqa: PLC0415 - brings NumPy and pydantic's models
 
     found: dict[str, frozenset[str]] = {}
-    for use_case in find_all():
+    for use_case in find_all(own):
         if use_case.faults:
             known = found.get(use_case.machine_class, frozenset())
             found[use_case.machine_class] = known | set(use_case.faults.classes)
