@@ -57,6 +57,26 @@ class AlarmTrial:
             "renewal_age": self.renewal_age,
         }
 
-    def least_rate(events: int, months: float) -> float:
+    def _false_alarms(self, limit: float) -> Limit:
+        found = self.figures
+        least = least_rate(found.false_alarms, found.months)
+        return Limit(
+            name="false alarms",
+            held=least <= limit,
+            found=f"{found.false_per_month:.3g} per machine-month, {least:.3g} of it certain",
+            bar=f"<= {limit:g} per machine-month, as far as {found.false_alarms} alarms can tell",
+        )
+
+    def _cost(self) -> Limit:
+        found, never = self.figures.cost_per_month, self.never_alarming
+        return Limit(
+            name="cost of alarms",
+            held=found <= never,
+            found=f"{found:.4g} {self.currency} per machine-month",
+            bar=f"<= {never:.4g} {self.currency} (never alarming)",
+        )
+
+
+def least_rate(events: int, months: float) -> float:
     """The rate that ``events`` prove: the exact lower Poisson bound (Garwood 1936), 0 of none."""
     return float(gammaincinv(events, LUCK) / months) if events and months > 0 else 0.0
