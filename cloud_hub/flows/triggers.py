@@ -6,7 +6,7 @@ another one of its use case is at work, is cooling down or waits in a rollout.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,11 +17,12 @@ from cloud_hub.errors import HubError
 from cloud_hub.flows import retrain
 from cloud_hub.flows.runs import SQL as RUNS
 from cloud_hub.hub import Hub
-from cloud_hub.monitor.triggers import SQL, Standing, held, reasons
+from cloud_hub.monitor.triggers import SQL, Standing, gathering, held, reasons
 from cloud_hub.registry.models import Registry
-from cloud_hub.store.database import Connection
+from cloud_hub.store.database import Connection, Row
 from kernels.errors import KernelError
 from models import use_case as use_cases
+from models.declared.retraining import Drift
 from models.errors import ModelError
 from models.use_case import UseCase
 
@@ -39,7 +40,8 @@ class Looked:
     release: str | None  # the champion
     reasons: tuple[str, ...]  # why to train again
     held: str  # why nothing is started all the same
-    figures: Mapping[str, Any]  # of drift; "why_not" where there are none
+    drift_since: datetime | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)  # of drift; "why_not" where there are none
 
 
 def due(hub: Hub) -> list[str]:
@@ -78,26 +80,28 @@ def look(hub: Hub, use_case: UseCase, *, whatever: bool = False) -> Looked:
     rule, now = use_case.retrain, hub.clock.now()
     with hub.database.transaction() as connection:
         standing = _standing(connection, use_case, now)
-    stopped = held(rule, standing, now)
-    figures: dict[str, Any] = {}
-    drift: tuple[str, ...] = ()
-    if rule.drift and standing.champion and (whatever or not stopped):
-        drift, figures = _drift(hub, use_case, standing.champion)
+        before = connection.execute(SQL["newest_check"], {"use_case": use_case.name}).fetchone()
+    stopped, found = held(rule, standing, now), reasons(rule, standing, now)
+    known = before["drift_since"] if before and before["release"] == standing.champion else None
+    if rule.drift is None or standing.champion is None or (stopped and not whatever):
+        return Looked(release=standing.champion, reasons=found, held=stopped, drift_since=known)
+    drift, figures = _drift(hub, use_case, rule.drift, standing.champion)
+    since = (known or now) if drift else None
+    waits = gathering(rule, since, now) if since and not found else ""
     return Looked(
         release=standing.champion,
-        reasons=reasons(rule, standing, drift, now),
-        held=stopped,
+        reasons=(*found, *drift),
+        held=stopped or waits,
+        drift_since=since,
         figures=figures,
     )
 
 
-def _drift(hub: Hub, use_case: UseCase, champion: str) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _drift(hub: Hub, use_case: UseCase, rule: Drift, champion: str) -> tuple[tuple[str, ...], dict[str, Any]]:
     from cloud_hub.flows import watching  # noqa: PLC0415 - brings the compiled kernels and the networks' runner
 
-    rule = use_case.retrain.drift
-    assert rule is not None, "drift is a trigger of this use case"
-    model = Registry(hub.database, hub.artifacts, hub.clock).get(champion)
     try:
+        model = Registry(hub.database, hub.artifacts, hub.clock).get(champion)
         drifted = watching.look(hub, use_case, model, rule)
     except UNREADABLE as error:
         return (), {"why_not": str(error)}
@@ -116,5 +120,6 @@ def _keep(
 ) -> None:
     connection.execute(SQL["forget_quiet"], {"use_case": use_case.name})
     row = {"use_case": use_case.name, "checked": now, "release": looked.release, "run": run, "held": held}
-    told = {"reasons": list(looked.reasons), "figures": Jsonb(dict(looked.figures))}
+    told: Row = {"reasons": list(looked.reasons), "drift_since": looked.drift_since}
+    told["figures"] = Jsonb(dict(looked.figures))
     connection.execute(SQL["insert_check"], row | told)

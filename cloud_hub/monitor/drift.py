@@ -2,10 +2,11 @@
 
 Three things have to come together. The difference is large: PSI and KS, which do not shrink or
 grow with the number of rows, on several features at once. It is larger than any between the
-same number of machines drawn from the dataset and the rest of it, for machines differ. And it is
-between rows alike: under one operating condition, at the same predicted health (see
-:mod:`cloud_hub.monitor.seen`). Another mix of conditions is told and is no drift; a condition
-that the dataset does not know is.
+same number of machines drawn from the dataset and the rest of it, for machines differ, and than
+all but a tenth between a moment of the dataset and the rest, for weeks have their ends: what
+was so for a tenth of the dataset's time has been learnt. And it is between rows alike: under
+one operating condition, at the same predicted health (see :mod:`cloud_hub.monitor.seen`).
+Another mix of conditions is told and is no drift; a condition new to the dataset is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,8 @@ from cloud_hub.monitor.sketch import Coded, Sketch
 from cloud_hub.monitor.stretches import Stretches
 from models.declared.retraining import Drift
 
-DRAWS = 200
+DRAWS, MOMENTS = 150, 50
+USUAL = 0.9  # of the moments of a dataset
 MARGIN = 1.2  # beyond the largest distance that was drawn
 FEW = 1.0  # more of it the fewer machines there are: see ``_least``
 LEAST_ALIKE = 0.5  # of the recent rows, to speak of the whole
@@ -44,7 +46,7 @@ class Comparison:
     dataset: int = 0  # machines with enough rows in the dataset
     why_not: str = ""  # it could not be judged
     size: float = 0.0  # as many variables as count have moved at least so far
-    noise: float = 0.0  # the largest size between machines of the dataset and the rest of it
+    noise: float = 0.0  # the largest size between machines or moments of the dataset and the rest of it
     alike: float = 0.0  # share of recent rows that the dataset has the like of
     moved: tuple[Moved, ...] = ()  # furthest first
 
@@ -75,11 +77,14 @@ class Drifted:
 def compare(sketch: Sketch, recent: Coded, rule: Drift, rng: np.random.Generator) -> Drifted:
     """Hold recent rows against the dataset; ``rng`` draws what machines of one dataset differ by."""
     own, now = Stretches.of(sketch.rows), Stretches.of(recent)
-    draws = [own.draw(now, rng) for _ in range(DRAWS)] if len(own) and len(now) else []
+    count = (DRAWS, MOMENTS) if len(own) and len(now) else (0, 0)
+    draws = [own.draw(now, rng) for _ in range(count[0])]
+    moments = [own.draw_moment(now, rng) for _ in range(count[1])]
+    tried = [[own.number[drawn] for drawn in each] for each in (draws, moments)]
     known = sorted(sketch.cuts)
     return Drifted(
         comparisons=tuple(
-            _compare(sketch, recent, rule, [own.number[drawn] for drawn in draws], of=(number, about))
+            _compare(sketch, recent, rule, tried, of=(number, about))
             for number in known
             for about in (FEATURES, HEALTH)
         ),
@@ -87,7 +92,7 @@ def compare(sketch: Sketch, recent: Coded, rule: Drift, rng: np.random.Generator
         mix=tuple(now.share(number) for number in known),
         mix_before=tuple(own.share(number) for number in known),
         unknown=now.share(-1),
-        unknown_noise=max((own.share(-1, drawn) for drawn in draws), default=0.0),
+        unknown_noise=max((own.share(-1, drawn) for drawn in (*draws, *moments)), default=0.0),
     )
 
 
@@ -100,7 +105,7 @@ def _least(noise: float, machines: int, dataset: int) -> float:
 
 
 def _compare(
-    sketch: Sketch, recent: Coded, rule: Drift, draws: Sequence[Numbers], *, of: tuple[int, str]
+    sketch: Sketch, recent: Coded, rule: Drift, tried: Sequence[Sequence[Numbers]], *, of: tuple[int, str]
 ) -> Comparison:
     condition, about = of
     banding = int(about == HEALTH)
@@ -117,7 +122,11 @@ def _compare(
         return Comparison(condition=condition, about=about, machines=len(now.stretches), why_not=why_not)
     assert found is not None, "it was judged"
     each = own.by_machine()
-    noise = max(_size(_drawn(own, drawn, total, each, len(now.stretches)), rule, count) for drawn in draws)
+    drawn, moments = (
+        [_size(_drawn(own, numbers, total, each, len(now.stretches)), rule, count) for numbers in draws]
+        for draws in tried
+    )
+    noise = max(*drawn, float(np.quantile(moments, USUAL)))
     size = _size(found, rule, count)
     names = [sketch.variables[index] for index in chosen]
     return Comparison(

@@ -42,18 +42,18 @@ SELECT m.name, ended.time AS began,
  WHERE m.name = ANY (%(machines)s) AND ended.time IS NOT NULL;
 
 -- newest_check
-SELECT checked FROM trigger_check WHERE use_case = %(use_case)s ORDER BY checked DESC, id DESC LIMIT 1;
+SELECT checked, release, drift_since FROM trigger_check WHERE use_case = %(use_case)s ORDER BY checked DESC, id DESC LIMIT 1;
 
 -- forget_quiet
 -- Of the checks that started nothing only the newest is kept.
 DELETE FROM trigger_check WHERE use_case = %(use_case)s AND run IS NULL;
 
 -- insert_check
-INSERT INTO trigger_check (use_case, checked, release, reasons, held, figures, run)
-VALUES (%(use_case)s, %(checked)s, %(release)s, %(reasons)s, %(held)s, %(figures)s, %(run)s);
+INSERT INTO trigger_check (use_case, checked, release, reasons, drift_since, held, figures, run)
+VALUES (%(use_case)s, %(checked)s, %(release)s, %(reasons)s, %(drift_since)s, %(held)s, %(figures)s, %(run)s);
 
 -- checks
-SELECT c.checked, c.release, c.reasons, c.held, c.run, r.state, m.release AS made, m.state AS made_state
+SELECT c.checked, c.release, c.reasons, c.drift_since, c.held, c.run, r.state, m.release AS made, m.state AS made_state
   FROM trigger_check c LEFT JOIN run r ON r.id = c.run LEFT JOIN model m ON m.run = c.run
  WHERE c.use_case = %(use_case)s
  ORDER BY c.checked DESC, c.id DESC LIMIT 20;

@@ -88,10 +88,8 @@ def _bands(answers: Floats, use_case: UseCase) -> NDArray[np.int8]:
     """Predicted life by the edges of its interval; in or out of healthy; the most likely class."""
     columns = answers[:, [use_case.outputs.index(name) for name in _health(use_case)]]
     if use_case.task == "remaining-life":
-        bands = np.searchsorted(use_case.interval.edges[1:], columns[:, 0], "right")
-    elif use_case.task == "anomaly":
-        bands = columns[:, 0] >= 1
-    else:
-        sound = 1 - columns.sum(axis=1, keepdims=True)
-        bands = np.concatenate([columns, sound], axis=1).argmax(axis=1)
-    return np.asarray(bands, np.int8)
+        return np.searchsorted(use_case.interval.edges[1:], columns[:, 0], "right").astype(np.int8)
+    if use_case.task == "anomaly":
+        return (columns[:, 0] >= 1).astype(np.int8)
+    sound = 1 - columns.sum(axis=1, keepdims=True)
+    return np.asarray(np.concatenate([columns, sound], axis=1).argmax(axis=1), np.int8)

@@ -31,6 +31,7 @@ class Coded:
     """Thinned rows, sorted by stretch."""
 
     machine: NDArray[np.int32]  # [n]
+    times: NDArray[np.int64]  # [n] UTC microseconds
     stretch: NDArray[np.int32]  # [n] counted from 0
     condition: NDArray[np.int16]  # [n]
     bands: NDArray[np.int8]  # [n, 2] of predicted health, of age
@@ -79,13 +80,13 @@ class Sketch:
         return _coded(seen, kept, seen.machine[kept], self.cuts, self.ages)
 
     def to_bytes(self) -> bytes:
-        columns = {field.name: getattr(self.rows, field.name) for field in fields(Coded)}
-        cuts = {f"cuts_{number}": table for number, table in self.cuts.items()}
+        columns: dict[str, Any] = {field.name: getattr(self.rows, field.name) for field in fields(Coded)}
+        columns |= {f"cuts_{number}": table for number, table in self.cuts.items()}
         table = asdict(self.table) if self.table else None
         about = {"variables": self.variables, "health": self.health, "days": self.days, "table": table}
         told = np.frombuffer(json.dumps(about).encode(), np.uint8)
         file = io.BytesIO()
-        np.savez_compressed(file, about=told, ages=self.ages, **columns, **cuts)
+        np.savez_compressed(file, about=told, ages=self.ages, **columns)
         return file.getvalue()
 
     @classmethod
@@ -107,7 +108,7 @@ class Sketch:
 def _table(row: dict[str, Any] | None) -> ConditionTable | None:
     if row is None:
         return None
-    lists = {
+    lists: dict[str, Any] = {
         name: tuple(tuple(each) if isinstance(each, list) else each for each in row[name]) for name in row
     }
     return ConditionTable(**lists)
@@ -147,6 +148,7 @@ def _coded(
     age = np.where(np.isnan(seen.age[kept]), NO_AGE, np.searchsorted(ages, seen.age[kept], "left"))
     return Coded(
         machine=seen.machine[kept],
+        times=seen.times[kept],
         stretch=np.asarray(stretch, np.int32),
         condition=condition,
         bands=np.stack([seen.band[kept], age], axis=1).astype(np.int8),

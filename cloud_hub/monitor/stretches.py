@@ -17,6 +17,8 @@ Numbers = NDArray[np.int64]
 class Stretches:
     number: Numbers  # [s]
     machine: Numbers  # [s]
+    first: Numbers  # [s] time of the first row, and ...
+    last: Numbers  # [s] ... of the last, UTC microseconds
     band: Numbers  # [s] of predicted health, most of the time
     shares: Mapping[int, NDArray[np.float64]]  # by condition: [s] of the rows
 
@@ -30,6 +32,8 @@ class Stretches:
         return cls(
             number=number.astype(np.int64),
             machine=rows.machine[first].astype(np.int64),
+            first=rows.times[first],
+            last=rows.times[first + count - 1],
             band=np.array([np.bincount(rows.bands[span, 0]).argmax() for span in spans], np.int64),
             shares={
                 int(condition): np.array([(rows.condition[span] == condition).mean() for span in spans])
@@ -46,13 +50,22 @@ class Stretches:
         chosen = shares if places is None else shares[places] if len(shares) else shares
         return float(chosen.mean()) if len(chosen) else 0.0
 
-    def draw(self, like: "Stretches", rng: np.random.Generator) -> Numbers:
-        """Places of stretches as worn as those of ``like``, each of another machine.
+    def draw_moment(self, like: "Stretches", rng: np.random.Generator) -> Numbers:
+        """Places of the stretches that one moment falls into, as many as ``draw`` gives at most."""
+        chosen = rng.integers(len(self))
+        moment = (self.first[chosen] + self.last[chosen]) // 2
+        there = rng.permutation(np.flatnonzero((self.first <= moment) & (moment <= self.last)))
+        _, one_each = np.unique(self.machine[there], return_index=True)
+        return np.asarray(there[np.sort(one_each)][: min(len(like), self.half)], np.int64)
 
-        At most half of the machines: the others are what they are held against.
-        """
-        most = max(1, len(np.unique(self.machine)) // 2)
-        wanted = Counter(rng.permutation(like.band)[:most].tolist())
+    @property
+    def half(self) -> int:
+        """Half of the machines: the others are what drawn ones are held against."""
+        return max(1, len(np.unique(self.machine)) // 2)
+
+    def draw(self, like: "Stretches", rng: np.random.Generator) -> Numbers:
+        """Places of stretches as worn as those of ``like``, each of another machine, half of them at most."""
+        wanted = Counter(rng.permutation(like.band)[: self.half].tolist())
         order = rng.permutation(len(self)).tolist()
         machine, band = self.machine.tolist(), self.band.tolist()
         found: dict[int, int] = {}  # by machine

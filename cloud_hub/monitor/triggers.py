@@ -4,7 +4,6 @@ A training that leads nowhere must not be repeated for ever: each one since the 
 doubles the time until the next, whether it failed, was refused or waits for a person.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -44,14 +43,23 @@ def held(rule: Retrain, standing: Standing, now: datetime) -> str:
     return ""
 
 
+def gathering(rule: Retrain, since: datetime, now: datetime) -> str:
+    """Why drift that was first seen at ``since`` starts nothing yet; empty where it has lasted."""
+    if rule.drift is None or now >= (until := since + timedelta(days=rule.drift.lasting_days)):
+        return ""
+    return (
+        f"drift since {since:%Y-%m-%d %H:%M}: rows of the new world are gathered until {until:%Y-%m-%d %H:%M}"
+    )
+
+
 def cooldown(rule: Retrain, tried: int) -> timedelta:
     """Time from one training to the next, with ``tried`` of them since that of the champion."""
     doublings = min(max(tried - 1, 0), MOST_DOUBLINGS)
     return timedelta(days=rule.cooldown_days * 2**doublings)
 
 
-def reasons(rule: Retrain, standing: Standing, drift: Sequence[str], now: datetime) -> tuple[str, ...]:
-    """Why to train again, a sentence each; ``drift`` are those that drift gives."""
+def reasons(rule: Retrain, standing: Standing, now: datetime) -> tuple[str, ...]:
+    """Why to train again, drift aside; a sentence each."""
     found = []
     days = (now - standing.created).total_seconds() / 86_400 if standing.created else 0.0
     if rule.every_days and days >= rule.every_days:
@@ -62,4 +70,4 @@ def reasons(rule: Retrain, standing: Standing, drift: Sequence[str], now: dateti
     ):
         if least and count >= least:
             found.append(f"{count} new {name}{'s' if count > 1 else ''}")
-    return (*found, *drift)
+    return tuple(found)

@@ -22,6 +22,9 @@ class Drift(Part):
     unknown: Share = 0.2  # of rows under conditions that the dataset does not know
     days: Positive = 2.0  # of recent rows
     machines: Count = 3  # with rows under a condition, before it is judged
+    # That it has to last, before it is trained for. The first failures after a change are of machines that
+    # were nearly worn out: who learns from them alone learns that the new condition kills.
+    lasting_days: float = Field(default=0.0, ge=0)
 
 
 class Canary(Part):

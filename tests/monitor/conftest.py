@@ -1,3 +1,5 @@
+"""A hub on a database of the test's own."""
+
 import pytest
 
 from cloud_hub.config import HubConfig

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cloud_hub.monitor.triggers import Standing, cooldown, held, reasons
-from models.declared.retraining import Retrain
+from cloud_hub.monitor.triggers import Standing, cooldown, gathering, held, reasons
+from models.declared.retraining import Drift, Retrain
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 RULE = Retrain(every_days=30, failures=3, verdicts=2, cooldown_days=2)
@@ -21,7 +21,7 @@ def standing(**facts):
 
 
 def test_a_use_case_that_nothing_happened_to_is_left_alone():
-    assert reasons(RULE, standing(), (), NOW) == ()
+    assert reasons(RULE, standing(), NOW) == ()
     assert held(RULE, standing(), NOW) == ""
 
 
@@ -34,15 +34,16 @@ def test_a_use_case_that_nothing_happened_to_is_left_alone():
     ],
 )
 def test_each_trigger_says_what_it_saw(facts, why):
-    assert reasons(RULE, standing(**facts), (), NOW) == (why,)
-    assert reasons(Retrain(), standing(**facts), (), NOW) == ()
+    assert reasons(RULE, standing(**facts), NOW) == (why,)
+    assert reasons(Retrain(), standing(**facts), NOW) == ()
 
 
-def test_what_drift_says_is_a_reason_like_any_other():
-    assert reasons(RULE, standing(failures=5), ("drift of features: f",), NOW) == (
-        "5 new failures",
-        "drift of features: f",
+def test_drift_is_trained_for_once_it_has_lasted():
+    rule = Retrain(drift=Drift(lasting_days=10))
+    assert gathering(rule, NOW - 9 * DAY, NOW) == (
+        "drift since 2026-10-23 00:00: rows of the new world are gathered until 2026-11-02 00:00"
     )
+    assert gathering(rule, NOW - 10 * DAY, NOW) == ""
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ CREATE TABLE trigger_check (
     checked   timestamptz NOT NULL,
     release   text,                              -- the champion that it is about
     reasons   text[] NOT NULL DEFAULT '{}',      -- why to train again, a sentence each
+    drift_since timestamptz,                     -- when drift from that release was first seen, if it lasts
     held      text NOT NULL DEFAULT '',          -- why nothing was started all the same
     figures   jsonb NOT NULL DEFAULT '{}',       -- of drift
     run       text REFERENCES run
