@@ -14,8 +14,8 @@ Sources = Mapping[str, PumpSource]  # by device
 def log_book(sources: Sources, until_us: int) -> list[Line]:
     """Label lines an engineer would have written by ``until_us``, oldest first.
 
-    A failure when the machine stopped, with the fault that the teardown showed; maintenance
-    when it ran again, repaired or overhauled: that ends a life for whoever learns from it.
+    A failure when the machine stopped; maintenance when it ran again, repaired or overhauled, which
+    ends a life for whoever learns from it; both with the fault that the teardown showed, or null.
     Where a plan has sound machines overhauled, a verdict says that nothing was found.
     """
     lines: list[tuple[int, Line]] = []
@@ -35,7 +35,7 @@ def _logged(machine: str, life: Life) -> Iterator[tuple[int, Line]]:
         verdict = _label(machine, "verdict", life.end_us, "overhauled by plan: nothing found")
         yield life.end_us, verdict | {"verdict": "right", "fault": None} | span
     note = f"repaired: {life.mode}" if life.failed else "planned overhaul"
-    yield life.restart_us, _label(machine, "maintenance", life.restart_us, note)
+    yield life.restart_us, _label(machine, "maintenance", life.restart_us, note) | {"fault": fault}
 
 
 def truth_lines(sources: Sources, now_us: int) -> Iterator[Line]:
