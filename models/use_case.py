@@ -68,6 +68,18 @@ class UseCase(Part):
         return self
 
     @model_validator(mode="after")
+    def _nothing_is_there_twice(self) -> Self:
+        named = {
+            "signals": [signal.name for signal in self.signals],
+            "faults.classes": [*map(fault_output, self.faults.classes)] if self.faults else [],
+            "alarms": [f"{alarm.output} {alarm.direction}" for alarm in self.alarms],
+        }
+        for part, names in named.items():
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{part}: expected each once, got {', '.join(twice)} more than once")
+        return self
+
+    @model_validator(mode="after")
     def _parts_name_what_there_is(self) -> Self:
         scalars = {signal.name for signal in self.signals if signal.kind == "scalar"}
         if self.conditions and (unknown := set(self.conditions.signals) - scalars):

@@ -55,7 +55,7 @@ def _shown(row: Row) -> dict[str, Any]:
     evidence = (row["gate"] or {}).get("evidence") or {}
     return row | {
         "evidence": evidence,
-        "unit": evidence.get("unit", ""),
+        "figure": evidence.get("figure"),
         "baseline": min((evidence.get("baselines") or {}).values(), default=None),
         "aliases": row["aliases"] or [],
     }

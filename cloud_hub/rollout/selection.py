@@ -43,6 +43,8 @@ def released(connection: Connection, plan: Plan) -> Row:
     model = connection.execute(SQL["model"], {"release": plan.release}).fetchone()
     if model is None:
         raise NotFoundError("release", plan.release)
+    if model["state"] == "removed":
+        raise ConflictError(f"the files of {plan.release} were removed: train the use case again")
     if model["state"] != "released" or not model["bundle_path"]:
         raise ConflictError(
             f"expected {plan.release} to be released, it is {model['state']}: "

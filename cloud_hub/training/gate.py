@@ -84,6 +84,7 @@ def judge(
         *(_better(card, duel, rule) for duel in duels),
         *_slices(parts, champion, rule),
         *_covers(card, interval),
+        *_false(card, rule),
         *_alarms(alarms),
         _within("latency of one prediction", price.latency_ms, rule.latency_ms, "ms"),
         _within("size", price.bytes, rule.bytes, "bytes"),
@@ -190,6 +191,14 @@ def _alarms(alarms: AlarmTrial | None) -> tuple[Check, ...]:
     return tuple(
         Check(name=limit.name, passed=limit.held, found=limit.found, bar=limit.bar)
         for limit in alarms.limits()
+    )
+
+
+def _false(card: Scorecard, rule: Gate) -> tuple[Check, ...]:
+    """Where no label calls a machine faulty, being better than always alarming proves nothing yet."""
+    found = card.more.get("false_alarms")
+    return (
+        () if found is None else (_within("sound rows called anomalous", found, rule.most_false, "of them"),)
     )
 
 

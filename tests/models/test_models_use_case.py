@@ -49,6 +49,12 @@ def test_unknown_use_case_is_told_which_there_are() -> None:
         ('title = "', 'budgets = 1\ntitle = "', "unknown setting budgets"),
         ('"remaining-life"', '"fortune"', "task: Input should be 'remaining-life', .* got 'fortune'"),
         ('measured_in = "readings"', 'measured_in = "time"', "expected a unit out of s, min, h, d"),
+        ('name = "T24"', 'name = "T2"', "signals: expected each once, got T2 more than once"),
+        (
+            "[life]",
+            '[faults]\nclasses = ["outer race", "outer-race"]\n[life]',
+            "faults.classes: expected each once, got fault_outer_race more than once",
+        ),
     ],
 )
 def test_misspelt_or_impossible_setting_is_named(old: str, new: str, sentence: str) -> None:

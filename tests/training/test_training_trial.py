@@ -185,6 +185,8 @@ def test_anomalies_are_judged_by_false_and_missed_alarms_against_always_alarming
     assert evidence["alarms"]["failures"] == evidence["alarms"]["caught"] == 8
     assert evidence["alarms"]["never_alarming"] > evidence["alarms"]["cost_per_month"] > 0
     assert evidence["baselines"]["a limit on one feature (b.last)"] < 0.1
+    nervous = np.where(rows.health == FAULTY, 3.0, 0.2 + (np.arange(len(rows)) % 4 == 0))[:, None]
+    assert "sound rows called anomalous" in tried(use_case, nervous, judging=rows).verdict.reason
     blind = tried(use_case, np.full((len(rows), 1), 0.2))
     assert "error against a limit on one feature (b.last)" in blind.verdict.reason
 
