@@ -66,4 +66,4 @@ class Conditions(Part):
     """Operating conditions: the scalars that say how a machine is run, and how many ways of it there are."""
 
     signals: tuple[str, ...] = Field(min_length=1)
-    count: Count = 1
+    count: Count = 1  # at most: those in which every scalar reads alike become one
