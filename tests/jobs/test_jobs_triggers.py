@@ -1,4 +1,4 @@
-"""`andon hub work` looks at triggers by itself, and the training they call for is queued and begun."""
+"""`andon hub work` looks at triggers by itself, and queues the training that they call for."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ failures = 1
 """
 
 
-def test_a_worker_looks_at_triggers_and_begins_the_training_they_call_for(database, tmp_path):
+def test_a_worker_looks_at_triggers_and_queues_the_training_they_call_for(database, tmp_path):
     file = tmp_path / "hub.toml"
     file.write_text(f"database_url = {json.dumps(database)}\n")
     world = World(database)
@@ -57,21 +57,20 @@ def test_a_worker_looks_at_triggers_and_begins_the_training_they_call_for(databa
             subprocess.Popen(command, stdout=log, stderr=log) as work,
         ):
             try:
-                ended = await_end(hub)
+                started = await_run(hub)
             finally:
                 work.terminate()
     print((tmp_path / "work.log").read_text())
     world.close()
-    assert ended["settings"] == {"why": "1 new failure"}
-    assert ended["error"].startswith("expected machines of class 'motor-pump', got none")
+    assert started["settings"] == {"why": "1 new failure"}
 
 
-def await_end(hub):
-    """The row of the run that a trigger started, once it has failed for want of rows."""
+def await_run(hub):
+    """The row of the run that a trigger started."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        row = hub.database.row("SELECT * FROM run WHERE settings ? 'why' AND state = 'failed'")
+        row = hub.database.row("SELECT * FROM run WHERE settings ? 'why'")
         if row:
             return row
         time.sleep(0.1)
-    raise AssertionError("no trigger started a training that ended")
+    raise AssertionError("no trigger started a training")
