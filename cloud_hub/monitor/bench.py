@@ -111,7 +111,9 @@ def figures(quick: bool, data: Path | None = None) -> Iterator[dict[str, Any]]:
     yield _row("unshifted month: days that call for a training", len(started), "d", "<= 0", quick=quick)
     noticed = next((day for day in days if old.look(changed.until(day), day).reasons(rule)), None)
     if noticed is None:
-        yield _row("shift: days until it is noticed", float("inf"), "d", f"<= {rule.days + 3:g}", quick=quick)
+        yield _row(
+            "shift: days until it is noticed", DAYS_AFTER + 1, "d", f"<= {rule.days + 3:g}", quick=quick
+        )
         return
     after = noticed - DAYS_BEFORE
     yield _row("shift: days until it is noticed", after, "d", f"<= {rule.days + 3:g}", quick=quick)
@@ -121,7 +123,7 @@ def figures(quick: bool, data: Path | None = None) -> Iterator[dict[str, Any]]:
         "shift: error on machines nobody has seen, trained again",
         new.error(unseen),
         use_case.life.unit,
-        "< 1",
+        "<= 1.0",
         quick=quick,
     )
     yield row | {"reference": "the release before", "reference_value": old.error(unseen)}
