@@ -31,11 +31,7 @@ def import_(
     """
     settings = HubConfig.load(config)
     now = settings.time().now()
-    try:
-        lines = file.read_text().splitlines()
-    except UnicodeDecodeError as error:
-        raise NotFoundError("text file", str(file)) from error
-    read = list(parse(lines, now=now))
+    read = list(parse(_lines(file), now=now))
     good = [item for item in read if isinstance(item, Line)]
     with settings.database(most=2) as database:
         kept = labels.keep(
@@ -56,6 +52,14 @@ def import_(
     for item in refused:
         typer.echo(f"error: {file}:{item.line}: {item.reason}", err=True)
     raise typer.Exit(1 if refused else 0)
+
+
+def _lines(file: Path) -> list[str]:
+    """As JSON knows lines; what is no UTF-8 becomes half a character, and its line is refused."""
+    try:
+        return file.read_text("utf-8-sig", errors="surrogateescape").split("\n")
+    except OSError as error:
+        raise NotFoundError("readable file", f"{file}") from error
 
 
 def _faults(own: Path) -> Mapping[str, frozenset[str]]:

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from cloud_hub.errors import ConflictError, HubError, NotFoundError
 from cloud_hub.store.database import Connection, Database, load_queries
+from wire.clock import EPOCH
 
 QUERIES = load_queries("cloud_hub.store", "labels.sql")
 KINDS = ("failure", "maintenance", "verdict")
@@ -68,6 +69,7 @@ def check(label: NewLabel) -> None:
     """``ConflictError`` says what ``label`` lacks or contradicts in itself."""
     if label.kind not in KINDS:
         raise ConflictError(f"expected a label of kind {', '.join(KINDS)}, got {label.kind!r}")
+    _check_since_1970(label.time)
     fault = label.detail.get("fault")
     if fault is not None and not isinstance(fault, str):
         raise ConflictError(f"expected the name of a fault, got {fault!r}")
@@ -83,8 +85,9 @@ def _check_verdict(label: NewLabel) -> None:
         raise ConflictError(f"expected no fault where the alarm was wrong, got {told['fault']!r}")
     if "since" not in told and "alarm" not in told:
         raise ConflictError("expected the span it judges: since (and until), or the alarm's opening time")
-    since = _moment(told.get("since", told.get("alarm")))
-    until = _moment(told.get("until", label.time.isoformat()))
+    moments = {name: _moment(told[name]) for name in ("since", "until", "alarm") if name in told}
+    since, until = moments.get("since", moments.get("alarm")), moments.get("until", label.time)
+    assert since is not None, "one of the two is there"
     if not since <= until <= label.time:
         raise ConflictError(
             f"expected since <= until <= time, got {since.isoformat()}, {until.isoformat()} "
@@ -99,7 +102,14 @@ def _moment(value: Any) -> datetime:
         raise ConflictError(f"expected a moment like 2026-09-01T06:30:00Z, got {value!r}") from error
     if moment.tzinfo is None:
         raise ConflictError(f"expected a moment with its zone, got {value!r}")
+    _check_since_1970(moment)
     return moment
+
+
+def _check_since_1970(moment: datetime) -> None:
+    """Nobody knows what a machine did before; and there are moments that the store can keep and not tell."""
+    if moment < EPOCH:
+        raise ConflictError(f"expected a moment since 1970, got {moment.isoformat()}")
 
 
 def _keep(

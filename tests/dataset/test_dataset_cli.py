@@ -72,6 +72,36 @@ def test_import_keeps_good_lines_and_names_the_others(hub: Database, tmp_path: P
     assert "rust" in refused[7]
 
 
+def test_a_line_that_the_store_could_not_keep_or_read_back_never_takes_its_neighbours_along(
+    hub: Database, tmp_path: Path
+) -> None:
+    Stored(hub, machine_class="motor-pump").add("pump-1")
+    stored, refused = imported(
+        tmp_path,
+        line(hours=5).replace("{", '{"x": NaN, ', 1),
+        line(hours=6, x="\0"),
+        line(hours=7, x="\ud800"),
+        line("pump-\0", hours=8),
+        line("pump-\udfff", hours=9),
+        json.dumps({"machine": "pump-1", "kind": "failure", "time": "0001-01-01T00:00:00+14:00"}),
+        json.dumps({"machine": "pump-1", "kind": "failure", "time": "0001-01-01T12:00:00Z"}),
+        line(hours=10, x="a line\u2028goes on"),
+    )
+    assert (stored, sorted(refused)) == (1, [1, 2, 3, 4, 5, 6, 7])
+    assert [row["time"] for row in hub.rows("SELECT time FROM label")] == [NOW - timedelta(hours=10)]
+
+
+def test_a_file_that_is_half_text_or_none_is_told_in_a_sentence(hub: Database, tmp_path: Path) -> None:
+    Stored(hub, machine_class="motor-pump").add("pump-1")
+    file = tmp_path / "some.jsonl"
+    file.write_bytes(b'{"machine": "\xff"}\n' + line(hours=5).encode())
+    result = CliRunner().invoke(data_app, ["import", str(file), "--json"])
+    assert json.loads(result.stdout)["stored"] == 1
+    for missing in (tmp_path, tmp_path / "nowhere"):
+        error = CliRunner().invoke(data_app, ["import", str(missing)]).exception
+        assert str(error) == f"no readable file named '{missing}'"
+
+
 def test_import_twice_stores_once_and_a_label_never_changes_its_meaning(
     hub: Database, tmp_path: Path
 ) -> None:
