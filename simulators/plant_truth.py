@@ -33,7 +33,7 @@ def _logged(machine: str, life: Life) -> Iterator[tuple[int, Line]]:
     if life.sound:
         span = {"since": _iso(life.start_us), "until": _iso(life.end_us)}
         verdict = _label(machine, "verdict", life.end_us, "overhauled by plan: nothing found")
-        yield life.end_us, verdict | {"verdict": "right", "fault": None} | span
+        yield life.end_us, verdict | {"verdict": "wrong", "fault": None} | span
     note = f"repaired: {life.mode}" if life.failed else "planned overhaul"
     yield life.restart_us, _label(machine, "maintenance", life.restart_us, note) | {"fault": fault}
 

@@ -106,7 +106,7 @@ def _shown(lives: Lives, use_case: UseCase) -> Mask:
 
 def _verdict(label: NewLabel, times_us: Times, use_case: UseCase) -> _Verdict:
     told = label.detail
-    sound = told.get("verdict") == "wrong" or ("fault" in told and told["fault"] is None)
+    sound = told["verdict"] == "wrong"  # never a fault that is null: many write that for one without a name
     since, until = told.get("since"), told.get("until")
     return _Verdict(
         since_us=to_us(datetime.fromisoformat(since)) if since else int(times_us[0]) if len(times_us) else 0,

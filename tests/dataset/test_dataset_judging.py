@@ -105,7 +105,8 @@ def test_a_failure_in_which_nothing_was_measured_says_nothing_of_the_life_before
         (verdict(9, "right", 2, 4, fault="ball"), "..fff....."),
         (verdict(9, "right", 2, 4), "..fff....."),
         (verdict(9, "wrong", 2, 4), "..sss....."),
-        (verdict(9, "right", 2, 4, fault=None), "..sss....."),
+        (verdict(9, "wrong", 2, 4, fault=None), "..sss....."),
+        (verdict(9, "right", 2, 4, fault=None), "..fff....."),
     ],
 )
 def test_a_verdict_judges_its_span(label: NewLabel, expected: str) -> None:

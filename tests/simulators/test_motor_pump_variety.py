@@ -169,7 +169,7 @@ def test_the_log_book_names_the_fault_of_a_teardown_and_says_where_nothing_was_f
     failures = [line for line in lines if line["kind"] == "failure"]
     verdicts = [line for line in lines if line["kind"] == "verdict"]
     assert {line["fault"] for line in failures} <= set(Mode)
-    assert {(line["verdict"], line["fault"]) for line in verdicts} == {("right", None)}
+    assert {(line["verdict"], line["fault"]) for line in verdicts} == {("wrong", None)}
     assert all(line["since"] < line["until"] <= line["time"] for line in verdicts)
     usual = log_book(plant().sources(), BEGIN_US + 30 * DAY_US)
     assert {line["kind"] for line in usual} == {"failure", "maintenance"}

@@ -147,7 +147,7 @@ def test_a_failure_ends_a_life_and_its_last_rows_show_the_fault() -> None:
 
 def test_a_verdict_of_sound_judges_its_span() -> None:
     since = to_datetime(8 * HOUR_US).isoformat()
-    found = examples([rows()], [label("verdict", 10, verdict="right", fault=None, since=since)], pumps())
+    found = examples([rows()], [label("verdict", 10, verdict="wrong", fault=None, since=since)], pumps())
     assert found.health.tolist() == [UNKNOWN] * 7 + [SOUND] * 3
 
 
