@@ -1,13 +1,14 @@
 """Who is learnt from, who stops the learning, and who judges: always whole machines.
 
-Held-out machines are chosen by a hash of their names, so that they stay held out
-from one training to the next: a champion has not learnt from the machines that
-its challenger is measured on.
+Held-out machines are the first by a hash of their names, whether they have failed yet
+or run: so they stay held out from one training to the next, while the fleet grows and
+its machines fail, and a champion has learnt from few of those that its challenger is
+measured on. Those that run on judge too, by the false alarms on them.
 """
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ ALWAYS = -1  # the fold of machines that teach every member
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What a machine can show: its ``group`` is held out and dealt evenly; ``judges``: it may be held out."""
+    """What a machine can show: its ``group`` is dealt evenly; ``judges``: it can tell right from wrong."""
 
     group: str
     judges: bool
@@ -66,18 +67,13 @@ def _kind(own: Examples, fault: int, use_case: UseCase) -> Kind:
 
 
 def split(kinds: Mapping[str, Kind], use_case: UseCase) -> Split:
-    """Hold out the machines that judge; DatasetError where too few would be left to learn from.
-
-    An anomaly that nobody has labelled a fault for yet is judged by its false alarms, on sound machines.
-    """
-    held_out: set[str] = set()
-    groups = {kind.group for kind in kinds.values() if kind.judges}
-    if use_case.task == "anomaly":
-        groups = groups or {SOUND_ONES}
-    for group in sorted(groups):
-        ranked = _ranked((name for name, kind in kinds.items() if kind.group == group), use_case)
-        held_out |= {*ranked[: _count(group, len(ranked), use_case)]}
-    return Split(held_out=frozenset(held_out), learning=frozenset(kinds) - held_out)
+    """Hold out the machines that judge; DatasetError where too few would be left to learn from."""
+    ranked = _ranked(kinds, use_case)
+    if use_case.task == "remaining-life":
+        held_out = frozenset(ranked[: _first(ranked, kinds, use_case)])
+    else:
+        held_out = _of_each_group(ranked, kinds, use_case)
+    return Split(held_out=held_out, learning=frozenset(kinds) - held_out)
 
 
 def deal(kinds: Mapping[str, Kind], use_case: UseCase) -> dict[str, int]:
@@ -105,18 +101,55 @@ def deal(kinds: Mapping[str, Kind], use_case: UseCase) -> dict[str, int]:
     )
 
 
+def _first(ranked: Sequence[str], kinds: Mapping[str, Kind], use_case: UseCase) -> int:
+    """How many of the first are held out: their share of all, with enough that failed on either side."""
+    judges = [place for place, name in enumerate(ranked) if kinds[name].judges]
+    least = use_case.holdout.least
+    if len(judges) < least + LEAST_LEARNING:
+        raise _too_few("failed", least, len(judges))
+    return min(max(_asked(len(ranked), use_case), judges[least - 1] + 1), judges[-LEAST_LEARNING])
+
+
+def _of_each_group(ranked: Sequence[str], kinds: Mapping[str, Kind], use_case: UseCase) -> frozenset[str]:
+    """The first of each group; those that no label says anything of yet with the others, for one day it will.
+
+    An anomaly that nobody has labelled a fault for yet is judged by its false alarms, on sound machines.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in ranked:
+        groups.setdefault(kinds[name].group, []).append(name)
+    judging = {kinds[name].group for name in ranked if kinds[name].judges}
+    if use_case.task == "anomaly":
+        judging = judging or {SOUND_ONES}
+    counts = {
+        group: _count(group, len(names), use_case)
+        if group in judging
+        else min(_asked(len(names), use_case), max(0, len(names) - LEAST_LEARNING))
+        for group, names in groups.items()
+    }
+    return frozenset(name for group, names in groups.items() for name in names[: counts[group]])
+
+
 def _count(group: str, machines: int, use_case: UseCase) -> int:
-    """How many of a group's ``machines`` are held out."""
-    asked = math.floor(use_case.holdout.share * machines + 0.5)
+    """How many of the ``machines`` of a group that judges are held out."""
+    asked = _asked(machines, use_case)
     if use_case.task == "fault-class":
         return min(max(1, asked), machines - 1)
     count = max(use_case.holdout.least, asked)
-    if (use_case.task == "remaining-life" or group == SOUND_ONES) and machines - count < LEAST_LEARNING:
-        raise DatasetError(
-            f"expected at least {count + LEAST_LEARNING} {_WANTED.get(group, group)} ({count} to judge on), "
-            f"got {machines}: wait for {'labels' if group == SOUND_ONES else 'failures'} of more machines"
-        )
+    if group == SOUND_ONES and machines - count < LEAST_LEARNING:
+        raise _too_few(group, count, machines)
     return min(count, machines)
+
+
+def _asked(machines: int, use_case: UseCase) -> int:
+    return math.floor(use_case.holdout.share * machines + 0.5)
+
+
+def _too_few(group: str, judging: int, machines: int) -> DatasetError:
+    return DatasetError(
+        f"expected at least {judging + LEAST_LEARNING} {_WANTED[group]} ({judging} to judge on), "
+        f"got {machines}: wait for {'labels' if group == SOUND_ONES else 'failures'} of more machines"
+    )
 
 
 def _ranked(names: Iterable[str], use_case: UseCase) -> list[str]:
