@@ -44,6 +44,7 @@ class FeatureSet:
     factory: Factory
     modules: tuple[str, ...]  # whose text decides what the features are
     under_conditions: bool = False  # its rows are readings: what a model takes is derived under a table
+    by_opening: bool = False  # it measures a machine by how its memory began, which no repair begins anew
 
 
 def _trend(*, scalars, waveforms, units, bearing):
@@ -66,7 +67,12 @@ _SETS = {
         FeatureSet(
             name="condition-trend/1", factory=_condition_trend, modules=_CONDITION, under_conditions=True
         ),
-        FeatureSet(name="deviation/1", factory=_deviation, modules=("compiled", "extractor", "deviation")),
+        FeatureSet(
+            name="deviation/1",
+            factory=_deviation,
+            modules=("compiled", "extractor", "deviation"),
+            by_opening=True,
+        ),
         FeatureSet(name="trend/1", factory=_trend, modules=("compiled", "extractor", "trend")),
         FeatureSet(name="vibration/1", factory=make_vibration, modules=_WINDOW),
         FeatureSet(

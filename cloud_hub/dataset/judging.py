@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud_hub.dataset.lives import Before, End, Lives, Times, cut
+from cloud_hub.dataset.lives import FIRST_SEEN, Before, End, Lives, Times, cut
 from cloud_hub.store.labels import NewLabel
+from kernels.sets import feature_set
 from models.examples import FAULTY, SOUND, UNKNOWN
 from models.use_case import UseCase
 from wire.clock import readable, to_us
@@ -83,11 +84,18 @@ def judge(
 
 
 def _early(lives: Lives, use_case: UseCase) -> Mask:
-    """The first rows of a life, and the first share of one that failed; not of a machine that lay broken."""
+    """The first rows of a life, and the first share of one that failed; not of a machine that lay broken.
+
+    A set that measures by the opening of its memory says of a repaired machine how it differs from how it
+    was then, and calling that sound would make faults usual: its first rows count in the first life alone.
+    """
     share = use_case.anomaly.healthy_share
     with np.errstate(invalid="ignore"):  # NaN: the life did not fail
         young = lives.age < share * (lives.age + lives.remaining)
-    early: Mask = ((lives.row < use_case.anomaly.healthy_rows) | young) & ~lives.broken
+    first = lives.row < use_case.anomaly.healthy_rows
+    if feature_set(use_case.feature_set).by_opening:
+        first, young = first & (lives.begun == FIRST_SEEN), young & (lives.begun == FIRST_SEEN)
+    early: Mask = (first | young) & ~lives.broken
     return early
 
 

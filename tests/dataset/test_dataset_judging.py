@@ -77,6 +77,15 @@ def test_the_first_rows_of_every_life_are_sound_whether_it_failed_or_not() -> No
     assert health(judge(TEN, labels, motor(healthy_rows=2))) == "ss...ss..."
 
 
+@pytest.mark.parametrize("ended", ["maintenance", "failure"])
+def test_where_a_machine_is_measured_by_its_first_opening_no_later_life_counts_as_sound(ended: str) -> None:
+    use_case, seconds = find("pump-anomaly"), np.arange(1000, dtype=np.int64) * 1_000_000
+    labels = [told("maintenance", 300.5 / 3600), told(ended, 700.5 / 3600)]
+    judged = judge(seconds, labels, use_case)
+    assert health(judged) == "s" * 200 + "." * 800
+    assert judged.lives.number.max() == 3
+
+
 def test_a_short_life_is_faulty_at_its_end_even_where_its_first_rows_count_as_sound() -> None:
     labels = [told("failure", 3), told("maintenance", 3.5)]
     assert health(judge(TEN, labels, motor(1.0, healthy_rows=4))) == "ssffssss.."
