@@ -1,10 +1,11 @@
 """ONNX graphs as devices may be given them: what they must look like, and running one on a CPU.
 
 A network made elsewhere passes the same door as one trained here: plain ai.onnx
-operators, nothing loaded from other files, the agreed names and shapes.
+operators, nothing loaded from other files, the agreed names and shapes, and work that
+is known to end before anything is run.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ import onnxruntime
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from models import graph_bounds
 from models.errors import GraphError
 from models.interface import FEATURES, OPSET
 
@@ -73,22 +75,22 @@ def check(payload: bytes, *, width: int, outputs: Sequence[str]) -> Facts:
         model = onnx.load_model_from_string(payload)
     except (DecodeError, ValueError) as error:
         raise GraphError(f"not an ONNX graph: {_first_line(error)}") from error
-    graphs = [*_graphs(model.graph)]
-    nodes = [node for graph in graphs for node in graph.node]
-    _check_plain(model, nodes)
-    _check_whole(graphs, nodes)
+    _check_plain(model)
+    graph_bounds.check_operators(model.graph)
+    _check_whole(model.graph)
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
         raise GraphError(f"not an ONNX graph: {_first_line(error)}") from error
     _check_border(model.graph, width, outputs)
+    graph_bounds.check_sizes(model, [width])
     Runner(payload, outputs).run(np.zeros((3, width), np.float32))
-    operators = tuple(sorted({node.op_type for node in nodes}))
+    operators = tuple(sorted({node.op_type for node in model.graph.node}))
     return Facts(opset=model.opset_import[0].version, operators=operators, bytes=len(payload))
 
 
-def _check_plain(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:
-    domains = {opset.domain for opset in model.opset_import} | {node.domain for node in nodes}
+def _check_plain(model: onnx.ModelProto) -> None:
+    domains = {opset.domain for opset in model.opset_import} | {node.domain for node in model.graph.node}
     if strange := sorted(domains - {*PLAIN}):
         raise GraphError(f"expected operators of ai.onnx only, got {', '.join(strange)}")
     if model.functions:
@@ -98,16 +100,11 @@ def _check_plain(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:
         raise GraphError(f"expected opset {OPSET} or older, got {version}")
 
 
-def _check_whole(graphs: list[onnx.GraphProto], nodes: list[onnx.NodeProto]) -> None:
+def _check_whole(graph: onnx.GraphProto) -> None:
     """A graph that names other files would have this machine read them."""
-    tensors = [tensor for graph in graphs for tensor in graph.initializer]
-    attributes = [attribute for node in nodes for attribute in node.attribute]
+    attributes = [attribute for node in graph.node for attribute in node.attribute]
+    tensors = [*graph.initializer]
     tensors += [tensor for attribute in attributes for tensor in (attribute.t, *attribute.tensors)]
-    sparse = [tensor for graph in graphs for tensor in graph.sparse_initializer]
-    sparse += [
-        tensor for attribute in attributes for tensor in (attribute.sparse_tensor, *attribute.sparse_tensors)
-    ]
-    tensors += [part for tensor in sparse for part in (tensor.values, tensor.indices)]
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
         raise GraphError("expected weights inside the file, got some in other files")
 
@@ -124,16 +121,6 @@ def _check_border(graph: onnx.GraphProto, width: int, outputs: Sequence[str]) ->
     shape = [size.dim_value for size in kind.shape.dim]  # 0 where any size goes
     if kind.elem_type != onnx.TensorProto.FLOAT or len(shape) != 2 or shape[1] not in (0, width):
         raise GraphError(f"expected float32 features [n, {width}], got type {kind.elem_type} {shape}")
-
-
-def _graphs(graph: onnx.GraphProto) -> Iterable[onnx.GraphProto]:
-    """``graph`` and every graph inside its If and Loop nodes."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            inner = [attribute.g] if attribute.HasField("g") else []
-            for one in (*inner, *attribute.graphs):
-                yield from _graphs(one)
 
 
 def _first_line(error: BaseException) -> str:

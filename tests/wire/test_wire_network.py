@@ -1,4 +1,4 @@
-"""A network is judged before anything runs it: only ai.onnx, at any depth, and no numbers elsewhere."""
+"""A network is judged before anything runs it: only plain ai.onnx in one graph, and no numbers elsewhere."""
 
 import pytest
 from onnx import TensorProto, helper
@@ -14,12 +14,9 @@ def model(*nodes, initializers=(), domains=("",)):
     return helper.make_model(graph, opset_imports=opsets).SerializeToString()
 
 
-def within(node):
-    """A node in the branch of an If in the branch of an If."""
-    for _ in range(2):
-        branch = helper.make_graph([node], "branch", [], [])
-        node = helper.make_node("If", ["x"], ["x"], then_branch=branch, else_branch=branch)
-    return node
+def within(node, kind="If"):
+    branch = helper.make_graph([node], "branch", [], [])
+    return helper.make_node(kind, ["x"], ["x"], then_branch=branch, else_branch=branch)
 
 
 RELU = helper.make_node("Relu", ["x"], ["x"])
@@ -35,9 +32,7 @@ def in_a_file(name):
 
 
 def test_a_pure_network_passes():
-    check_network(
-        model(RELU, within(RELU), initializers=[helper.make_tensor("w", TensorProto.FLOAT, (1,), [1.0])])
-    )
+    check_network(model(RELU, RELU, initializers=[helper.make_tensor("w", TensorProto.FLOAT, (1,), [1.0])]))
     check_network(model(helper.make_node("Relu", ["x"], ["x"], domain="ai.onnx")))
 
 
@@ -45,7 +40,10 @@ def test_a_pure_network_passes():
     ("network", "reason"),
     [
         (model(RELU, STRANGE), "expected operators of ai.onnx, got FusedGelu of com.microsoft"),
-        (model(within(STRANGE)), "got FusedGelu of com.microsoft"),
+        (model(RELU, within(RELU)), "work follows from the size of what goes in, got If"),
+        (model(within(RELU, "Loop")), "work follows from the size of what goes in, got Loop"),
+        (model(helper.make_node("ConstantOfShape", ["x"], ["x"])), "got ConstantOfShape"),
+        (model(within(STRANGE, "Relu")), "expected one graph, got another within Relu"),
         (model(helper.make_node("Scaler", ["x"], ["x"], domain="ai.onnx.ml")), "got Scaler of ai.onnx.ml"),
         (model(RELU, initializers=[in_a_file("weights")]), "got tensor 'weights' in a file"),
         (model(helper.make_node("Constant", [], ["x"], value=in_a_file("c"))), "got tensor 'c' in a file"),
@@ -54,7 +52,7 @@ def test_a_pure_network_passes():
         (b"not a network", "not an ONNX model"),
         (model(RELU)[:-3], "not an ONNX model"),
     ],
-    ids=["domain", "domain within", "ml", "file", "file within", "no operators", "empty", "garbage", "cut off"],
+    ids=["domain", "if", "loop", "much of little", "graph within", "ml", "file", "file within", "no operators", "empty", "garbage", "cut off"],
 )  # fmt: skip
 def test_a_network_that_would_run_elsewhere_only_or_reads_files_is_refused(network, reason):
     with pytest.raises(BundleError, match=reason):
