@@ -1,7 +1,8 @@
 """The hub's parts, assembled once and handed to the CLI, the console and the workers."""
 
-import getpass
-from collections.abc import Iterator
+import os
+import pwd
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,5 +76,21 @@ def wake_rollouts(connection: Connection) -> None:
 
 
 def person() -> str:
-    """Who sits at this terminal: the actor of what a command does."""
-    return getpass.getuser()
+    """Who sits at this terminal: the actor of what a command does.
+
+    It is the user whom the process belongs to, as the system tells it and not as the environment
+    may: everybody can set ``LOGNAME``. Behind root it is whoever came by sudo, so that nobody has
+    two voices for being an administrator as well.
+    """
+    return person_of(os.getuid(), os.environ)
+
+
+def person_of(uid: int, environment: Mapping[str, str]) -> str:
+    """The name of ``uid``; of root, that of the user who called sudo. Only root's word on that counts."""
+    behind = environment.get("SUDO_UID", "")
+    if uid == 0 and behind.isascii() and behind.isdecimal():
+        uid = int(behind)
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):  # as in a container that knows no names
+        return f"uid {uid}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from models.declared.judging import Approval
 
-POLICY = ":"  # in the name of an actor that is no person, such as "policy:retrain"
+POLICY = "policy:"  # begins the name of an actor that is no person, such as "policy:retrain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Standing:
 def standing(said: Sequence[str], author: str, rule: Approval) -> Standing:
     """Where a release stands that ``said`` have approved and ``author`` had trained."""
     voices = tuple(dict.fromkeys(said))
-    people = [voice for voice in voices if POLICY not in voice]
+    people = [voice for voice in voices if not voice.startswith(POLICY)]
     alone = len(voices) > len(people) and rule.people == 1 and rule.author_may
     if len(people) < rule.people and not alone:
         lacking = rule.people - len(people)

@@ -24,6 +24,9 @@ from models.declared.judging import Approval
         (["policy:retrain", "ada"], Approval(author_may=False), False),
         (["policy:retrain", "bob"], Approval(author_may=False), True),
         (["policy:retrain", "ada"], Approval(people=2), False),
+        (["corp:ada", "bob"], Approval(people=2), True),
+        (["corp:ada"], Approval(author_may=False), True),
+        (["my policy: yes"], Approval(author_may=False), True),
     ],
 )
 def test_people_approve_and_nobody_counts_twice(said: list[str], rule: Approval, enough: bool) -> None:

@@ -1,6 +1,5 @@
 """Private keys: sealed where they lie or with a signer elsewhere, and what is said when one cannot be used."""
 
-import getpass
 import json
 import stat
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from typer.testing import CliRunner
 
 from cloud_hub.config import HubConfig, SigningSettings
 from cloud_hub.errors import ConfigError, TrustError
+from cloud_hub.hub import person
 from cloud_hub.signing import keys, passphrase, rotation
 from cloud_hub.signing.cli import keys_app
 from cloud_hub.signing.director import Director
@@ -312,6 +312,6 @@ def test_what_the_database_does_not_know_is_unlisted_and_the_audit_chain_tells_w
     assert json.loads(done.stdout)["dropped"] == ["bundles/motor-health/2.zip"]
     assert fetched(hub, tmp_path / "c", "bundles/motor-health/1.zip")
     told = world.database.row("SELECT * FROM audit WHERE action = 'keys.revoke'")
-    assert (told["actor"], told["subject"]) == (getpass.getuser(), "bundles")
+    assert (told["actor"], told["subject"]) == (person(), "bundles")
     assert told["detail"]["dropped"] == ["bundles/motor-health/2.zip"]
     world.close()
