@@ -2,6 +2,8 @@
 
 The bootstrap is paired: a hard machine is hard for both, so what is drawn are
 machines with both their losses (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 8).
+Drawn from few machines, draws vary too little: they are stretched as Student's t is, and on a
+logarithmic scale, on which twice and half the error lie equally far off.
 Draws are fixed by a seed: the same cards give the same answer.
 """
 
@@ -14,6 +16,9 @@ from cloud_hub.training.scorecard import Measure, Scorecard, Slice
 
 DRAWS = 2000
 SEED = 20_260_901
+ROUNDING = 1e-9  # of a logarithm, that decides nothing
+NOTHING = 1e-12  # a figure too small for any measure: errors of 0 can be held against each other
+SIZE = 50.0  # of a logarithm that still is a number
 
 Floats = NDArray[np.float64]
 
@@ -62,18 +67,39 @@ def _pair(measure: Measure, own: dict[str, float], other: dict[str, float], rati
             machines=(), own=np.nan, other=np.nan, chance=np.nan, chance_better=np.nan, ratios=nothing
         )
     mine, theirs = (np.array([losses[name] for name in machines]) for losses in (own, other))
-    draws = np.random.default_rng(SEED).integers(0, len(machines), (DRAWS, len(machines)))
-    drawn, against = measure.figure(mine[draws]), measure.figure(theirs[draws])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = drawn / against
+    ratios, over = _drawn(measure, mine, theirs, ratio)
     return Pairing(
         machines=machines,
         own=float(measure.figure(mine)),
         other=float(measure.figure(theirs)),
-        chance=float((drawn <= _bar(against, ratio, measure)).mean()),
-        chance_better=float((drawn < against).mean()),
+        chance=float((over <= ROUNDING).mean()),
+        chance_better=float((ratios < 1 - ROUNDING).mean()),
         ratios=ratios,
     )
+
+
+def _drawn(measure: Measure, own: Floats, other: Floats, ratio: float) -> tuple[Floats, Floats]:
+    """[DRAWS] the own figure over the other, and by how much (as a logarithm) it is above what it may be.
+
+    The first draw of a spread is that of the machines as they are. ``own`` and ``other`` are losses.
+    """
+    rng, count = np.random.default_rng(SEED), len(own)
+    drawn = np.concatenate([np.arange(count)[None], rng.integers(0, count, (DRAWS, count))])
+    mine, theirs = measure.figure(own[drawn]), measure.figure(other[drawn])
+    stretch = np.sqrt(count / rng.chisquare(max(count - 1, 1), DRAWS))
+    ratios = _stretched(_log_ratio(mine, theirs), stretch)
+    over = _stretched(_log_ratio(mine, _bar(theirs, ratio, measure)), stretch)
+    return np.where((mine + theirs)[1:] > 0, np.exp(np.clip(ratios, -SIZE, SIZE)), np.nan), over
+
+
+def _stretched(values: Floats, stretch: Floats) -> Floats:
+    """The draws after the first of ``values``, by ``stretch`` farther from that first."""
+    moved: Floats = values[0] + stretch * (values[1:] - values[0])
+    return moved
+
+
+def _log_ratio(above: Floats, below: Floats) -> Floats:
+    return np.asarray(np.log(above + NOTHING) - np.log(below + NOTHING), np.float64)
 
 
 def _bar(against: Floats, ratio: float, measure: Measure) -> Floats:

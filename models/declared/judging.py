@@ -29,7 +29,7 @@ class Gate(Part):
     champion_ratio: Positive = 1.05  # at most, its error over the champion's
     slice_ratio: Positive = 1.25  # at most, the same for a site or an operating condition
     slice_machines: Count = 5  # a slice with fewer is shown, not judged
-    confidence: Share = 0.8
+    confidence: Share = 0.9
     least_machines: Count = 2
     most_false: Share = 0.2  # of the rows of sound machines, that an anomaly of 1 or more may be told of
     latency_ms: Positive = 5.0  # of one prediction, median
