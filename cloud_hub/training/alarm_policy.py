@@ -6,7 +6,9 @@ What counts, row by row as a device would see them (``kernels.alarm``):
 - A *failure* is a life that ended in one, or in other lives a stretch of rows that labels call faulty.
 - An alarm is *right* if it opened in that life and is still open as the life fails, or if it opened within
   such a stretch. One that closed before the failure was taken back: it is *false*, as is every other alarm,
-  also one that is open on a machine that merely goes on running.
+  also one that is open on a machine that merely goes on running, and one that opened while its machine was
+  sound, by a label or because its life was young (``heads.sound_rows``), though a failure came in the end:
+  whoever always alarms foresees nothing.
 - A failure is *caught* by a right alarm with at least ``least_lead`` of the life left, and more than
   nothing. *Lead* is what was left when it opened. A right alarm that comes later is neither false nor of
   use: the failure is missed.
@@ -28,6 +30,7 @@ from cloud_hub.training.service import LEAST, MONTH_US, Lives, lives_of
 from kernels.alarm import AlarmPolicy, Direction, run
 from models.declared.judging import Alarm, Costs
 from models.examples import FAULTY, Examples, Floats, Mask
+from models.heads import sound_rows
 from models.use_case import UseCase
 from wire.manifest import AlarmRule
 
@@ -56,8 +59,10 @@ class AlarmFigures:
 def choose(examples: Examples, answers: Floats, use_case: UseCase) -> tuple[AlarmRule, ...]:
     """The rules of ``use_case``, those of the policy "cost" chosen on ``examples``.
 
-    ``answers`` [n, outputs]: of networks that had not learnt from a row's machine, in the order of
-    ``use_case.outputs``. Of the rules whose false alarms keep within their limit the cheapest is taken;
+    ``answers`` [n, outputs]: of networks that had not learnt from the rows of a row's machine, in the order
+    of ``use_case.outputs``. They are single members that were stopped by that machine, and the ensemble of
+    all ships: what the rules are worth there is told by the held-out machines.
+    Of the rules whose false alarms keep within their limit the cheapest is taken;
     where none does, the one with the fewest. Several are chosen in turn, each beside those before.
     """
     watched = _Watched(examples, answers, use_case, lives_of(examples))
@@ -102,7 +107,10 @@ class _Watched:
         life = lives.of_row[opened]
         fails = lives.failed[life]
         stretch = _faulty_stretches(examples, lives)
-        right = np.where(fails, _next_closed(active)[opened] > lives.last[life], stretch[opened] >= 0)
+        stays = (_next_closed(active)[opened] > lives.last[life]) & ~sound_rows(examples, self.use_case)[
+            opened
+        ]
+        right = np.where(fails, stays, stretch[opened] >= 0)
         known = opened[right & fails]
         lead = examples.remaining[known].astype(np.float64)
         share = lead / np.maximum(lives.length[lives.of_row[known]], LEAST)

@@ -11,7 +11,7 @@ from cloud_hub.training.alarm_policy import choose, judge
 from kernels.alarm import CLOSED, AlarmPolicy, step
 from models import use_case
 from models.declared.judging import Alarm, Costs
-from models.examples import FAULTY, UNKNOWN, Examples
+from models.examples import FAULTY, SOUND, UNKNOWN, Examples
 from wire.manifest import AlarmRule
 
 HOUR_US = 3_600_000_000
@@ -85,6 +85,19 @@ def test_an_alarm_that_stays_open_to_the_failure_catches_it() -> None:
 def test_an_alarm_that_was_taken_back_is_false_and_its_failure_missed() -> None:
     found = judged(lived((0, 100, True)), [200] * 60 + [50] * 20 + [200] * 20)
     assert (found.caught, found.late, found.false_alarms) == (0, 0, 1)
+
+
+def test_an_alarm_that_is_open_from_the_first_row_to_the_failure_is_false_and_catches_nothing() -> None:
+    found = judged(lived((0, 100, True)), [50] * 100)
+    assert (found.failures, found.caught, found.late, found.false_alarms) == (1, 0, 0, 1)
+
+
+def test_an_alarm_that_opened_while_labels_call_the_machine_sound_is_false() -> None:
+    health = [UNKNOWN] * 50 + [SOUND] * 20 + [UNKNOWN] * 30
+    answers = [200] * 60 + [50] * 40
+    assert judged(lived((0, 100, True)), answers).caught == 1
+    found = judged(lived((0, 100, True), health=health), answers)
+    assert (found.caught, found.false_alarms) == (0, 1)
 
 
 def test_an_alarm_on_a_machine_that_goes_on_running_is_false() -> None:

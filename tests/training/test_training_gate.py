@@ -221,10 +221,12 @@ def alarmed(
 
 
 def test_alarms_are_refused_for_what_is_proved_against_them() -> None:
-    """Three in ten machine-months prove 0.08 a month, seven prove 0.33."""
+    """Three in ten machine-months prove 0.08 a month, seven prove 0.33; five prove 0.197 and are too many."""
     assert least_rate(3, 10.0) == pytest.approx(0.0818, abs=1e-4)
     assert judged(card(10, 12), alarms=alarmed(false_alarms=3, cost=100.0)).passed
     assert failed(judged(card(10, 12), alarms=alarmed(false_alarms=7, cost=100.0))) == ["false alarms"]
+    assert least_rate(5, 10.0) < 0.2
+    assert failed(judged(card(10, 12), alarms=alarmed(false_alarms=5, cost=100.0))) == ["false alarms"]
     assert judged(card(10, 12), alarms=alarmed(false_alarms=0, cost=100.0, across_folds=7)).passed
     assert failed(judged(card(10, 12), alarms=alarmed(false_alarms=0, cost=501.0))) == ["cost of alarms"]
     assert judged(card(10, 12), alarms=alarmed(false_alarms=70, cost=100.0, limit=None)).passed
