@@ -172,14 +172,29 @@ def _ask(made: Product, rows: Examples, truth: Floats, use_case: UseCase) -> Ans
 def _last(rows: Examples, made: Product) -> NDArray[np.float32]:
     """[machines, width] what ``made`` takes after each machine's last reading."""
     assert made.conditions is not None, "turbofan-rul is read under conditions"
-    derived = derive(rows, made.conditions)
-    ends = np.flatnonzero(np.append(np.diff(derived.machine), 1))
-    if len(ends) != len(rows.machines):
+    return last_inputs(rows, derive(rows, made.conditions))
+
+
+def last_inputs(rows: Examples, derived: Examples) -> NDArray[np.float32]:
+    """[machines, width] of the rows ``derived`` from ``rows``, that at each machine's last reading.
+
+    DatasetError names the machines without one: an older reading is no answer for the last.
+    """
+    ends = _ends(derived)
+    answered = {derived.machines[derived.machine[end]]: derived.times[end] for end in ends}
+    wanted = {rows.machines[rows.machine[end]]: rows.times[end] for end in _ends(rows)}
+    silent = [name for name in rows.machines if name not in wanted or answered.get(name) != wanted[name]]
+    if silent:
         raise DatasetError(
-            f"expected an answer for each of {len(rows.machines)} test units, got {len(ends)}: "
-            "the others run under conditions that no training unit showed"
+            f"expected an answer after the last reading of each of {len(rows.machines)} test units, got none "
+            f"for {len(silent)}, {silent[0]} first: it ends under conditions that no training unit showed"
         )
     return np.ascontiguousarray(derived.features[ends])
+
+
+def _ends(rows: Examples) -> NDArray[np.intp]:
+    """The place of each machine's last row; rows come by machine and time."""
+    return np.flatnonzero(np.append(np.diff(rows.machine), 1)[: len(rows)])
 
 
 def errors(label: str, name: str, answers: Sequence[Answers]) -> Iterator[Row]:

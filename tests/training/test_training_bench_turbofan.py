@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cloud_hub.errors import DatasetError
-from cloud_hub.training.bench_turbofan import Answers, coverage, errors, subsets
+from cloud_hub.training.bench_turbofan import Answers, coverage, errors, last_inputs, subsets
+from models.examples import UNKNOWN, Examples
 
 TRUTH = np.array([10.0, 40.0, 140.0, 90.0])
 RIGHT = Answers(
@@ -64,3 +65,42 @@ def test_short_lives_go_by_what_was_predicted() -> None:
         predicted=np.array([10.0, 60.0, 125.0, 30.0]), low=TRUTH, high=TRUTH, truth=TRUTH, cap=125.0
     )
     assert late.below(50.0).truth.tolist() == [10.0, 90.0]
+
+
+def units() -> Examples:
+    """Two units, three readings each; the feature counts them."""
+    rows = 6
+    return Examples(
+        machines=("a", "b"),
+        sites=("x", "x"),
+        faults=(),
+        names=("count",),
+        units=("1",),
+        machine=np.repeat([0, 1], 3).astype(np.int32),
+        times=np.arange(rows),
+        life=np.ones(rows, np.int32),
+        age=np.zeros(rows, np.float32),
+        remaining=np.full(rows, np.nan, np.float32),
+        health=np.full(rows, UNKNOWN, np.int8),
+        fault=np.full(rows, UNKNOWN, np.int16),
+        features=np.arange(rows, dtype=np.float32)[:, None],
+    )
+
+
+def test_a_unit_is_asked_about_after_its_last_reading() -> None:
+    early = np.array([False, True, True, True, False, True])
+    assert last_inputs(units(), units().where(early)).tolist() == [[2.0], [5.0]]
+
+
+@pytest.mark.parametrize(
+    ("answered", "sentence"),
+    [
+        ([1, 1, 1, 1, 1, 0], "of each of 2 test units, got none for 1, b first"),
+        ([1, 1, 0, 1, 1, 1], "got none for 1, a first"),
+        ([0, 0, 0, 1, 1, 1], "got none for 1, a first"),
+        ([0, 0, 0, 0, 0, 0], "got none for 2, a first"),
+    ],
+)
+def test_an_older_reading_is_no_answer_for_the_last(answered: list[int], sentence: str) -> None:
+    with pytest.raises(DatasetError, match=sentence):
+        last_inputs(units(), units().where(np.array(answered, bool)))
