@@ -11,6 +11,7 @@ STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:48rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}"
     "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .75rem .25rem 0;"
     "border-bottom:1px solid #d8dee4;vertical-align:top}code{font-size:.85em;overflow-wrap:anywhere}"
+    ".drawn{overflow-x:auto}summary{cursor:pointer}"
     ".plot{width:100%;height:auto;font-size:12px;fill:currentColor}.plot .grid{stroke:#8884;stroke-width:1}"
     ".plot .range{stroke:#2f6fd0;stroke-width:3;opacity:.45}.plot circle{fill:#2f6fd0}.faint{color:#6a737d}"
     ".plot .line{fill:none;stroke:#2f6fd0;stroke-width:2}.plot .level{stroke:#c2410c;stroke-dasharray:5 4}"
@@ -29,7 +30,10 @@ def render(
     """The card of the release that ``manifest`` names; equal arguments give equal text."""
     verdict = "passed the gate" if gate["passed"] else "was refused by the gate"
     checks = [(check["name"], _checked(check)) for check in gate.get("checks", ())]
-    outputs = [(out.name, f"{out.low:g} to {out.high:g} {out.unit}") for out in manifest.outputs]
+    outputs = [
+        (out.name, f"{out.low:g} to {out.high:g} {'' if out.unit == '1' else out.unit}")
+        for out in manifest.outputs
+    ]
     sections = [
         f"<h1>{escape(manifest.release)}</h1>",
         f"<p>{escape(title)}: {verdict}. {escape(str(gate['reason']))}.</p>",
@@ -40,7 +44,7 @@ def render(
         _section("How sure it is", _interval(manifest)),
         _section("When it alarms", [(rule.output, _rule(rule)) for rule in manifest.alarms]),
         _section("Where it comes from", sorted(manifest.lineage.items())),
-        _section("What goes in", [(value.name, value.unit) for value in manifest.inputs]),
+        _inputs(manifest),
         _section("What comes out", outputs),
     ]
     return (
@@ -59,12 +63,23 @@ def _section(heading: str, rows: list[tuple[str, str]]) -> str:
     return f"<h2>{escape(heading)}</h2><table>{cells}</table>"
 
 
+def _inputs(manifest: Manifest) -> str:
+    """Folded: there may be hundreds."""
+    cells = "".join(
+        f"<tr><th>{escape(value.name)}</th><td><code>{escape(value.unit)}</code></td></tr>"
+        for value in manifest.inputs
+    )
+    told = f"{len(manifest.inputs)} numbers of {escape(manifest.feature_set)}"
+    return f"<h2>What goes in</h2><details><summary>{told}</summary><table>{cells}</table></details>"
+
+
 def _drawn(finding: Finding) -> str:
-    return f"<h2>{escape(finding.heading)}</h2>{finding.html}<p class=faint>{escape(finding.words)}</p>"
+    words = f"<p class=faint>{escape(finding.words)}</p>"
+    return f"<h2>{escape(finding.heading)}</h2><div class=drawn>{finding.html}</div>{words}"
 
 
 def _checked(check: Mapping[str, Any]) -> str:
-    return f"{'yes' if check['passed'] else 'NO'}: {check['found']}, asked {check['bar']}"
+    return f"{'yes' if check['passed'] else 'NO'}: {check['found']}; asked {check['bar']}"
 
 
 def _errors(manifest: Manifest, metrics: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Models: what each use case runs, what wants to replace it, and where a number comes from."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, render_template
@@ -51,11 +52,18 @@ def show(use_case: str, version: int) -> ResponseReturnValue:
     )
 
 
+def _baseline(evidence: Mapping[str, Any]) -> float | None:
+    """The trivial guess that the gate held it against, which need not be the best one; else the best."""
+    trivial: dict[str, float] = evidence.get("baselines") or {}
+    held = [trivial[duel["rival"]] for duel in evidence.get("paired") or () if duel["rival"] in trivial]
+    return min(held or trivial.values(), default=None)
+
+
 def _shown(row: Row) -> dict[str, Any]:
     evidence = (row["gate"] or {}).get("evidence") or {}
     return row | {
         "evidence": evidence,
         "figure": evidence.get("figure"),
-        "baseline": min((evidence.get("baselines") or {}).values(), default=None),
+        "baseline": _baseline(evidence),
         "aliases": row["aliases"] or [],
     }

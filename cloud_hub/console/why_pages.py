@@ -1,5 +1,6 @@
 """Why the newest prediction for a machine is what it is: a piece of its page, and the same as JSON."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, render_template
@@ -8,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from cloud_hub.console.here import hub
 from cloud_hub.errors import HubError
 from cloud_hub.flows.explaining import Told, explain_newest
+from cloud_hub.registry.models import Registry
 from cloud_hub.training.explain import Explanation
 
 MOST_SIGNALS = 8  # of each output, the strongest
@@ -22,7 +24,7 @@ def show(name: str, use_case: str) -> ResponseReturnValue:
         told = explain_newest(hub(), name, use_case)
     except HubError as error:
         return render_template("why.html", told=None, reason=str(error), outputs=[])
-    return render_template("why.html", told=told, reason="", outputs=_shown(told))
+    return render_template("why.html", told=told, reason="", outputs=_shown(told, _units(told.release)))
 
 
 @pages.get("/api/v1/machines/<name>/explanation/<use_case>")
@@ -31,9 +33,21 @@ def explanation(name: str, use_case: str) -> dict[str, Any]:
     return fields | {"time": fields["time"].timestamp()}
 
 
-def _shown(told: Told) -> list[dict[str, Any]]:
+def _units(release: str) -> dict[str, str]:
+    """By output, as the release declares them."""
+    manifest = Registry(hub().database, hub().artifacts, hub().clock).get(release).manifest
+    return {output.name: output.unit for output in manifest.outputs}
+
+
+def _shown(told: Told, units: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
-        {"name": name.replace("_", " "), "found": found, "bars": _bars(found)}
+        {
+            "name": name.replace("_", " "),
+            "unit": units[name],
+            "found": found,
+            "bars": _bars(found),
+            "idle": [signal for signal, effect in found.effects.items() if not effect],
+        }
         for name, found in told.outputs.items()
     ]
 
@@ -41,7 +55,7 @@ def _shown(told: Told) -> list[dict[str, Any]]:
 def _bars(found: Explanation) -> list[dict[str, Any]]:
     """Each effect with its bar on a scale from -50 to 50."""
     most = max(map(abs, found.effects.values()), default=0.0) or 1.0
-    strongest = list(found.effects.items())[:MOST_SIGNALS]
+    strongest = [(signal, effect) for signal, effect in found.effects.items() if effect][:MOST_SIGNALS]
     return [
         {
             "signal": signal,

@@ -63,11 +63,20 @@ def _lines(file: Path) -> list[str]:
 
 
 def _faults(own: Path) -> Mapping[str, frozenset[str]]:
-    """The faults that use cases tell apart, by class of machine."""
-    from models.use_case import find_all  # noqa: PLC0415 - brings NumPy and pydantic's models
+    """The faults that use cases tell apart, by class of machine.
+
+    A use case that cannot be read is named and left out: a half-written file keeps no label away.
+    """
+    from models.errors import UseCaseError  # noqa: PLC0415 - as below
+    from models.use_case import find, names  # noqa: PLC0415 - brings NumPy and pydantic's models
 
     found: dict[str, frozenset[str]] = {}
-    for use_case in find_all(own):
+    for name in names(own):
+        try:
+            use_case = find(name, own)
+        except UseCaseError as error:
+            typer.echo(f"warning: {error}; faults that it alone names are refused", err=True)
+            continue
         if use_case.faults:
             known = found.get(use_case.machine_class, frozenset())
             found[use_case.machine_class] = known | set(use_case.faults.classes)

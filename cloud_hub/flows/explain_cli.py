@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cloud_hub.config import HubConfig
+from cloud_hub.registry.models import Registry
 from cloud_hub.training.explain import Explanation
 
 BAR = 24  # characters of the strongest effect
@@ -24,21 +25,26 @@ def explain(
 
     with opened(HubConfig.load(config)) as hub:
         told = explain_newest(hub, machine, named)
+        manifest = Registry(hub.database, hub.artifacts, hub.clock).get(told.release).manifest
+    units = {output.name: output.unit for output in manifest.outputs}
     if as_json:
-        typer.echo(json.dumps(told.to_fields(), default=str))
+        typer.echo(json.dumps(told.to_fields() | {"units": units}, default=str))
         return
     typer.echo(f"{told.release} at {told.time.isoformat()}")
     for output, found in told.outputs.items():
-        typer.echo("\n".join(_lines(output, found)))
+        typer.echo("\n".join(_lines(output, found, units[output])))
 
 
-def _lines(output: str, found: Explanation) -> list[str]:
-    name = output.replace("_", " ")
+def _lines(output: str, found: Explanation, unit: str) -> list[str]:
+    name, shown = output.replace("_", " "), "" if unit == "1" else f" {unit}"
     most = max(map(abs, found.effects.values()), default=0.0) or 1.0
+    idle = [signal for signal, effect in found.effects.items() if not effect]
     return [
-        f"  {name} {found.answer:.4g}; of a sound machine it says {found.sound:.4g}",
+        f"  {name} {found.answer:.4g}{shown}; of a sound machine it says {found.sound:.4g}{shown}",
         *(
-            f"    {signal:<20} {effect:+9.3g}  {'#' * round(abs(effect) / most * BAR)}"
+            f"    {signal:<20} {effect:+9.3g}  {'#' * round(abs(effect) / most * BAR)}".rstrip()
             for signal, effect in found.effects.items()
+            if effect
         ),
+        *([f"    nothing by {', '.join(idle)}"] if idle else []),
     ]

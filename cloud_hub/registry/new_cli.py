@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cloud_hub.config import HubConfig
-from cloud_hub.errors import ConflictError, NotFoundError
+from cloud_hub.errors import ConflictError
 from cloud_hub.files import write_public
 from cloud_hub.store.database import Database, load_queries
 from models.declared.machines import Signal
@@ -72,7 +72,9 @@ def _of_class(database: Database, machine_class: str) -> tuple[tuple[Signal, ...
     }
     if not found:
         known = ", ".join(row["machine_class"] for row in database.rows(SQL["classes"])) or "none yet"
-        raise NotFoundError("machine class", f"{machine_class} (known: {known})")
+        raise ConflictError(
+            f"expected a class of machines that the store knows ({known}), got {machine_class!r}"
+        )
     (signals, feature_set), _ = Counter(found.values()).most_common(1)[0]
     return signals, feature_set, sorted(name for name, has in found.items() if has != (signals, feature_set))
 

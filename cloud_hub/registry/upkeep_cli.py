@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cloud_hub.config import HubConfig
@@ -26,12 +27,23 @@ def compare(one: Release, other: Release, as_json: AsJson = False, config: Confi
         registry = Registry(database, settings.state_dir / "artifacts", settings.time())
         models = (registry.get(one), registry.get(other))
     found = comparing.compare(*models).to_fields()
-    told = [{"release": model.release, "state": model.state, "created": model.created} for model in models]
+    told = [
+        {
+            "release": model.release,
+            "state": model.state,
+            "created": model.created,
+            "dataset": model.manifest.lineage.get("dataset"),
+        }
+        for model in models
+    ]
     if as_json:
         typer.echo(json.dumps(found | {"models": told}, default=str))
         return
     Console().print(_table(found, [f"{row['state']}, {row['created']:{DATE}}" for row in told]))
     typer.echo(_sentence(found))
+    if told[0]["dataset"] != told[1]["dataset"]:
+        datasets = " and ".join(str(row["dataset"]) for row in told)
+        typer.echo(f"each was judged on the rows that its own dataset had of these machines: {datasets}")
 
 
 def gc(
@@ -62,7 +74,9 @@ def _table(found: dict[str, Any], states: list[str]) -> Table:
     table = Table("", *found["releases"])
     table.add_row("", *states)
     unit = "" if found["unit"] == "1" else f" [{found['unit']}]"
-    table.add_row(f"{found['figure']}{unit} on {found['machines']} machines", *map(_cell, found["values"]))
+    table.add_row(
+        f"{found['figure']}{escape(unit)} on {found['machines']} machines", *map(_cell, found["values"])
+    )
     for name, (first, second, machines) in found["slices"].items():
         table.add_row(f"  {name} ({machines} machines)", _cell(first), _cell(second))
     for name, pair in (found["beside"] | found["alarms"]).items():

@@ -72,6 +72,17 @@ def test_import_keeps_good_lines_and_names_the_others(hub: Database, tmp_path: P
     assert "rust" in refused[7]
 
 
+def test_a_half_written_use_case_keeps_no_label_away(hub: Database, tmp_path: Path) -> None:
+    Stored(hub, machine_class="motor-pump").add("pump-1")
+    own = tmp_path / "use_cases"
+    own.mkdir()
+    (own / "half.toml").write_text("title =")
+    assert imported(tmp_path, line(hours=5)) == (1, {})
+    told = CliRunner().invoke(data_app, ["import", str(tmp_path / "labels.jsonl")])
+    assert (told.exit_code, told.stdout) == (0, "0 new labels, 1 known before\n")
+    assert "warning: use case half: not TOML" in told.stderr
+
+
 def test_a_line_that_the_store_could_not_keep_or_read_back_never_takes_its_neighbours_along(
     hub: Database, tmp_path: Path
 ) -> None:

@@ -228,6 +228,7 @@ def test_two_releases_are_compared_on_machines_that_neither_learnt_from(
     assert found["beside"] == {"coverage": [0.9, 0.8]}
     assert found["alarms"] == {"caught": [2, None]}
     text = runner.invoke(model_app, ["compare", "motor-health/2", "motor-health/3"]).stdout
+    assert "RMSE [h] on 2 machines" in text
     assert "motor-health/2 is better than motor-health/3 on 2 of 2 machines" in text
 
 

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cloud_hub.errors import ConflictError, NotFoundError
+from cloud_hub.errors import ConflictError
 from cloud_hub.registry.new_cli import new
 from cloud_hub.store.database import Database
 from models import use_case
@@ -57,6 +57,6 @@ def test_a_new_use_case_has_the_signals_of_most_machines(folder: Path) -> None:
 
 
 def test_a_class_that_nobody_was_born_with_is_refused(folder: Path) -> None:
-    with pytest.raises(NotFoundError, match=r"lathe \(known: press\)"):
+    with pytest.raises(ConflictError, match=r"that the store knows \(press\), got 'lathe'"):
         run("lathe-life", "--machine-class", "lathe")
     assert not folder.exists()
