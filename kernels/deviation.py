@@ -4,6 +4,9 @@ No two machines of a class idle at the same level, and a device cannot be traine
 for each: so its memory learns the opening readings, and what a model sees are spreads
 of those, which mean the same on all of them. Afterwards the reference follows, so
 slowly that hours of warming up fade while a fault of minutes stands out.
+
+The opening is learnt once and for good, so a few wild readings in it must not decide
+what a machine is: up to ten at either end count no further off than the others let them.
 """
 
 from collections.abc import Sequence
@@ -17,34 +20,75 @@ from kernels.errors import KernelInputError
 from kernels.extractor import Row, State, read_scalars, tag_of
 
 OPENING = 200  # readings that say how this machine is; no row is made of them
+EXTREMES = 10  # of them at either end, which count no further off than the others let them
+FENCE = 5.0  # spreads of the readings between the extremes: four of all, where readings are normal
 CAP = 4.0  # spreads: a reading further off counts as that far, so one signal cannot speak for all
 FAST, SLOW = 5, 20  # readings, of the exponential means: one to notice, one to be sure
 FOLLOW = 1600  # readings in which the reference goes most of the way to where a signal stays
 REACH = 3.0  # spreads: the reference is drawn less the further off, and not at all beyond
-ROUNDING = 1e-6  # a spread below this share of the mean is rounding
+DIGIT = 2.5e-4  # of the level, a step of a converter of 12 bits: no spread is smaller
 
 FEATURES = ("fast", "slow")
 WIDTH = len(FEATURES)
 
 # The state as rows of one value a scalar.
-_HELD, _MEAN, _SQUARES, _REFERENCE, _FAST, _SLOW = range(6)
-_ROWS = 6
+_HELD, _STEP, _MEAN, _SQUARES, _REFERENCE, _FAST, _SLOW, _LOW = range(8)
+_HIGH = _LOW + EXTREMES
+_ROWS = _HIGH + EXTREMES
+
+
+@compiled
+def _hold(memory, column, value):
+    """Keep the last known value, and the smallest step that it ever made."""
+    if np.isnan(value):
+        return
+    step = abs(value - memory[_HELD, column])  # NaN at first
+    if 0 < step < memory[_STEP, column]:
+        memory[_STEP, column] = step
+    memory[_HELD, column] = value
+
+
+@compiled
+def _add(memory, column, value, count):
+    """Welford's mean and sum of squares, ``value`` being the ``count``-th."""
+    off = value - memory[_MEAN, column]
+    memory[_MEAN, column] += off / count
+    memory[_SQUARES, column] += off * (value - memory[_MEAN, column])
 
 
 @compiled
 def _learn(memory, column, count):
-    """Welford's mean and sum of squares of the opening, and the reference that begins as the mean."""
-    off = memory[_HELD, column] - memory[_MEAN, column]
-    memory[_MEAN, column] += off / count
-    memory[_SQUARES, column] += off * (memory[_HELD, column] - memory[_MEAN, column])
-    memory[_REFERENCE, column] = memory[_MEAN, column]
+    """Set the extremes of the opening aside, and take what lies between into mean and squares."""
+    low, high = memory[_LOW:_HIGH, column], memory[_HIGH:, column]
+    value = memory[_HELD, column]
+    place = np.argmax(low)
+    if value < low[place]:
+        low[place], value = value, low[place]
+    place = np.argmin(high)
+    if high[place] < value < np.inf:
+        high[place], value = value, high[place]
+    if np.isfinite(value):
+        _add(memory, column, value, count - 2 * EXTREMES)
 
 
 @compiled
-def _spread(memory, column, count):
-    """Of the opening; never so small that a constant signal would divide by nothing."""
-    squares = memory[_SQUARES, column] / min(count, OPENING)
-    return max(np.sqrt(squares), ROUNDING * abs(memory[_MEAN, column]), 1e-12)
+def _settle(memory, column):
+    """Take the extremes in too, none beyond the fence: a few wild readings do not say how a machine is."""
+    count = OPENING - 2 * EXTREMES
+    middle = memory[_MEAN, column]
+    reach = max(FENCE * np.sqrt(memory[_SQUARES, column] / count), DIGIT * abs(middle))
+    for row in range(_LOW, _ROWS):
+        count += 1
+        _add(memory, column, min(max(memory[row, column], middle - reach), middle + reach), count)
+    for row in (_REFERENCE, _FAST, _SLOW):
+        memory[row, column] = memory[_MEAN, column]
+
+
+@compiled
+def _spread(memory, column):
+    """Of the opening; never below what a last digit may do, of which a constant signal shows nothing."""
+    spread = max(np.sqrt(memory[_SQUARES, column] / OPENING), DIGIT * abs(memory[_MEAN, column]), 1e-12)
+    return max(spread, memory[_STEP, column]) if np.isfinite(memory[_STEP, column]) else spread
 
 
 @compiled
@@ -56,12 +100,25 @@ def _follow(memory, column, spread):
 
 
 @compiled
+def _describe(memory, column, out):
+    """Fill the two features of ``column`` with how far its means are off, the held reading taken in."""
+    spread = _spread(memory, column)
+    reference = memory[_REFERENCE, column]
+    value = min(max(memory[_HELD, column], reference - CAP * spread), reference + CAP * spread)
+    memory[_FAST, column] += (value - memory[_FAST, column]) / FAST
+    memory[_SLOW, column] += (value - memory[_SLOW, column]) / SLOW
+    _follow(memory, column, spread)
+    reference = memory[_REFERENCE, column]
+    out[column * WIDTH] = (memory[_FAST, column] - reference) / spread
+    out[column * WIDTH + 1] = (memory[_SLOW, column] - reference) / spread
+
+
+@compiled
 def step(counts, memory, reading, out):
-    """Take one reading [k] into ``counts`` [1] and ``memory`` [6, k]; has ``out`` [2 k] been filled?"""
+    """Take one reading [k] into ``counts`` [1] and ``memory`` [27, k]; has ``out`` [2 k] been filled?"""
     known = True
     for column in range(len(reading)):
-        if not np.isnan(reading[column]):
-            memory[_HELD, column] = reading[column]
+        _hold(memory, column, reading[column])
         known = known and not np.isnan(memory[_HELD, column])
     if not known:
         return False
@@ -70,18 +127,10 @@ def step(counts, memory, reading, out):
     for column in range(len(reading)):
         if count <= OPENING:
             _learn(memory, column, count)
-        spread = _spread(memory, column, count)
-        reference = memory[_REFERENCE, column]
-        value = memory[_HELD, column]
+        if count == OPENING:
+            _settle(memory, column)
         if count > OPENING:
-            value = min(max(value, reference - CAP * spread), reference + CAP * spread)
-        memory[_FAST, column] += (value - memory[_FAST, column]) / min(count, FAST)
-        memory[_SLOW, column] += (value - memory[_SLOW, column]) / min(count, SLOW)
-        if count > OPENING:
-            _follow(memory, column, spread)
-        reference = memory[_REFERENCE, column]
-        out[column * WIDTH] = (memory[_FAST, column] - reference) / spread
-        out[column * WIDTH + 1] = (memory[_SLOW, column] - reference) / spread
+            _describe(memory, column, out)
     return count > OPENING
 
 
@@ -95,7 +144,8 @@ def _life(counts, memory, readings, out):
 @dataclass(frozen=True, kw_only=True)
 class DeviationExtractor:
     """Per scalar: its exponential means over 5 and 20 readings, less the machine's own reference, in
-    spreads (standard deviations) of its first 200 readings, which make no row. Readings count, not
+    spreads of its first 200 readings, which make no row: their standard deviation, yet no less than
+    1/4000 of their mean, nor than the smallest step between two readings so far. Readings count, not
     time; a reading more than 4 spreads off counts as 4. Windows are ignored.
     """
 
@@ -109,9 +159,11 @@ class DeviationExtractor:
         return len(self.names)
 
     def initial(self) -> State:
-        memory = np.zeros(self._size())
-        memory[1 : 1 + len(self.scalars)] = np.nan  # nothing is held yet
-        return State(tag=self.tag, memory=memory)
+        state = State(tag=self.tag, memory=np.zeros(self._size()))
+        _, memory = self._views(state)
+        memory[_HELD] = np.nan  # nothing is held yet
+        memory[_STEP], memory[_LOW:_HIGH], memory[_HIGH:] = np.inf, np.inf, -np.inf
+        return state
 
     def restore(self, payload: bytes) -> State:
         return State.from_bytes(payload, tag=self.tag, size=self._size())

@@ -18,7 +18,8 @@ the same features of the same rows, and a limit on the flow alone, which is the 
 somebody could set who knew beforehand that a valve would close.
 
 The feature set was drawn up on normal readings and on the labels of four runs, named
-before any was looked at (``DEVELOPED_ON``); the other twelve are told apart.
+before any was looked at (``DEVELOPED_ON``); the other twelve are told apart, and the same
+share of them has to be won. The figures that others published are of all of SKAB.
 ``anomaly-free`` is another operating point (four times the flow) and served for no
 learning: it only shows what the same limit does there.
 """
@@ -51,8 +52,9 @@ USE_CASE = "pump-anomaly"
 TRAINING_PART = 400  # readings at the start of a run
 DEVELOPED_ON = (0, 5, 10, 15)  # runs whose labels were looked at while the feature set was drawn up
 SECONDS = 120  # of training
-ALL_RUNS, LEAST_WINS = 16, 11
-PAPER = "Conv-AE on all of SKAB"  # the best published: F1 0.78, false alarms 0.136, missed 0.280
+ALL_RUNS = 16
+LEAST_WINS = {ALL_RUNS: 11, ALL_RUNS - len(DEVELOPED_ON): 9}  # by number of runs
+PAPER = "Conv-AE, published for all of SKAB"  # the best: F1 0.78, false alarms 0.136, missed 0.280
 AIMS: Mapping[str, Row] = {  # of all runs
     "F1": {"reference": PAPER, "reference_value": 0.78, "bar": ">= 1"},
     "false-alarm rate": {"bar": "<= 0.15"},
@@ -173,13 +175,13 @@ def _wins(label: str, rival: str, runs: Sequence[Run], trades: Mapping[int, Trad
         theirs = one.rates(rival)
         pairs.append((trades[one.number].least_missed(theirs.false_rate), theirs.missed_rate))
     alike = sum(mine == theirs for mine, theirs in pairs)
-    judged = rival in BEATABLE and len(runs) == ALL_RUNS
+    judged = rival in BEATABLE and len(runs) in LEAST_WINS
     return {
         "figure": f"{label}: missing less at the false alarms of {rival} ({alike} alike)",
         "value": sum(mine < theirs for mine, theirs in pairs),
         "unit": "{run}",
         "exact": True,
-        **({"bar": f">= {LEAST_WINS}"} if judged else {}),
+        **({"bar": f">= {LEAST_WINS[len(runs)]}"} if judged else {}),
     }
 
 

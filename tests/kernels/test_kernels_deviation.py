@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kernels import sets
-from kernels.deviation import CAP, FOLLOW, OPENING
+from kernels.deviation import CAP, EXTREMES, FOLLOW, OPENING
 from kernels.errors import KernelInputError, KernelStateError
 from kernels.extractor import Extractor
 
@@ -41,19 +41,20 @@ def stepwise(made: Extractor, life: NDArray, restart: int = -1) -> NDArray[np.fl
 
 
 def meaning(life: NDArray) -> NDArray:
-    """What deviation/1 says of one scalar without missing values, in plain NumPy."""
-    opening = life[:OPENING]
-    reference, spread = opening.mean(), opening.std()
-    spans, means = np.array([5, 20]), np.zeros(2)
-    rows = np.full((len(life), 2), np.nan)
-    for index, value in enumerate(life):
-        late = index >= OPENING
-        taken = np.clip(value, reference - 4 * spread, reference + 4 * spread) if late else value
-        means += (taken - means) / np.minimum(index + 1, spans)
-        if late:
-            off = (means[1] - reference) / spread
-            reference += max(0.0, 1 - (off / 3) ** 2) ** 2 * (means[1] - reference) / 1600
-            rows[index] = (means - reference) / spread
+    """What deviation/1 says of one scalar that moves and lacks no value, in plain NumPy."""
+    middle = np.sort(life[:OPENING])[EXTREMES:-EXTREMES]
+    reach = max(5 * middle.std(), 2.5e-4 * abs(middle.mean()))
+    opening = np.clip(life[:OPENING], middle.mean() - reach, middle.mean() + reach)
+    reference, least = opening.mean(), max(opening.std(), 2.5e-4 * abs(opening.mean()))
+    steps = np.abs(np.diff(life))
+    means, rows = np.array([reference, reference]), np.full((len(life), 2), np.nan)
+    for index, value in enumerate(life[OPENING:], start=OPENING):
+        seen = steps[:index]
+        spread = max(least, seen[seen > 0].min())
+        means += (np.clip(value, reference - 4 * spread, reference + 4 * spread) - means) / [5, 20]
+        off = (means[1] - reference) / spread
+        reference += max(0.0, 1 - (off / 3) ** 2) ** 2 * (means[1] - reference) / 1600
+        rows[index] = (means - reference) / spread
     return rows
 
 
@@ -67,10 +68,19 @@ def test_a_life_at_once_is_what_a_device_made_of_it_across_a_restart(
 
 
 @settings(deadline=None, max_examples=20)
-@given(seed=seeds, step=st.sampled_from([0.0, 1.0, -2.5, 50.0]))
-def test_deviations_are_what_plain_numpy_says(seed: int, step: float) -> None:
-    life = 7.0 + np.random.default_rng(seed).normal(size=420)
+@given(
+    seed=seeds,
+    step=st.sampled_from([0.0, 1.0, -2.5, 50.0]),
+    glitches=st.lists(st.tuples(st.integers(0, OPENING - 1), st.sampled_from([-1e6, 3.0, 1e9])), max_size=12),
+    digits=st.sampled_from([0, 6]),
+)
+def test_deviations_are_what_plain_numpy_says(
+    seed: int, step: float, glitches: list[tuple[int, float]], digits: int
+) -> None:
+    life = np.round(7.0 + np.random.default_rng(seed).normal(size=420), digits)
     life[300:] += step
+    for place, value in glitches:
+        life[place] = value
     got = extractor(1).batch(np.arange(len(life)), life[:, None])
     np.testing.assert_allclose(got, meaning(life), rtol=1e-4, atol=1e-5)
 
@@ -100,13 +110,48 @@ def test_machines_that_differ_in_level_and_scale_look_the_same() -> None:
     assert small[-1, 1] == pytest.approx(-2.0, abs=0.5)
 
 
-def test_a_constant_signal_deviates_by_nothing_and_then_by_no_more_than_the_cap() -> None:
-    life = np.full((OPENING + 60, 1), 24.5)
-    life[OPENING + 30 :] = 25.0
+def test_a_constant_signal_deviates_by_nothing_and_by_its_cap_once_it_is_far_off_in_its_own_digits() -> None:
+    life = np.full((OPENING + 160, 1), 24.5)
+    life[OPENING + 30 :, 0] = 25.0 + 0.1 * (np.arange(130) % 2)
     rows = extractor(1).batch(range(len(life)), life)[OPENING:]
     assert not rows[:30].any()
     assert (rows[30:] > 0).all()
-    assert rows.max() <= CAP
+    assert rows[-1] == pytest.approx([CAP, CAP], abs=0.01)
+
+
+@pytest.mark.parametrize(("level", "digit"), [(230.0, 0.1), (0.0, 0.328), (1013.0, 1.0), (-20.0, 0.001)])
+def test_a_last_digit_of_a_signal_that_was_constant_is_no_anomaly_and_becomes_the_reference(
+    level: float, digit: float
+) -> None:
+    life = np.full((OPENING + 5 * FOLLOW, 1), level)
+    life[OPENING + 10 :] += digit
+    rows = extractor(1).batch(range(len(life)), life)[OPENING:]
+    assert 0 < rows.max() <= 2.0
+    assert rows[-1] == pytest.approx([0.0, 0.0], abs=0.2)
+
+
+@pytest.mark.parametrize(
+    "places", [(0,), (100,), (OPENING - 1,), tuple(range(0, OPENING, OPENING // EXTREMES))]
+)
+def test_a_few_wild_readings_of_the_opening_hide_no_later_fault(places: tuple[int, ...]) -> None:
+    noise = np.random.default_rng(6).normal(size=(600, 1))
+    noise[400:] += 5.0
+    wild = noise.copy()
+    wild[list(places)] = 1e6
+    made = extractor(1)
+    tame, rows = (made.batch(range(600), life)[OPENING:] for life in (noise, wild))
+    assert np.abs(rows[:200, 1]).max() < 1.5
+    assert rows[-1, 1] > 3.0
+    np.testing.assert_allclose(rows, tame, atol=1.5)
+
+
+def test_one_wild_reading_of_a_constant_opening_blinds_it_only_until_its_digits_are_seen() -> None:
+    life = np.full((OPENING + 200, 1), 230.0)
+    life[50] = 1e6
+    life[OPENING + 50 :, 0] = 250.0 + 0.1 * (np.arange(150) % 2)
+    rows = extractor(1).batch(range(len(life)), life)[OPENING:]
+    assert np.abs(rows[:50]).max() < 1e-6
+    assert rows[-1, 1] == pytest.approx(CAP, abs=0.01)
 
 
 def test_a_wild_reading_cannot_say_more_than_the_cap() -> None:
