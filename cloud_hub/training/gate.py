@@ -39,6 +39,7 @@ class Rival:
     name: str
     card: Scorecard
     to_beat: bool = True  # else it is shown, and not held against the candidate
+    own: Scorecard | None = None  # the candidate's on the same rows, where its card has others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,19 +76,22 @@ def judge(
     rule: Gate,
     interval: Coverage,
     alarms: AlarmTrial | None = None,
+    checks: Sequence[Check] = (),
 ) -> Verdict:
     """Judge a candidate's ``card`` against the trivial ``baselines``, and the ``champion`` if there is one.
 
-    Of the baselines that are to be beaten the best counts. ``alarms`` where the use case has any.
+    Of the baselines that are to be beaten the best counts. ``alarms`` where the use case has any;
+    ``checks`` of others are told with its own.
     """
     best = min((rival for rival in baselines if rival.to_beat), key=lambda rival: rival.card.figure)
     duels = [_duel(card, best, rule.baseline_ratio)]
     duels += [_duel(card, champion, rule.champion_ratio)] if champion else []
     parts = _parts(card, champion, rule) if champion else {}
-    checks = (
+    told = (
+        *checks,
         _enough(card, rule),
         _sound(card),
-        *(_better(card, duel, rule) for duel in duels),
+        *(_better(duel, rule) for duel in duels),
         *_slices(parts, champion, rule),
         *_covers(card, interval),
         *_false(card, rule),
@@ -95,7 +99,7 @@ def judge(
         _within("latency of one prediction", price.latency_ms, rule.latency_ms, "ms"),
         _within("size", price.bytes, rule.bytes, "bytes"),
     )
-    failed = [check for check in checks if not check.passed]
+    failed = [check for check in told if not check.passed]
     kept = {
         **evidence.of_card(card),
         "latency_ms": price.latency_ms,
@@ -103,30 +107,32 @@ def judge(
         "confidence": rule.confidence,
         "baselines": {rival.name: rival.card.figure for rival in baselines},
         "paired": [
-            evidence.of_duel(card, duel.rival.name, duel.rival.card, duel.found, rule) for duel in duels
+            evidence.of_duel(duel.own, duel.rival.name, duel.rival.card, duel.found, rule) for duel in duels
         ],
         "slices": evidence.of_slices(card, parts, rule),
         "alarms": alarms.to_fields() if alarms else None,
     }
-    return Verdict(passed=not failed, reason=_reason(failed, card, best), checks=checks, evidence=kept)
+    return Verdict(passed=not failed, reason=_reason(failed, card, best), checks=told, evidence=kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Duel:
+    own: Scorecard
     rival: Rival
     ratio: float  # of the rival's error, that may be reached
     found: Pairing
 
 
 def _duel(card: Scorecard, rival: Rival, ratio: float) -> _Duel:
-    return _Duel(rival=rival, ratio=ratio, found=pair(card, rival.card, ratio))
+    own = rival.own or card
+    return _Duel(own=own, rival=rival, ratio=ratio, found=pair(own, rival.card, ratio))
 
 
 def _parts(card: Scorecard, champion: Rival, rule: Gate) -> dict[str, Pairing]:
     """Sites and conditions that both cards have, on the machines that both have there."""
     pairs = {
         own.name: pair_slice(card.measure, own, other, rule.slice_ratio)
-        for own in card.slices
+        for own in (champion.own or card).slices
         if (other := champion.card.slice(own.name)) is not None
     }
     return {name: found for name, found in pairs.items() if found.machines}
@@ -148,12 +154,12 @@ def _sound(card: Scorecard) -> Check:
     )
 
 
-def _better(card: Scorecard, duel: _Duel, rule: Gate) -> Check:
-    found, theirs, told = duel.found, duel.rival.card.figure, card.measure.told
+def _better(duel: _Duel, rule: Gate) -> Check:
+    found, theirs, told = duel.found, duel.rival.card.figure, duel.own.measure.told
     return Check(
         name=f"error against {duel.rival.name}",
         passed=found.machines == duel.rival.card.machines and found.chance >= rule.confidence,
-        found=f"{card.measure.name} {told(found.own)}, within it on {found.chance:.0%} of draws",
+        found=f"{duel.own.measure.name} {told(found.own)}, within it on {found.chance:.0%} of draws",
         bar=f"<= {told(duel.ratio * theirs)} ({duel.ratio:g} x {theirs:.4g}) "
         f"on {rule.confidence:.0%} of draws",
     )

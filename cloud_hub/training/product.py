@@ -40,7 +40,7 @@ class Product:
     conditions: ConditionTable | None  # where the feature set needs one
     highest_anomaly: float  # a sound answer lies below
     examples: Examples  # the rows as the network takes them: its names and units are the model's inputs
-    unseen: Floats  # [n, outputs] for each of ``examples``, by members that had not learnt on its machine
+    unseen: Floats  # [n, outputs] for each of ``examples``, by members that had not learnt from its rows
     metrics: Mapping[str, Any]  # plain values, for the run
 
 
@@ -107,11 +107,13 @@ def highest_anomaly(answers: NDArray[np.float32]) -> float:
 
 
 def life_interval(rows: Examples, answers: Floats, use_case: UseCase) -> Interval | None:
-    """The interval of remaining life from ``answers`` [n, outputs]; None for a task without it."""
+    """The interval of remaining life from ``answers`` [n, outputs]; None for tasks or answers without it."""
     if use_case.task != "remaining-life":
         return None
     life = answers[:, use_case.outputs.index(REMAINING_LIFE)]
     known = rows.failed & np.isfinite(life)
+    if not known.any():  # of no sound answer there is none; the gate has a check for that
+        return None
     return interval_of(rows.where(known), life[known], use_case)
 
 

@@ -6,15 +6,17 @@ afterwards, and the held-out machines are looked at once, by the gate.
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from cloud_hub.errors import DatasetError
 from cloud_hub.training import oracle, slices
 from cloud_hub.training.alarm_policy import choose
 from cloud_hub.training.executor import Executor
 from cloud_hub.training.explain import sound_row
+from cloud_hub.training.fairness import Origin, heard, spread
 from cloud_hub.training.fits import Fits
 from cloud_hub.training.gate import Price, Verdict
 from cloud_hub.training.product import Product, highest_anomaly, inputs, learn_table, life_interval, make
@@ -80,27 +82,62 @@ def adopt(
     use_case: UseCase,
     onnx: bytes,
     *,
+    learnt_from: frozenset[str] | None = None,
     champion: Champion | None = None,
     progress: Progress = silent,
 ) -> Candidate:
-    """Judge a network made elsewhere as if trained here; GraphError where no device could run it."""
+    """Judge a network made elsewhere as if trained here; GraphError where no device could run it.
+
+    ``learnt_from`` names the machines it has learnt from. Where nobody says, it may have learnt from all:
+    the verdict refuses it for that, and as a champion it is held to have learnt from all.
+    """
     progress("checking the graph", 0.0)
-    parts = split(kinds_of(examples, use_case), use_case)
+    kinds = kinds_of(examples, use_case)
+    parts = split(kinds, use_case)
+    learnt = frozenset(kinds) if learnt_from is None else learnt_from
     learning = examples.where(examples.of_machines(parts.learning))
+    product = _brought(learning, use_case, onnx, learnt)
+    fresh = frozenset(name for name in parts.held_out - learnt if kinds[name].judges)
+    origin = Origin(
+        learnt_from=learnt_from,
+        fresh=fresh,
+        held_out=parts.held_out,
+        calibrated_fresh=product.metrics["calibrated_fresh"],
+    )
+    metrics = {
+        "made_elsewhere": True,
+        "learnt_from": None if learnt_from is None else sorted(learnt_from),
+        "learning": sorted(learnt),
+    }
+    return _judged(
+        examples,
+        replace(parts, held_out=parts.held_out - learnt) if fresh else parts,
+        use_case,
+        replace(product, metrics=metrics | dict(product.metrics)),
+        champion=champion,
+        progress=progress,
+        origin=origin,
+    )
+
+
+def _brought(learning: Examples, use_case: UseCase, onnx: bytes, learnt: frozenset[str]) -> Product:
+    """``onnx`` as a product; where ``learning`` has other machines, those it ``learnt`` calibrate nothing."""
     table = learn_table(learning, use_case)
     rows = inputs(learning, table)
     facts = graphs.check(onnx, width=rows.width, outputs=use_case.outputs)
     answers = graphs.Runner(onnx, use_case.outputs).run(rows.features)
-    product = Product(
+    fresh = ~rows.of_machines(learnt)
+    telling = fresh & rows.failed if use_case.task == "remaining-life" else fresh
+    unseen = np.where(fresh[:, None], answers, np.float32(np.nan)) if telling.any() else answers
+    return Product(
         onnx=onnx,
-        interval=life_interval(rows, answers, use_case),
+        interval=life_interval(rows, unseen, use_case),
         conditions=table,
         highest_anomaly=highest_anomaly(answers[:, use_case.outputs.index(ANOMALY)]),
         examples=rows,
-        unseen=answers,
-        metrics={"made_elsewhere": True, "operators": list(facts.operators)},
+        unseen=unseen,
+        metrics={"operators": list(facts.operators), "calibrated_fresh": bool(telling.any())},
     )
-    return _judged(examples, parts, use_case, product, champion=champion, progress=progress)
 
 
 def _judged(
@@ -111,28 +148,37 @@ def _judged(
     *,
     champion: Champion | None,
     progress: Progress,
+    origin: Origin | None = None,
 ) -> Candidate:
     progress("gate", 0.0)
     stored = examples.where(examples.of_machines(parts.held_out))
     judging = inputs(stored, product.conditions)
+    if not len(judging):
+        raise DatasetError(
+            f"expected rows of held-out machines that the model can answer, got none of {len(stored)}: "
+            "record machines under the operating conditions that others are run under"
+        )
     runner = graphs.Runner(product.onnx, use_case.outputs)
     answers = runner.run(judging.features)
-    rules = choose(product.examples, product.unseen, use_case)
+    told = heard(product.unseen)
+    rules = choose(product.examples.where(told), product.unseen[told], use_case)
     table, why = _table(examples.where(examples.of_machines(parts.learning)), product, use_case)
     found = trial(
+        stored,
         judging,
         product.examples,
-        Contender(name="candidate", answers=answers, learning=parts.learning),
+        answers,
         use_case,
         crossed=product.unseen,
         interval=product.interval,
         rules=rules,
         price=Price(latency_ms=_latency_ms(runner, judging.features), bytes=len(product.onnx)),
-        champion=_contender(champion, stored, judging, answers, use_case) if champion else None,
-        cuts=slices.cuts(judging, stored, table),
+        champion=_contender(champion, stored, use_case) if champion else None,
+        cuts=slices.cuts(stored, stored, table),
+        checks=origin.checks(use_case.gate) if origin else (),
     )
     progress("oracle", 0.0)
-    opinion = oracle.ask(product.examples, judging, answers, use_case)
+    opinion = _opinion(product.examples, judging, answers, use_case)
     progress("oracle", 1.0)
     sides = {"held_out": sorted(parts.held_out), "learning": sorted(parts.learning), "no_conditions": why}
     sides["sound"] = sound_row(product.examples).tolist()  # what explanations compare with
@@ -149,28 +195,24 @@ def _judged(
     )
 
 
+def _opinion(learning: Examples, judging: Examples, answers: Floats, use_case: UseCase) -> oracle.Opinion:
+    if np.isnan(answers).any(axis=1).all():
+        return oracle.Opinion(
+            said="the network answers no row as a whole: there is nothing to hold trees against"
+        )
+    return oracle.ask(learning, judging, answers, use_case)
+
+
 def _table(learning: Examples, product: Product, use_case: UseCase) -> tuple[ConditionTable | None, str]:
     """The operating conditions to look at apart, or why there are none."""
     return (product.conditions, "") if product.conditions else slices.table_of(learning, use_case)
 
 
-def _contender(
-    champion: Champion, stored: Examples, judging: Examples, answers: Floats, use_case: UseCase
-) -> Contender:
-    """The champion on the rows of the trial.
-
-    Where its own conditions let it say nothing, it gets the candidate's answer: that row decides nothing.
-    """
+def _contender(champion: Champion, stored: Examples, use_case: UseCase) -> Contender:
+    """The champion on the stored rows, read under its own conditions."""
     own = inputs(stored, champion.conditions)
     found = graphs.Runner(champion.onnx, use_case.outputs).run(own.features)
-    places = {key: place for place, key in enumerate(_moments(own))}
-    known = [places.get(key, -1) for key in _moments(judging)]
-    chosen = np.where(np.array(known)[:, None] >= 0, found[known], answers)
-    return Contender(name=champion.release, answers=chosen, learning=champion.learning)
-
-
-def _moments(rows: Examples) -> list[tuple[int, int]]:
-    return list(zip(rows.machine.tolist(), rows.times.tolist(), strict=True))
+    return Contender(name=champion.release, answers=spread(stored, own, found), learning=champion.learning)
 
 
 def _latency_ms(runner: graphs.Runner, features: Floats) -> float:

@@ -14,7 +14,8 @@ import numpy as np
 from cloud_hub.errors import DatasetError
 from cloud_hub.training import alarm_policy, baselines, service, trivial
 from cloud_hub.training.alarm_checks import AlarmTrial
-from cloud_hub.training.gate import Price, Rival, Verdict, judge
+from cloud_hub.training.fairness import answered, compared, heard, silence, spread
+from cloud_hub.training.gate import Check, Price, Rival, Verdict, judge
 from cloud_hub.training.scorecard import (
     Scorecard,
     classes_of,
@@ -34,10 +35,10 @@ Cuts = Mapping[str, Mask]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Contender:
-    """A network on trial, or the champion it has to be no worse than."""
+    """The champion that a network on trial has to be no worse than."""
 
     name: str
-    answers: Floats  # [n, outputs] on the rows of the trial, in the order of the use case
+    answers: Floats  # [k, outputs] on the stored rows of the trial; NaN where it says nothing
     learning: frozenset[str]  # machines it learnt from: it may not be judged on those
 
 
@@ -48,9 +49,10 @@ class Trial:
 
 
 def trial(
+    stored: Examples,
     judging: Examples,
     learning: Examples,
-    candidate: Contender,
+    answers: Floats,
     use_case: UseCase,
     *,
     crossed: Floats,
@@ -59,30 +61,35 @@ def trial(
     price: Price,
     champion: Contender | None = None,
     cuts: Cuts | None = None,
+    checks: Sequence[Check] = (),
 ) -> Trial:
-    """Judge ``candidate`` on the rows of ``judging``, machines that it has not learnt from.
+    """Judge the candidate that gave ``answers`` [n, outputs] for the rows of ``judging``.
 
-    ``judging`` and ``learning`` hold rows as the candidate takes them. ``crossed`` [m, outputs]: for the rows
-    of ``learning``, by networks that had not learnt from its machine. ``cuts`` are masks [n] of ``judging``:
-    the parts to look at apart. DatasetError where no row of ``judging`` can tell.
+    ``judging`` are those of the [k] rows ``stored`` that it answers, and ``learning`` those that taught it,
+    as it takes them. ``crossed`` [m, outputs]: for the rows of ``learning``, by networks that had not learnt
+    from them; NaN where there is none. ``cuts`` are masks [k]: the parts to look at apart. ``checks`` are
+    told with those of the gate. DatasetError where no row of ``judging`` can tell.
     """
     known = _known(judging, use_case)
-    rows, parts = judging.where(known), {name: mask[known] for name, mask in (cuts or {}).items()}
-    card = _score(rows, candidate.answers[known], use_case, interval=interval, cuts=parts)
-    sides = (judging, learning, candidate.answers, crossed, use_case)
-    alarms = _alarms(*sides, rules=rules) if rules else None
+    said = answered(stored, judging)
+    rows, parts = judging.where(known), {name: mask[said][known] for name, mask in (cuts or {}).items()}
+    card = _score(rows, answers[known], use_case, interval=interval, cuts=parts)
+    silent = 1 - int(known.sum()) / int(_known(stored, use_case).sum())
+    alarms = _alarms(judging, learning, answers, crossed, use_case, rules=rules) if rules else None
+    duel = _duel(champion, stored, spread(stored, judging, answers), use_case, cuts or {})
     verdict = judge(
         card,
         _guesses(rows, learning, use_case),
-        _rival(champion, rows, known, use_case, cuts=parts) if champion else None,
+        duel.rival,
         price=price,
         rule=use_case.gate,
         interval=use_case.interval,
         alarms=alarms,
+        checks=(*checks, silence(silent, use_case.gate), *duel.checks),
     )
-    more = _faults(judging, candidate.answers, use_case)
+    more = {"silent": silent} | _faults(judging, answers, use_case)
     if interval is not None:
-        more |= _bins(rows, candidate.answers[known], use_case, interval)
+        more |= _bins(rows, answers[known], use_case, interval)
     metrics = _metrics(card, learning, use_case) | {"champion": champion.name if champion else None}
     return Trial(verdict=replace(verdict, evidence=dict(verdict.evidence) | more), metrics=metrics)
 
@@ -145,18 +152,29 @@ def _guesses(rows: Examples, learning: Examples, use_case: UseCase) -> tuple[Riv
     return tuple(Rival(name=name, card=measure_faults(rows, guess)) for name, guess in guesses.items())
 
 
-def _rival(
-    champion: Contender, rows: Examples, known: Mask, use_case: UseCase, *, cuts: Cuts
-) -> Rival | None:
-    """The champion on machines that it has not learnt from either; None where too few are left."""
-    present = {rows.machines[number] for number in np.unique(rows.machine)}
-    fair = frozenset(present) - champion.learning
-    if len(fair) < use_case.gate.least_machines:
-        return None
-    own = rows.of_machines(fair)
-    parts = {name: mask[own] for name, mask in cuts.items()}
-    answers = champion.answers[known][own]
-    return Rival(name=champion.name, card=_score(rows.where(own), answers, use_case, cuts=parts))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Duel:
+    rival: Rival | None = None
+    checks: tuple[Check, ...] = ()
+
+
+def _duel(champion: Contender | None, stored: Examples, own: Floats, use_case: UseCase, cuts: Cuts) -> _Duel:
+    """Candidate and champion on machines that neither has learnt from, on rows that either answers.
+
+    Whoever is silent on a row is wrong about it. No rival where too few machines are left.
+    """
+    if champion is None:
+        return _Duel()
+    told = _known(stored, use_case) & ~(np.isnan(own) & np.isnan(champion.answers)).all(axis=1)
+    judging = {stored.machines[number] for number in np.unique(stored.machine[told])}
+    fair = frozenset(judging) - champion.learning
+    check = compared(champion.name, fair, judging, use_case.gate)
+    if not check.passed:
+        return _Duel(checks=(check,))
+    told &= stored.of_machines(fair)
+    rows, parts = stored.where(told), {name: mask[told] for name, mask in cuts.items()}
+    mine, theirs = (_score(rows, each[told], use_case, cuts=parts) for each in (own, champion.answers))
+    return _Duel(rival=Rival(name=champion.name, card=theirs, own=mine), checks=(check,))
 
 
 def _alarms(
@@ -168,11 +186,12 @@ def _alarms(
     *,
     rules: Sequence[AlarmRule],
 ) -> AlarmTrial:
+    told = heard(crossed)
     lives = service.lives_of(judging)
     age = service.best_age(service.lives_of(learning), use_case.costs)
     return AlarmTrial(
         figures=alarm_policy.judge(judging, answers, rules, use_case),
-        crossed=alarm_policy.judge(learning, crossed, rules, use_case),
+        crossed=alarm_policy.judge(learning.where(told), crossed[told], rules, use_case),
         never_alarming=alarm_policy.judge(judging, answers, (), use_case).cost_per_month,
         renewing_by_age=None if age is None else service.renewing(lives, use_case.costs, age),
         renewal_age=age,

@@ -31,6 +31,7 @@ class Gate(Part):
     slice_machines: Count = 5  # a slice with fewer is shown, not judged
     confidence: Share = 0.9
     least_machines: Count = 2
+    most_silent: Share = 0.05  # of the rows that can tell, that may go without an answer
     most_false: Share = 0.2  # of the rows of sound machines, that an anomaly of 1 or more may be told of
     latency_ms: Positive = 5.0  # of one prediction, median
     bytes: Count = 16 << 20

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx.helper
 import pytest
 
 from cloud_hub.errors import DatasetError
@@ -14,6 +16,7 @@ from models import graphs, use_case
 from models.conditions import derive
 from models.errors import GraphError
 from models.examples import UNKNOWN, Examples
+from models.interface import REMAINING_LIFE
 from models.use_case import UseCase
 from tests import engines
 from tests.stored_machines import features_of, wearing
@@ -27,7 +30,9 @@ def quick() -> UseCase:
         update={"epochs": 15, "batch": 128, "members": 3, "folds": None, "learning_rate": 5e-3}
     )
     network = found.network.model_copy(update={"hidden": (32, 16), "exclude": ()})
-    return found.model_copy(update={"feature_set": "trend/1", "budget": budget, "network": network})
+    anomaly = found.anomaly.model_copy(update={"exclude": ()})
+    parts = {"feature_set": "trend/1", "budget": budget, "network": network, "anomaly": anomaly}
+    return found.model_copy(update=parts)
 
 
 def machines(count: int = 14, censored: int = 2) -> Examples:
@@ -94,21 +99,67 @@ def test_machine_still_running_teaches_no_remaining_life(quick: UseCase) -> None
     assert train(running, quick).metrics["learnt_rows"] < len(running)
 
 
-def test_champion_that_learnt_from_the_judges_is_not_compared(quick: UseCase, candidate: Candidate) -> None:
-    biased = Champion(release="turbofan-rul/1", onnx=candidate.onnx, learning=frozenset(machines().machines))
-    fair = Champion(
-        release="turbofan-rul/1", onnx=candidate.onnx, learning=frozenset(candidate.metrics["learning"])
-    )
-    for champion, rivals in ((biased, 1), (fair, 2)):
-        found = adopt(machines(), quick, candidate.onnx, champion=champion)
-        assert len(found.verdict.evidence["paired"]) == rivals
-        assert found.verdict.passed  # no worse than itself
+def learnt(candidate: Candidate) -> frozenset[str]:
+    return frozenset(candidate.metrics["learning"])
+
+
+def failed(candidate: Candidate) -> list[str]:
+    return [check.name for check in candidate.verdict.checks if not check.passed]
+
+
+def test_champion_that_learnt_from_the_judges_cannot_be_compared(
+    quick: UseCase, candidate: Candidate
+) -> None:
+    """No worse than itself, but nobody can be said to have beaten one that knew the answers."""
+    fair = Champion(release="turbofan-rul/1", onnx=candidate.onnx, learning=learnt(candidate))
+    found = adopt(machines(), quick, candidate.onnx, champion=fair, learnt_from=learnt(candidate))
+    assert found.verdict.passed, found.verdict.reason
+    assert len(found.verdict.evidence["paired"]) == 2
+    biased = replace(fair, learning=frozenset(machines().machines))
+    found = adopt(machines(), quick, candidate.onnx, champion=biased, learnt_from=learnt(candidate))
+    assert failed(found) == ["machines that turbofan-rul/1 has not learnt from"]
 
 
 def test_network_made_elsewhere_is_judged_like_any_other(quick: UseCase, candidate: Candidate) -> None:
-    found = adopt(machines(), quick, candidate.onnx)
+    found = adopt(machines(), quick, candidate.onnx, learnt_from=learnt(candidate))
     assert found.verdict.evidence["rmse"] == pytest.approx(candidate.verdict.evidence["rmse"])
     assert found.metrics["made_elsewhere"]
+    assert {*found.metrics["learning"]} == learnt(candidate)
+    assert found.verdict.checks[1].found == "chosen on machines it may have learnt from"
+
+
+def test_network_that_may_have_learnt_from_its_judges_is_refused(
+    quick: UseCase, candidate: Candidate
+) -> None:
+    found = adopt(machines(), quick, candidate.onnx)
+    assert failed(found) == ["machines it has not learnt from"]
+    assert "got none known, it may have learnt from every one" in found.verdict.reason
+    assert found.metrics["learning"] == [*machines().machines]
+    everything = adopt(machines(), quick, candidate.onnx, learnt_from=frozenset(machines().machines))
+    assert failed(everything) == ["machines it has not learnt from"]
+
+
+def test_interval_of_a_network_made_elsewhere_comes_from_machines_it_has_not_learnt_from(
+    quick: UseCase, candidate: Candidate
+) -> None:
+    some = frozenset(sorted(learnt(candidate))[:6])
+    found = adopt(machines(), quick, candidate.onnx, learnt_from=some)
+    assert found.verdict.checks[1].found == "chosen on machines it has not learnt from"
+    crossed = found.verdict.evidence["alarms"]["crossed"]
+    assert crossed["machines"] == len(learnt(candidate)) - 6
+    of_all = adopt(machines(), quick, candidate.onnx, learnt_from=learnt(candidate))
+    assert found.interval != of_all.interval
+
+
+def test_network_that_answers_nothing_is_refused_for_that(quick: UseCase, candidate: Candidate) -> None:
+    made = onnx.load_from_string(candidate.onnx)
+    spoilt = next(node for node in made.graph.node if REMAINING_LIFE in node.output)
+    spoilt.output[:] = ["spoilt" if name == REMAINING_LIFE else name for name in spoilt.output]
+    made.graph.initializer.append(onnx.helper.make_tensor("nothing", onnx.TensorProto.FLOAT, [], [np.nan]))
+    made.graph.node.append(onnx.helper.make_node("Add", ["spoilt", "nothing"], [REMAINING_LIFE]))
+    found = adopt(machines(), quick, made.SerializeToString(), learnt_from=learnt(candidate))
+    assert found.interval is None
+    assert "sound answers: expected every one, got 0.0%" in found.verdict.reason
 
 
 def test_network_of_another_width_is_refused(quick: UseCase, candidate: Candidate) -> None:

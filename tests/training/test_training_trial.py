@@ -81,10 +81,12 @@ JUDGING = tuple(f"j{number}" for number in range(8))
 def tried(use_case: UseCase, answers: NDArray, **more: object) -> Trial:
     faults = use_case.faults.classes if use_case.faults else ()
     learning = machines(LEARNING, faults=faults)
+    judging = more.pop("judging", machines(JUDGING, faults=faults))
     return trial(
-        more.pop("judging", machines(JUDGING, faults=faults)),
+        more.pop("stored", judging),
+        judging,
         learning,
-        Contender(name="candidate", answers=answers.astype(np.float32), learning=frozenset(LEARNING)),
+        answers.astype(np.float32),
         use_case,
         **{"interval": None, "rules": (), "price": CHEAP, "crossed": learning_answers(learning, use_case)}
         | more,
@@ -137,8 +139,45 @@ def test_a_champion_is_held_to_the_machines_that_it_never_saw() -> None:
     fair = tried(use_case, life_answers(6.0), champion=Contender(**champion, learning=frozenset(JUDGING[:3])))
     assert "error against a-test/1" in fair.verdict.reason
     assert fair.verdict.evidence["paired"][1]["machines"] == list(JUDGING[3:])
-    biased = Contender(**champion, learning=frozenset(JUDGING[:7]))
-    assert len(tried(use_case, life_answers(6.0), champion=biased).verdict.evidence["paired"]) == 1
+    biased = tried(
+        use_case, life_answers(1.0), champion=Contender(**champion, learning=frozenset(JUDGING[:7]))
+    )
+    assert len(biased.verdict.evidence["paired"]) == 1
+    assert not biased.verdict.passed
+    assert "machines that a-test/1 has not learnt from: expected >= 2" in biased.verdict.reason
+    assert "got 1 of 8 that judge" in biased.verdict.reason
+
+
+def test_a_candidate_that_is_silent_where_machines_fail_is_refused() -> None:
+    use_case, stored = declared("remaining-life"), machines(JUDGING)
+    told = stored.remaining >= 10
+    found = tried(use_case, life_answers(2.0)[told], judging=stored.where(told), stored=stored)
+    assert found.verdict.evidence["silent"] == pytest.approx(0.2)
+    assert found.verdict.reason == (
+        "rows without an answer: expected <= 5.0% of those that can tell, got 20.0%"
+    )
+    hardly = stored.remaining >= 2
+    assert tried(
+        use_case, life_answers(2.0)[hardly], judging=stored.where(hardly), stored=stored
+    ).verdict.passed
+
+
+def test_silence_is_held_against_whoever_is_silent_and_decides_nothing_where_both_are() -> None:
+    use_case, stored = declared("remaining-life", f"{MEAN_ALONE}most_silent = 0.5\n"), machines(JUDGING)
+    told = stored.remaining >= 10
+    answers, quiet = life_answers(3.0).astype(np.float32), life_answers(3.0).astype(np.float32)
+    quiet[~told] = np.nan
+
+    def against(champion: NDArray) -> Trial:
+        rival = Contender(name="a-test/1", answers=champion, learning=frozenset())
+        return tried(
+            use_case, life_answers(2.0)[told], judging=stored.where(told), stored=stored, champion=rival
+        )
+
+    assert "error against a-test/1" in against(answers).verdict.reason
+    assert against(answers).verdict.evidence["paired"][1]["own"] == pytest.approx(40 * 0.2**0.5, rel=0.05)
+    assert against(quiet).verdict.passed
+    assert against(quiet).verdict.evidence["paired"][1]["own"] < 2.0
 
 
 def test_a_site_that_is_served_worse_is_seen() -> None:
