@@ -22,7 +22,6 @@ from edge_agent.errors import EdgeError
 from edge_agent.identity import Identity
 from edge_agent.lock import held
 from edge_agent.parts import Parts
-from kernels import sets
 
 TICK_S = 0.1
 STATUS_S = 1.0
@@ -47,7 +46,6 @@ class Agent:
     def run(self) -> None:
         """Block until SIGTERM or SIGINT; ``EdgeError`` where a part broke that is needed."""
         with held(self._config.state_dir), _signals(self._stopping):
-            sets.warm()
             self._parts = Parts(self._config, self._identity, self._clock, self_test=self._begin_self_test)
             crashed = True
             try:

@@ -126,6 +126,7 @@ def _extractor(table: SignalTable, index: int) -> sets.Extractor | None:
     machine = table.machines[index]
     if not machine.feature_set:
         return None
+    sets.warm(machine.feature_set)
     scalars = table.signals_of(index, SignalKind.SCALAR)
     waveforms = table.signals_of(index, SignalKind.WAVEFORM)
     return sets.make(

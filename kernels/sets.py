@@ -5,8 +5,9 @@ another meaning is another number behind the slash.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -45,6 +46,7 @@ class FeatureSet:
     modules: tuple[str, ...]  # whose text decides what the features are
     under_conditions: bool = False  # its rows are readings: what a model takes is derived under a table
     by_opening: bool = False  # it measures a machine by how its memory began, which no repair begins anew
+    warm: Callable[[], None] = cpu.warm  # compiles what it needs; raises TwinError
 
 
 def _trend(*, scalars, waveforms, units, bearing):
@@ -59,26 +61,60 @@ def _deviation(*, scalars, waveforms, units, bearing):
     return make_deviation(scalars=scalars)
 
 
+def _warm_trend():
+    trend = make_trend(scalars=["warm"], units={})
+    trend.batch([0], [[0.0]])
+    trend.update(trend.initial(), 0, [0.0])
+
+
+def _warm_deviation():
+    deviation = make_deviation(scalars=["warm"])
+    deviation.batch([0], [[0.0]])
+    deviation.update(deviation.initial(), 0, [0.0])
+
+
+def _warm_conditions():
+    one = ((0.0,),)
+    table = ConditionTable(
+        signals=("warm",), scale=(1.0,), centres=one, radius=(1.0,), scalars=("warm",), mean=one, spread=one
+    )
+    made = make_condition_trend(scalars=["warm"], units={})
+    state = made.initial()
+    rows = made.update(state, 0, [0.0])
+    under = made.under(table)
+    under.derive(state)
+    under.derive_batch(rows)
+    assign(table, [0.0])
+
+
 _CONDITION = ("compiled", "extractor", "conditions", "condition_memory", "condition_trend")
 _WINDOW = ("compiled", "extractor", "bearing", "layout", "rows", "cpu", "vibration")
 _SETS = {
     known.name: known
     for known in (
         FeatureSet(
-            name="condition-trend/1", factory=_condition_trend, modules=_CONDITION, under_conditions=True
+            name="condition-trend/1",
+            factory=_condition_trend,
+            modules=_CONDITION,
+            under_conditions=True,
+            warm=_warm_conditions,
         ),
         FeatureSet(
             name="deviation/1",
             factory=_deviation,
             modules=("compiled", "extractor", "deviation"),
             by_opening=True,
+            warm=_warm_deviation,
         ),
-        FeatureSet(name="trend/1", factory=_trend, modules=("compiled", "extractor", "trend")),
+        FeatureSet(
+            name="trend/1", factory=_trend, modules=("compiled", "extractor", "trend"), warm=_warm_trend
+        ),
         FeatureSet(name="vibration/1", factory=make_vibration, modules=_WINDOW),
         FeatureSet(
             name="bearing/1",
             factory=make_defects,
             modules=(*_WINDOW, "defect_layout", "defect_cpu", "defects"),
+            warm=defect_cpu.warm,
         ),
         FeatureSet(
             name="vibration-trend/1", factory=make_vibration_trend, modules=(*_WINDOW, "vibration_trend")
@@ -121,31 +157,19 @@ def make(
     return known.factory(scalars=scalars, waveforms=waveforms, units=dict(units or {}), bearing=bearing)
 
 
-def warm() -> None:
-    """Compile all that the sets need (seconds once, then from the cache) and prove it; raises TwinError."""
-    cpu.warm()
-    defect_cpu.warm()
-    trend = make_trend(scalars=["warm"], units={})
-    trend.batch([0], [[0.0]])
-    trend.update(trend.initial(), 0, [0.0])
-    deviation = make_deviation(scalars=["warm"])
-    deviation.batch([0], [[0.0]])
-    deviation.update(deviation.initial(), 0, [0.0])
-    _warm_conditions()
+def warm(*names: str) -> None:
+    """Compile what the sets ``names`` need, or all: seconds once on a machine, then from the cache.
+
+    Whoever uses one set does not wait for the others. Raises TwinError where machine code disagrees
+    with its reference, UnknownFeatureSetError for a name there is not.
+    """
+    for name in names or _SETS:
+        _warm_once(feature_set(name).warm)
 
 
-def _warm_conditions() -> None:
-    one = ((0.0,),)
-    table = ConditionTable(
-        signals=("warm",), scale=(1.0,), centres=one, radius=(1.0,), scalars=("warm",), mean=one, spread=one
-    )
-    made = make_condition_trend(scalars=["warm"], units={})
-    state = made.initial()
-    rows = made.update(state, 0, [0.0])
-    under = made.under(table)
-    under.derive(state)
-    under.derive_batch(rows)
-    assign(table, [0.0])
+@cache
+def _warm_once(prepare):
+    prepare()
 
 
 def _version(known: FeatureSet) -> str:
