@@ -17,6 +17,7 @@ from models.declared.learning import Anomaly, Budget, Holdout, Network
 from models.declared.machines import Conditions, Faults, Life, Signal
 from models.declared.part import Part
 from models.declared.retraining import Retrain
+from models.declared.workable import problems
 from models.errors import UseCaseError
 from models.interface import ANOMALY, REMAINING_LIFE, fault_output
 
@@ -92,6 +93,12 @@ class UseCase(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _can_work(self) -> Self:
+        if found := [*problems(self)]:
+            raise ValueError("; ".join(found))
+        return self
+
     @classmethod
     def parse(cls, text: str, *, name: str) -> Self:
         try:
@@ -134,13 +141,15 @@ def _files(own: Path | None) -> dict[str, Traversable]:
 
 
 def _explain(error: ValidationError) -> str:
-    problems = []
+    told = []
     for problem in error.errors():
         place = ".".join(map(str, problem["loc"])) or "the file"
         if problem["type"] == "extra_forbidden":
-            problems.append(f"unknown setting {place}")
+            told.append(f"unknown setting {place}")
         elif problem["type"] == "missing":
-            problems.append(f"missing setting {place}")
+            told.append(f"missing setting {place}")
+        elif problem["type"] == "value_error":  # a sentence of ours, which says what it found
+            told.append(f"{place}: {problem['ctx']['error']}")
         else:
-            problems.append(f"{place}: {problem['msg']}, got {problem.get('input')!r}")
-    return "; ".join(problems)
+            told.append(f"{place}: {problem['msg']}, got {problem.get('input')!r}")
+    return "; ".join(told)

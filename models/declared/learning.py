@@ -1,15 +1,17 @@
 """How a model is learnt: the network, what healthy means, what training may spend, who judges."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from models.declared.part import Count, Part, Positive, Share
 
+Units = Annotated[int, Field(ge=1, le=4096)]
+
 
 class Network(Part):
-    hidden: tuple[Count, ...] = (128, 64)
+    hidden: tuple[Units, ...] = Field(default=(128, 64), max_length=8)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     noise: float = Field(default=0.0, ge=0)  # on the inputs while learning, in standard deviations
     averaging: float = Field(default=0.0, ge=0, lt=1)  # of weights over steps: the share that stays at each
@@ -84,5 +86,5 @@ class Budget(Part):
 class Holdout(Part):
     """Machines that training never sees: the gate's."""
 
-    share: Share = 0.15
+    share: float = Field(default=0.15, ge=0, lt=1)
     least: Count = 2

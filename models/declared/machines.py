@@ -5,7 +5,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from models.declared.part import Count, Part, Positive
+from models.interface import FAULT, fault_output
 
+SOUND = "sound"
 SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}  # of a UCUM unit of time
 
 
@@ -54,6 +56,19 @@ class Faults(Part):
         None  # units of life before the failure that show the fault; none: the whole life
     )
     least_lives: Count = 2  # of each class, before a class can be told apart
+
+    @model_validator(mode="after")
+    def _classes_can_be_told_by_name(self) -> Self:
+        for name in self.classes:
+            slug = fault_output(name).removeprefix(FAULT)
+            if not slug:
+                raise ValueError(
+                    f"expected names with letters from a to z or digits, got {name!r}: outputs are named "
+                    "after them, so write it in Latin letters, such as 'inner race'"
+                )
+            if slug == SOUND:
+                raise ValueError(f"expected names of faults, got {name!r}: that is what no class leaves")
+        return self
 
     @model_validator(mode="after")
     def _no_class_twice(self) -> Self:

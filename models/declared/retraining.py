@@ -1,12 +1,13 @@
 """When a use case is trained again without anybody asking, and what happens to a candidate that passes."""
 
-from typing import Annotated, Literal
+from itertools import pairwise
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.declared.part import Count, Part, Positive, Share
 
-Wave = Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)?%?$")]  # devices, or a share of them
+Wave = Annotated[str, Field(pattern=r"^([1-9][0-9]*|[0-9]+(\.[0-9]+)?%)$")]  # devices, or a share of them
 
 
 class Drift(Part):
@@ -33,6 +34,25 @@ class Canary(Part):
     waves: tuple[Wave, ...] = Field(default=("1", "25%", "100%"), min_length=1)
     soak_hours: float = Field(default=24.0, ge=0)
     approve_before: tuple[Count, ...] = ()  # waves that a person lets open
+
+    @model_validator(mode="after")
+    def _waves_reach_further_and_all(self) -> Self:
+        shares = [float(wave[:-1]) for wave in self.waves if wave.endswith("%")]
+        counts = [float(wave) for wave in self.waves if not wave.endswith("%")]
+        growing = all(earlier < later for own in (shares, counts) for earlier, later in pairwise(own))
+        if not growing or min(shares, default=1) <= 0 or max(shares, default=0) > 100:
+            raise ValueError(
+                f"expected waves that grow, of more than 0 % and at most 100 %, got {[*self.waves]}"
+            )
+        if self.waves[-1].endswith("%") and shares[-1] < 100:
+            raise ValueError(
+                f"expected a last wave of 100 %, got {self.waves[-1]}: no rollout leaves devices out"
+            )
+        if max(self.approve_before, default=0) > len(self.waves):
+            raise ValueError(
+                f"expected approve_before out of the {len(self.waves)} waves, got {[*self.approve_before]}"
+            )
+        return self
 
 
 class Retrain(Part):

@@ -26,6 +26,7 @@ def world(hub):
 
 def declare(hub, approval):
     text = (resources.files("models") / "use_cases" / f"{USE_CASE}.toml").read_text()
+    text = text.replace('admitted = "canary"', 'admitted = "wait"')
     hub.config.use_cases.mkdir(exist_ok=True)
     (hub.config.use_cases / f"{USE_CASE}.toml").write_text(f"{text}\n[approval]\n{approval}\n")
 

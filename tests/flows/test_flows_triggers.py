@@ -188,16 +188,9 @@ def test_what_passes_goes_to_a_canary_by_itself_under_the_correlation_of_its_run
     assert checks(hub)[-1]["held"] == f"rollout {rollout['id']} is under way"
 
 
-@pytest.mark.parametrize(
-    ("retrain", "more"),
-    [
-        ("failures = 2", ""),
-        ('failures = 2\nadmitted = "canary"', "[approval]\npeople = 2"),
-        ('failures = 2\nadmitted = "canary"', "[approval]\nauthor_may = false"),
-    ],
-)
-def test_what_passes_waits_for_people_where_the_use_case_asks_for_them(hub, world, retrain, more):
-    declare(hub, retrain, more)
+@pytest.mark.parametrize("more", ["", "[approval]\npeople = 2", "[approval]\nauthor_may = false"])
+def test_what_passes_waits_for_people_where_the_use_case_asks_for_them(hub, world, more):
+    declare(hub, "failures = 2", more)
     release = passed(world, hub)
     Admission(hub).tend()
     assert state_of(hub, release) == "candidate"

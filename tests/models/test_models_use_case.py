@@ -45,7 +45,7 @@ def test_unknown_use_case_is_told_which_there_are() -> None:
         ("cap = 125.0", "", "missing setting life.cap"),
         ("cap = 125.0", "cap = -1.0", "life.cap: Input should be greater than 0, got -1.0"),
         ("cap = 125.0", "cap = nan", "life.cap: .* got nan"),
-        ("share = 0.15", "share = 1.5", "holdout.share: Input should be less than or equal to 1, got 1.5"),
+        ("share = 0.15", "share = 1.5", "holdout.share: Input should be less than 1, got 1.5"),
         ('title = "', 'budgets = 1\ntitle = "', "unknown setting budgets"),
         ('"remaining-life"', '"fortune"', "task: Input should be 'remaining-life', .* got 'fortune'"),
         ('measured_in = "readings"', 'measured_in = "time"', "expected a unit out of s, min, h, d"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from cloud_hub.errors import DatasetError
 from cloud_hub.training.executor import InProcess
@@ -22,10 +23,10 @@ POOR = {"budget": {"epochs": 1, "learning_rate": 1e-6}}
 BETTER = {"network": {"hidden": [24]}, "budget": {"epochs": 20, "learning_rate": 0.01}}
 
 
-def searching(*tries: dict, seconds: float = 1000.0, task: str = "remaining-life") -> UseCase:
+def searching(*tries: dict, seconds: float = 1000.0) -> UseCase:
     """As written it hardly learns anything."""
     budget = SETTINGS["budget"] | POOR["budget"] | {"search": {"seconds": seconds, "tries": list(tries)}}
-    return use_case(task, budget=budget, faults=None)
+    return use_case("remaining-life", budget=budget, faults=None)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +71,11 @@ def test_product_tells_of_its_search(rows: Examples) -> None:
 
 
 def test_task_without_an_error_has_nothing_to_search_by(rows: Examples) -> None:
+    asked = use_case("anomaly").model_copy(update={"budget": searching(BETTER).budget})
     with pytest.raises(DatasetError, match="no error to choose settings by"):
-        best_network(replace(rows, faults=()), searching(BETTER, task="anomaly"), HERE)
+        best_network(replace(rows, faults=()), asked, HERE)
+    with pytest.raises(ValidationError, match="expected none for the task anomaly"):
+        use_case("anomaly", budget=searching(BETTER).budget.model_dump())
 
 
 @pytest.mark.parametrize(
