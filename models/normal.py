@@ -22,7 +22,9 @@ def normalise(features: Floats, names: Sequence[str], use_case: UseCase) -> Norm
     """Mean and rate of each feature; constant and excluded ones get rate 0."""
     wide = torch.from_numpy(features).double()
     mean, spread = wide.mean(dim=0), wide.std(dim=0, unbiased=False)
-    allowed = _match(names, use_case.network.include) & ~_match(names, use_case.network.exclude)
+    network = use_case.network
+    allowed = _match(names, network.include, "network.include")
+    allowed &= ~_match(names, network.exclude, "network.exclude")
     useful = allowed & (spread > CONSTANT * mean.abs().clamp(min=1e-3))
     if not useful.any():
         raise FitError(
@@ -59,7 +61,7 @@ def describe_healthy(
 def _whiten(wide: Tensor, names: Sequence[str], use_case: UseCase) -> tuple[Tensor, Tensor]:
     """Centre [width] and whitening [width, width] of normalised rows."""
     settings = use_case.anomaly
-    used = (~_match(names, settings.exclude)).double()
+    used = (~_match(names, settings.exclude, "anomaly.exclude")).double()
     centre = wide.mean(dim=0)
     covariance = (wide - centre).T @ (wide - centre) / len(wide)
     # Shrinking towards the unit matrix keeps directions that hardly varied while healthy from dominating.
@@ -73,5 +75,12 @@ def _distance(wide: Tensor, centre: Tensor, whitening: Tensor) -> Tensor:
     return ((wide - centre) @ whitening).square().sum(dim=1).sqrt()
 
 
-def _match(names: Sequence[str], patterns: Sequence[str]) -> Tensor:
+def _match(names: Sequence[str], patterns: Sequence[str], setting: str) -> Tensor:
+    """[width] which of ``names`` any of ``patterns`` matches; FitError for a pattern that matches none."""
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise FitError(
+                f"{setting}: expected patterns of features out of {', '.join(names)[:300]}, got {pattern!r}, "
+                "which matches none of them"
+            )
     return torch.tensor([any(fnmatchcase(name, pattern) for pattern in patterns) for name in names])

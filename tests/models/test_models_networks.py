@@ -29,7 +29,8 @@ def quick() -> UseCase:
     found = use_case.find("turbofan-rul")
     parts = found.model_dump(exclude_unset=True) | {"faults": {"classes": ["ball", "never", "outer race"]}}
     parts["budget"] |= {"epochs": 25, "batch": 128, "learning_rate": 1e-2}
-    parts["network"] |= {"hidden": (32, 16), "dropout": 0.0}
+    parts["network"] |= {"hidden": (32, 16), "dropout": 0.0, "exclude": ()}
+    parts["anomaly"] |= {"exclude": ("age",)}
     return UseCase.model_validate(parts)
 
 
@@ -235,6 +236,22 @@ def test_constant_feature_says_nothing_even_when_it_moves(graph: bytes) -> None:
     np.testing.assert_array_equal(runner.run(moved)[:, 0], runner.run(features)[:, 0])
 
 
+@pytest.mark.parametrize("part", ["network", "anomaly"])
+def test_a_pattern_that_matches_no_feature_is_refused_by_name(quick: UseCase, part: str) -> None:
+    """Or a misspelt one would exclude nothing, and nobody would know."""
+    misspelt = getattr(quick, part).model_copy(update={"exclude": ("agee",)})
+    with pytest.raises(
+        FitError, match=rf"{part}\.exclude: .* out of a\.mean, .*, got 'agee', which matches none"
+    ):
+        fit(material(), quick.model_copy(update={part: misspelt}))
+
+
+def test_an_include_that_matches_no_feature_is_refused_by_name(quick: UseCase) -> None:
+    network = quick.network.model_copy(update={"include": ("a.*", "c.*")})
+    with pytest.raises(FitError, match=r"network\.include: .* got 'c\.\*', which matches none"):
+        fit(material(), quick.model_copy(update={"network": network}))
+
+
 def test_excluded_feature_does_not_make_an_anomaly(graph: bytes) -> None:
     """``age`` moves although nothing is wrong: turbofan-rul leaves it out of the distance."""
     features, runner = material().features[:50], graphs.Runner(graph)
@@ -344,7 +361,8 @@ def noise(quick: UseCase) -> tuple[Examples, Fitted]:
     names = tuple(f"noise{number}" for number in range(40))
     examples = replace(plain, features=features, names=names, units=("1",) * 40)
     budget = quick.budget.model_copy(update={"epochs": 60, "patience": 60})
-    return examples, fit(examples, quick.model_copy(update={"budget": budget}))
+    anomaly = quick.anomaly.model_copy(update={"exclude": ()})
+    return examples, fit(examples, quick.model_copy(update={"budget": budget, "anomaly": anomaly}))
 
 
 def test_no_member_answers_for_a_machine_that_it_learnt_from(noise: tuple[Examples, Fitted]) -> None:
