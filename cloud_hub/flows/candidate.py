@@ -98,7 +98,15 @@ def _candidate(
     hub, progress = attempt.hub, attempt.progress
     if "onnx" in attempt.settings:
         onnx = (hub.artifacts / attempt.settings["onnx"]).read_bytes()
-        return adopt(examples, use_case, onnx, champion=champion, progress=progress)
+        learnt = attempt.settings.get("learnt_from")
+        return adopt(
+            examples,
+            use_case,
+            onnx,
+            learnt_from=None if learnt is None else frozenset(learnt),
+            champion=champion,
+            progress=progress,
+        )
     with executor(hub.config.dask_scheduler) as chosen:
         return train(
             examples,

@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from cloud_hub.errors import NotFoundError
+from cloud_hub.errors import ConflictError, NotFoundError
 from cloud_hub.flows.runs import SQL
 from cloud_hub.hub import Hub
 from cloud_hub.jobs import queue
@@ -20,15 +20,23 @@ from wire.bundle import file_sha256
 
 
 def request(
-    hub: Hub, use_case: str, *, actor: str, onnx: Path | None = None, correlation: str | None = None
+    hub: Hub,
+    use_case: str,
+    *,
+    actor: str,
+    onnx: Path | None = None,
+    learnt_from: Path | None = None,
+    correlation: str | None = None,
 ) -> str:
     """Queue a training of ``use_case`` and return the run's id.
 
     ``onnx`` brings a network made elsewhere: it is judged, bundled and signed
-    like a trained one. ``correlation`` ties the run to what caused it.
+    like a trained one. ``learnt_from`` names the machines it learnt from, one a line;
+    without it, it may have learnt from all. ``correlation`` ties the run to what caused it.
     """
     use_cases.find(use_case, hub.config.use_cases)
-    settings: dict[str, Any] = {"onnx": _keep(hub, onnx)} if onnx else {}
+    settings: dict[str, Any] = {"learnt_from": _names(learnt_from, onnx)} if learnt_from else {}
+    settings |= {"onnx": _keep(hub, onnx)} if onnx else {}
     with hub.database.transaction() as connection:
         connection.execute(SQL["lock_runs"])
         return _queue(hub, connection, use_case, actor=actor, settings=settings, correlation=correlation)
@@ -66,6 +74,24 @@ def _queue(
         correlation=traced,
     )
     return run
+
+
+def _names(learnt_from: Path, onnx: Path | None) -> list[str]:
+    """The machines that ``learnt_from`` names."""
+    if onnx is None:
+        raise ConflictError(
+            f"{learnt_from} says what a network made elsewhere learnt from: expected that network, got none: "
+            "give it with --onnx"
+        )
+    if not learnt_from.is_file():
+        raise NotFoundError("list of machines", str(learnt_from))
+    try:
+        names = {line.strip() for line in learnt_from.read_text().splitlines()} - {""}
+    except UnicodeDecodeError as error:
+        raise ConflictError(f"{learnt_from}: expected names of machines as text, got {error}") from error
+    if not names:
+        raise ConflictError(f"{learnt_from}: expected the name of a machine on each line, got no line")
+    return sorted(names)
 
 
 def _keep(hub: Hub, onnx: Path) -> str:

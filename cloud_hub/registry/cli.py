@@ -31,7 +31,11 @@ Release = Annotated[str, typer.Argument(help="Such as motor-health/3.")]
 @model_app.command()
 def train(
     use_case: Annotated[str, typer.Argument(help="Such as turbofan-rul.")],
+    *,
     onnx: Annotated[Path | None, typer.Option(help="Judge this network, made elsewhere.")] = None,
+    learnt_from: Annotated[
+        Path | None, typer.Option(help="With --onnx: the machines it learnt from, one a line; else any.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end.")] = True,
     as_json: AsJson = False,
     config: Config = None,
@@ -46,7 +50,7 @@ def train(
     settings = HubConfig.load(config)
     use_cases.find(use_case, settings.use_cases)
     with opened(settings) as hub:
-        run = retrain.request(hub, use_case, actor=person(), onnx=onnx)
+        run = retrain.request(hub, use_case, actor=person(), onnx=onnx, learnt_from=learnt_from)
         if not wait:
             typer.echo(json.dumps({"run": run}) if as_json else run)
             return

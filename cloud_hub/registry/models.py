@@ -119,10 +119,16 @@ class Registry:
         return payload
 
     def learning(self, model: Model) -> frozenset[str]:
-        """The machines that ``model`` learnt from; none are known of a network made elsewhere."""
+        """The machines that ``model`` learnt from; of a network made elsewhere those that it may have.
+
+        Where nobody said which, those are all that its dataset had.
+        """
         row = self.database.row(SQL["run"], {"run": model.run})
         metrics = row["metrics"] if row else {}
-        return frozenset() if metrics.get("made_elsewhere") else frozenset(metrics.get("learning", ()))
+        unsaid = metrics.get("made_elsewhere") and metrics.get("learnt_from") is None
+        return frozenset(metrics.get("learning", ())) | frozenset(
+            metrics.get("held_out", ()) if unsaid else ()
+        )
 
     def _keep(self, use_case: str, onnx: bytes) -> str:
         place = f"{FOLDER}/{use_case}/{hashlib.sha256(onnx).hexdigest()}.onnx"

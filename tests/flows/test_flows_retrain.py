@@ -3,6 +3,7 @@
 import pytest
 from stored_machines import fleet
 
+from cloud_hub.errors import ConflictError, NotFoundError
 from cloud_hub.flows import candidate, runs
 from cloud_hub.flows.retrain import request
 from cloud_hub.flows.runs import TakenError
@@ -66,7 +67,37 @@ def test_a_network_made_elsewhere_is_judged_like_a_trained_one(hub, stored, tmp_
     candidate.execute(hub, run)
     assert run_of(hub, run)["state"] == "done"
     assert run_of(hub, run)["metrics"]["made_elsewhere"]
-    assert registry.get(f"{USE_CASE}/2").onnx_sha256 == registry.get(f"{USE_CASE}/1").onnx_sha256
+    brought = registry.get(f"{USE_CASE}/2")
+    assert brought.onnx_sha256 == registry.get(f"{USE_CASE}/1").onnx_sha256
+    assert "machines it has not learnt from" in brought.gate["reason"]
+    assert len(registry.learning(brought)) == 13
+
+
+def test_the_machines_a_network_made_elsewhere_has_learnt_from_are_those_named(hub, stored, tmp_path):
+    fleet(stored, machines=12)
+    candidate.execute(hub, request(hub, USE_CASE, actor="ada"))
+    registry = Registry(hub.database, hub.artifacts, hub.clock)
+    first = registry.get(f"{USE_CASE}/1")
+    file, names = tmp_path / "brought.onnx", tmp_path / "machines.txt"
+    file.write_bytes(registry.onnx(first))
+    names.write_text("\n".join([*sorted(registry.learning(first)), "engine-elsewhere", ""]))
+    candidate.execute(hub, request(hub, USE_CASE, actor="ada", onnx=file, learnt_from=names))
+    brought = registry.get(f"{USE_CASE}/2")
+    assert "has not learnt from" not in brought.gate["reason"]
+    assert registry.learning(brought) == registry.learning(first) | {"engine-elsewhere"}
+
+
+def test_a_list_of_machines_that_names_none_or_no_network_is_refused(hub, tmp_path):
+    file, names = tmp_path / "brought.onnx", tmp_path / "machines.txt"
+    file.write_bytes(b"x")
+    with pytest.raises(NotFoundError, match=r"no list of machines named .*machines\.txt"):
+        request(hub, USE_CASE, actor="ada", onnx=file, learnt_from=names)
+    names.write_text(" \n\n")
+    with pytest.raises(ConflictError, match="expected the name of a machine on each line, got no line"):
+        request(hub, USE_CASE, actor="ada", onnx=file, learnt_from=names)
+    with pytest.raises(ConflictError, match="expected that network, got none: give it with --onnx"):
+        request(hub, USE_CASE, actor="ada", learnt_from=names)
+    assert jobs(hub) == []
 
 
 def test_a_run_without_data_fails_with_a_sentence(hub):

@@ -130,6 +130,23 @@ def test_learning_machines_of_a_champion_are_known(shop: Shop) -> None:
     assert shop.registry.learning(model) == frozenset(shop.candidate.metrics["learning"])
 
 
+@pytest.mark.parametrize(
+    ("said", "learnt"),
+    [
+        ({"learnt_from": None, "learning": ["a", "b", "c"]}, {*"abc"}),
+        ({"learnt_from": ["a"], "learning": ["a"]}, {"a"}),
+        ({"learning": ["a", "b"]}, {*"abc"}),
+    ],
+    ids=["nobody said", "one is named", "judged before anybody could say"],
+)
+def test_network_made_elsewhere_may_have_learnt_from_all_that_nobody_excepts(
+    shop: Shop, said: dict[str, object], learnt: set[str]
+) -> None:
+    release = shop.register("r-1")
+    shop.store.run("r-2", metrics={"made_elsewhere": True, "held_out": ["c"]} | said)
+    assert shop.registry.learning(replace(shop.registry.get(release), run="r-2")) == learnt
+
+
 def test_unknown_release_is_named(shop: Shop) -> None:
     with pytest.raises(NotFoundError, match="no release named 'turbofan-rul/9'"):
         trace(shop.registry, "turbofan-rul/9")
