@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulators.motor_pump_traits import Array, Traits
-from simulators.motor_pump_variety import USUAL, Variety
+from simulators.motor_pump_variety import USUAL, Shift, Variety
+from wire.clock import MICROSECONDS
 
 GRID_S = 600.0
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
 YEAR_S = 365.2425 * DAY_S
 EPOCH_WEEKDAY_S = 3 * DAY_S  # 1970-01-01 was a Thursday; weeks here start on Monday
+LEAST, MOST = 0.2, 1.12  # demand that a machine runs at
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Duty:
     inlet: Array  # bar
     ambient: Array  # Cel
     hardship: Array  # how fast wear goes compared with the long-run mean of this machine
+    expected: Array  # hardship without any shift: what overhauls are planned by
 
     def seconds(self) -> Array:
         return _grid(self.start_s, len(self.demand))
@@ -43,13 +46,17 @@ def plan_duty(
     points = int(length_s / GRID_S) + 2
     seconds = _grid(start_s, points)
     scale = variety.spread
-    demand = _demand(traits, rng, seconds, scale)
+    usual = _demand(traits, rng, seconds, scale)
+    demand = _shifted(usual, seconds, variety.shift) if variety.shift else usual
+    inlet, ambient = _inlet(traits, rng, seconds, scale), _ambient(rng, seconds, scale)
+    luck = _luck(rng, points, scale)
     return Duty(
         start_s=start_s,
         demand=demand,
-        inlet=_inlet(traits, rng, seconds, scale),
-        ambient=_ambient(rng, seconds, scale),
-        hardship=_hardship(traits, rng, demand, scale),
+        inlet=inlet,
+        ambient=ambient,
+        hardship=_hardship(traits, demand, luck),
+        expected=_hardship(traits, usual, luck),
     )
 
 
@@ -62,8 +69,14 @@ def _demand(traits: Traits, rng: np.random.Generator, seconds: Array, scale: flo
     planned = np.interp(hour_of_week, np.arange(169), np.append(traits.week, traits.week[0]))
     busy = _wander(rng, len(seconds), every_s=3 * HOUR_S, size=0.07 * scale)
     season = _wander(rng, len(seconds), every_s=4 * DAY_S, size=0.05 * scale)
-    asked: Array = np.clip(planned * (1 + busy + season), 0.2, 1.12)
+    asked: Array = np.clip(planned * (1 + busy + season), LEAST, MOST)
     return asked
+
+
+def _shifted(demand: Array, seconds: Array, shift: Shift) -> Array:
+    """``demand`` from the moment of ``shift`` on; between points of the grid nothing happens before it."""
+    since = seconds - GRID_S >= shift.from_us / MICROSECONDS
+    return np.where(since, np.clip(demand * shift.demand, LEAST, MOST), demand)
 
 
 def _inlet(traits: Traits, rng: np.random.Generator, seconds: Array, scale: float) -> Array:
@@ -78,9 +91,14 @@ def _ambient(rng: np.random.Generator, seconds: Array, scale: float) -> Array:
     return 19.0 + season + daily + _wander(rng, len(seconds), every_s=18 * HOUR_S, size=2.0 * scale)
 
 
-def _hardship(traits: Traits, rng: np.random.Generator, demand: Array, scale: float) -> Array:
-    """Bearing life goes with the cube of the load (ISO 281), and with luck (grease, dirt)."""
-    luck = np.exp(_wander(rng, len(demand), every_s=1.5 * DAY_S, size=0.25 * scale))
+def _luck(rng: np.random.Generator, points: int, scale: float) -> Array:
+    """Grease and dirt, as a factor of wear."""
+    luck: Array = np.exp(_wander(rng, points, every_s=1.5 * DAY_S, size=0.25 * scale))
+    return luck
+
+
+def _hardship(traits: Traits, demand: Array, luck: Array) -> Array:
+    """Bearing life goes with the cube of the load (ISO 281), and with luck."""
     hardship: Array = demand**3 / float(np.mean(traits.week**3)) * luck
     return hardship
 

@@ -76,11 +76,12 @@ def live(
     mode = MODES[int(rng.choice(len(MODES), p=MODE_SHARES))]
     duty = plan_duty(traits, rng, start_s=start_s, length_s=1.35 * length_s + 9 * DAY_S, variety=variety)
     damage, failure_s = _wear(rng, duty, length_s, variety)
-    planned_s = _plan_overhaul(rng, start_s, failure_s)
-    sound_s = _sound_until(stream(seed, machine, Stream.OVERHAUL, number), start_s, failure_s, variety)
+    expected_s = _worn_out_s(duty.start_s, duty.expected, length_s)
+    planned_s = _plan_overhaul(rng, start_s, expected_s)
+    sound_s = _sound_until(stream(seed, machine, Stream.OVERHAUL, number), start_s, expected_s, variety)
     if sound_s:
         damage, planned_s = np.zeros_like(damage), sound_s
-    failed = planned_s <= begin_s
+    failed = not sound_s and not begin_s < planned_s < failure_s
     end_s = failure_s if failed else planned_s
     life = Life(
         number=number,
@@ -125,13 +126,24 @@ def _wear(rng: np.random.Generator, duty: Duty, length_s: float, variety: Variet
     sound_s = variety.between(rng, 0.2, 0.6) * length_s  # before the first spall
     growth_s = length_s - sound_s
     exponent = variety.between(rng, 1.2, 1.6)
-    worked = np.concatenate([[0.0], np.cumsum(duty.hardship[:-1]) * GRID_S])
+    worked = _worked(duty.hardship)
     share = np.clip((worked - sound_s) / growth_s, 0.0, 1.0)
     first = FIRST_SPALL ** (1 - exponent)
     damage = (first - (first - 1) * share) ** (1 / (1 - exponent))
     damage[worked < sound_s] = 0.0
+    return damage, _worn_out_s(duty.start_s, duty.hardship, length_s)
+
+
+def _worn_out_s(start_s: float, hardship: Array, length_s: float) -> float:
+    """When a life of ``length_s`` at average hardship has been worked off, in UTC seconds."""
+    worked = _worked(hardship)
     end = min(float(np.interp(length_s, worked, np.arange(len(worked)))), len(worked) - 2.0)
-    return damage, duty.start_s + GRID_S * end
+    return start_s + GRID_S * end
+
+
+def _worked(hardship: Array) -> Array:
+    """Seconds at average hardship that have been worked up to each point of the grid."""
+    return np.concatenate([[0.0], np.cumsum(hardship[:-1]) * GRID_S])
 
 
 def _temperature(traits: Traits, duty: Duty, damage: Array) -> Array:

@@ -12,7 +12,6 @@ import numpy as np
 from simulators.motor_pump_life import LifeTable, Mode
 from simulators.motor_pump_traits import RATED_SPEED, Array, Traits
 from simulators.motor_pump_variety import USUAL, Effect, Variety
-from wire.clock import MICROSECONDS
 
 SCALARS: tuple[tuple[str, str], ...] = (  # name, UCUM unit
     ("temperature", "Cel"),
@@ -43,8 +42,6 @@ def process_at(traits: Traits, table: LifeTable, seconds: Array, variety: Variet
     at = table.duty.seconds()
     effect = variety.erosion.effect
     demand = np.interp(seconds, at, table.duty.demand)
-    if variety.shift:
-        demand *= np.where(seconds < variety.shift.from_us / MICROSECONDS, 1.0, variety.shift.demand)
     damage = np.interp(seconds, at, table.damage)
     worn = damage if table.life.mode is Mode.IMPELLER else np.zeros_like(damage)
     turn = (0.60 + 0.40 * demand) * (1.012 - 0.012 * demand)  # converter, then slip under load

@@ -12,6 +12,7 @@ import numpy as np
 from simulators.errors import SettingError
 
 NARROWEST, WIDEST = 0.5, 1.75  # beyond, a range would cross zero
+MOST_SHIFTED = 1.5  # beyond, machines would hardly do anything but what they can at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,10 @@ EFFECTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
-    """From a moment on the plant asks ``demand`` times as much of every machine; wear goes on as before."""
+    """From a moment on the plant asks ``demand`` times as much of every machine, up to what each can give.
+
+    Lives that are under way go on with it: what works harder wears faster, by the cube of the load.
+    """
 
     from_us: int
     demand: float
@@ -70,8 +74,8 @@ class Variety:
             raise SettingError(f"expected --spread between {NARROWEST} and {WIDEST}, got {self.spread:g}")
         if not 0 <= self.healthy <= 1:
             raise SettingError(f"expected --healthy between 0 and 1, got {self.healthy:g}")
-        if self.shift and not 0.3 <= self.shift.demand <= 1.1:
-            raise SettingError(f"expected --shift by 0.3 to 1.1, got {self.shift.demand:g}")
+        if self.shift and not 1.0 <= self.shift.demand <= MOST_SHIFTED:
+            raise SettingError(f"expected --shift by 1 to {MOST_SHIFTED}, got {self.shift.demand:g}")
 
     def between(self, rng: np.random.Generator, low: float, high: float) -> float:
         """A draw between ``low`` and ``high``, in a range ``spread`` times as wide around their middle."""

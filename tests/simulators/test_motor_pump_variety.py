@@ -135,30 +135,65 @@ def test_a_worn_impeller_is_louder_where_erosion_is_felt() -> None:
     assert loudness(Erosion.FELT) > 1.3 * loudness(Erosion.FAINT)
 
 
-def test_from_its_moment_a_shift_slows_the_machines_and_leaves_their_wear_alone() -> None:
-    at = BEGIN_US + 3 * DAY_US
-    before, after = pump(), pump(shift=Shift(from_us=at, demand=0.6))
-    times = BEGIN_US + np.arange(60, dtype=np.int64) * DAY_US // 10
-    pairs = [
-        (time, one, other)
-        for time, one, other in zip(times, before.states(times, 0), after.states(times, 0), strict=True)
-        if one is not None and other is not None
-    ]
-    assert [one.values == other.values for time, one, other in pairs if time < at].count(False) == 0
-    shifted = [(one, other) for time, one, other in pairs if time >= at]
-    slower = [
-        other.values[COLUMN["speed"]] < one.values[COLUMN["speed"]] - 100
-        for one, other in shifted
-        if one.process.demand[one.row] > 0.5
-    ]
-    assert len(slower) > 10
-    assert all(slower)
-    assert before.lives_until(at + 30 * DAY_US) == after.lives_until(at + 30 * DAY_US)
-    assert all(one.process.damage[one.row] == other.process.damage[other.row] for one, other in shifted)
+SHIFTED_US = BEGIN_US + 3 * DAY_US
+
+
+@cache
+def side_by_side() -> list[tuple[int, State, State]]:
+    """Moments of four machines as usual and under a shift."""
+    times = BEGIN_US + np.arange(72, dtype=np.int64) * DAY_US // 12
+    found = []
+    for name in ("pump-1", "pump-2", "pump-3", "pump-4"):
+        usual, shifted = pump(name), pump(name, shift=Shift(from_us=SHIFTED_US, demand=1.25))
+        found += zip(times.tolist(), usual.states(times, 0), shifted.states(times, 0), strict=True)
+    return [(time, one, other) for time, one, other in found if one and other]
+
+
+def test_until_its_moment_a_shift_changes_nothing() -> None:
+    before = [(one, other) for time, one, other in side_by_side() if time <= SHIFTED_US]
+    assert len(before) > 100
+    assert all(one.values == other.values for one, other in before)
+
+
+def test_from_its_moment_a_shift_makes_machines_run_faster_up_to_what_they_can_give() -> None:
+    after = [(one, other) for time, one, other in side_by_side() if time > SHIFTED_US + DAY_US // 24]
+    asked, given = (
+        np.array([pair[side].process.demand[pair[side].row] for pair in after]) for side in (0, 1)
+    )
+    assert given == pytest.approx(np.minimum(asked * 1.25, 1.12), rel=1e-2)
+    assert np.mean([o.values[COLUMN["speed"]] - u.values[COLUMN["speed"]] for u, o in after]) > 150
+
+
+def test_lives_under_way_at_a_shift_and_those_after_it_wear_by_the_cube_of_the_demand() -> None:
+    lasted: dict[bool, list[float]] = {True: [], False: []}
+    for number in range(30):
+        usual = pump(f"pump-{number}")
+        shifted = pump(f"pump-{number}", shift=Shift(from_us=SHIFTED_US, demand=1.25))
+        first, again = usual.lives_until(BEGIN_US)[0], shifted.lives_until(BEGIN_US)[0]
+        assert again.start_us == first.start_us
+        if first.end_us <= SHIFTED_US:
+            assert again == first
+        elif first.failed:
+            left = (again.end_us - SHIFTED_US) / (first.end_us - SHIFTED_US)
+            lasted[again.failed].append(left)
+    assert len(lasted[True]) > 15
+    assert 1 / 1.25**3 < np.mean(lasted[True]) < 0.75  # demand has a limit, so less than the cube
+    assert not lasted[False]
+
+
+def test_an_overhaul_is_planned_by_the_usual_wear_and_comes_too_late_where_wear_is_faster() -> None:
+    planned = late = 0
+    for number in range(120):
+        usual = pump(f"pump-{number}").lives_until(BEGIN_US)[0]
+        shifted = pump(f"pump-{number}", shift=Shift(from_us=BEGIN_US, demand=1.5)).lives_until(BEGIN_US)[0]
+        if not usual.failed:
+            planned, late = planned + 1, late + shifted.failed
+            assert shifted.end_us < usual.end_us if shifted.failed else shifted.end_us == usual.end_us
+    assert 0 < late < planned
 
 
 def test_what_was_asked_for_is_kept_with_the_truth_and_what_was_not_leaves_no_trace() -> None:
-    asked = plant(spread=1.5, healthy=0.3, erosion=Erosion.FELT, shift=Shift(from_us=BEGIN_US, demand=0.7))
+    asked = plant(spread=1.5, healthy=0.3, erosion=Erosion.FELT, shift=Shift(from_us=BEGIN_US, demand=1.2))
     assert Plant.from_fields(json.loads(json.dumps(asked.to_fields()))) == asked
     assert "variety" not in plant().to_fields()
     assert Plant.from_fields(plant().to_fields()).variety == USUAL
@@ -204,7 +239,7 @@ def test_nothing_but_signals_is_in_the_stream_that_agents_get() -> None:
     [
         ({"spread": 3.0}, "--spread between"),
         ({"healthy": "200%"}, "a share from 0 to 100%"),
-        ({"shift": "2026-01-01T00:00:00Z=9"}, "--shift by 0.3 to 1.1"),
+        ({"shift": "2026-01-01T00:00:00Z=9"}, "--shift by 1 to 1.5"),
         ({"shift": "soon=0.7"}, "expected a time like"),
         ({"shift": "2026-01-01T00:00:00Z=much"}, "expected --shift TIME=FACTOR"),
     ],
