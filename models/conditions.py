@@ -16,6 +16,7 @@ from kernels.conditions import ConditionTable, assign
 from models.declared.machines import Conditions
 from models.errors import FitError
 from models.examples import Examples
+from models.remembered import remembered
 
 ALIKE = 0.5  # spreads by which the mean of some scalar must differ between two conditions
 LEAST_ROWS = 30  # in a condition, to say what is usual there
@@ -67,7 +68,7 @@ def conditions_of(examples: Examples, table: ConditionTable) -> Labels:
 def derive(examples: Examples, table: ConditionTable) -> Examples:
     """What a model of condition-trend/1 takes, from the stored rows; those without an answer are left out.
 
-    Needs whole machines, for a row says what its machine's past says.
+    Needs whole machines, for a row says what its machine's past says; see ``remembered``.
     """
     under = of_rows(examples.names, examples.units, table)
     features = np.full((len(examples), under.width), np.nan, np.float32)
@@ -75,7 +76,7 @@ def derive(examples: Examples, table: ConditionTable) -> Examples:
         own = examples.machine == machine
         features[own] = under.derive_batch(examples.features[own])
     derived = replace(examples, names=under.names, units=under.units, features=features)
-    return derived.where(~np.isnan(features[:, -1]))
+    return derived.where(~np.isnan(features[:, -1]) & remembered(examples))
 
 
 def _readings(examples: Examples, signals: tuple[str, ...]) -> Floats:

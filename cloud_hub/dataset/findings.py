@@ -92,6 +92,12 @@ def _of_machines(machines: Measures) -> Iterator[Finding]:
         yield Finding(check="missing", text=text)
     if unmade := _those(machines, "unmade"):
         yield Finding(check="missing", text=f"rows with features that could not be made on {unmade}")
+    if unknown := sum(told["forgotten"] for told in machines.values()):
+        yield Finding(
+            check="memory",
+            text=f"{unknown} rows of {_those(machines, 'forgotten')} teach nothing: what their device "
+            "remembered then is not among the rows: lost, before the span, or of an older image",
+        )
     if late := _those(machines, "disorder"):
         yield Finding(check="clock", text=f"rows told in another order than measured on {late}")
     if wrong := some(name for name, told in machines.items() if abs(told["skew_s"]) > MOST_SKEW_S):

@@ -13,7 +13,9 @@ from cloud_hub.dataset import frame, gaps, series
 from cloud_hub.dataset.findings import Finding, Measures, judge_measures
 from cloud_hub.dataset.reading import Found
 from cloud_hub.dataset.series import Counts
+from kernels.sets import feature_set
 from models.declared.machines import Signal
+from models.remembered import remembered
 from models.use_case import UseCase
 
 STUCK_ROWS, STUCK_RATIO = 50, 20.0  # equal readings, and how many times the average run of them
@@ -41,7 +43,7 @@ def assess(found: Found, use_case: UseCase) -> Quality:
     missing = gaps.explain(
         series.holes(examples.times, edges), found.members, found.judged, found.gaps, edges
     )
-    machines = _machines(found, missing, np.diff(edges))
+    machines = _machines(found, missing, np.diff(edges), _forgotten(found, use_case))
     broken = frame.failures(examples, columns, use_case)
     signals = {
         signal.name: _signal(found, signal, columns[signal.name], edges)
@@ -65,7 +67,16 @@ def _columns(found: Found, use_case: UseCase) -> dict[str, int]:
     return columns
 
 
-def _machines(found: Found, missing: list[gaps.Missing], rows: Counts) -> Measures:
+def _forgotten(found: Found, use_case: UseCase) -> Counts:
+    """By machine, rows that no model can learn from: what their device remembered is not in the store."""
+    examples = found.examples
+    lost = np.zeros(len(examples), np.bool_)
+    if feature_set(use_case.feature_set).under_conditions:
+        lost = ~remembered(examples)
+    return np.bincount(examples.machine[lost], minlength=len(examples.machines)).astype(np.int64)
+
+
+def _machines(found: Found, missing: list[gaps.Missing], rows: Counts, forgotten: Counts) -> Measures:
     told = {}
     for place, name in enumerate(found.examples.machines):
         lacking, own = missing[place].rows + float(found.tidy.holes[place]), int(rows[place])
@@ -75,6 +86,7 @@ def _machines(found: Found, missing: list[gaps.Missing], rows: Counts) -> Measur
             "missing": round(lacking / max(lacking + own, 1.0), 4),
             "missing_hours": {cause: round(hours, 2) for cause, hours in missing[place].hours.items()},
             "unmade": int(found.tidy.holes[place]),
+            "forgotten": int(forgotten[place]),
             "repeated": int(found.tidy.repeated[place]),
             "denied": int(found.tidy.denied[place]),
             "disorder": int(found.tidy.disorder[place]),

@@ -155,6 +155,16 @@ def test_rows_with_a_hole_are_left_out_and_counted() -> None:
     assert "could not be made on pump-0" in told(assess(result, pumps()), "missing")
 
 
+def test_rows_whose_past_is_not_in_the_store_are_told_of_where_a_model_takes_a_memory() -> None:
+    values = noise(1)
+    values[:, 1] = np.arange(400) + 200  # the last feature is the age in readings
+    late = found([LONG], [values])
+    under = pumps(feature_set="condition-trend/1", conditions={"signals": ["flow"], "count": 1})
+    text = told(assess(late, under), "memory")
+    assert text.startswith("400 rows of pump-0 teach nothing")
+    assert assess(late, pumps()).machines["pump-0"]["forgotten"] == 0
+
+
 def test_machines_that_were_left_out_and_labels_that_contradict_are_told_of() -> None:
     sound = {"verdict": "wrong", "since": to_datetime(0).isoformat()}
     labels = [failure(0, 399), (0, label(0, 399, "verdict", **sound))]

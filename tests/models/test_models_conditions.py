@@ -1,5 +1,7 @@
 """Operating conditions are found where the scalars tell them apart, and nowhere else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -95,6 +97,29 @@ def test_inputs_are_derived_machine_by_machine() -> None:
     second = known.features[known.machine == 1]
     np.testing.assert_array_equal(derived.features[derived.machine == 1], under.derive_batch(second))
     assert abs(derived.features[:, derived.names.index("pressure.mean60")]).max() < 3
+
+
+def test_a_row_is_derived_only_where_the_store_holds_what_its_device_remembered() -> None:
+    """From a device across a restored image, a long hole and a short one: what is left is what it derived."""
+    readings = life(2, effect=20.0, count=900)
+    table = learn(examples(readings), BY_SPEED, seed=1)
+    under, state = EXTRACTOR.under(table), EXTRACTOR.initial()
+    rows, device = [], []
+    for place, reading in enumerate(readings):
+        if place == 300:
+            kept = state.to_bytes()
+        if place == 500:
+            state = EXTRACTOR.restore(kept)
+        rows.append(EXTRACTOR.update(state, place, reading))
+        device.append(under.derive(state))
+    told = replace(examples(readings), features=np.array(rows))
+    stored = np.r_[0:100, 101:150, 250:900]  # 500 and what follows are of the older image
+    derived = derive(told.where(np.isin(np.arange(900), stored)), table)
+    assert derived.times.tolist() == [*range(100), *range(101, 150), *range(309, 500)]
+    late = np.isin(derived.times, [*range(100), *range(309, 500)])
+    np.testing.assert_array_equal(derived.features[late], np.array(device)[derived.times[late]])
+    middle = derive(told.where(np.isin(np.arange(900), range(200, 400))), table)
+    assert not len(middle)
 
 
 def test_rows_of_a_machine_run_as_none_in_training_are_left_out_with_all_their_columns() -> None:
