@@ -1,4 +1,4 @@
-"""One network out of the rows it may learn from, with what its members say of machines they had not seen."""
+"""One network out of the rows it may learn from, with what members say of rows they had not learnt from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from cloud_hub.errors import DatasetError
 from cloud_hub.training.executor import Executor
@@ -22,13 +21,13 @@ from models.networks import FaultHead, LifeHead, Network
 from models.normal import describe_healthy, normalise
 from models.use_case import UseCase
 
+THINNING = 20_261_127  # the seed of which rows are left out
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Made:
     network: Network
-    unseen: (
-        Floats  # [n, outputs] of each row by members that had not learnt on its machine; NaN: there is none
-    )
+    unseen: Floats  # [n, outputs] of each row by members that had not learnt from it; NaN: there is none
     metrics: Mapping[str, Any]  # plain values, for the run
 
 
@@ -141,9 +140,14 @@ class _Making:
 
 
 def thinned(rows: Examples, most: int) -> Mask:
-    """[n] every k-th row, so that at most ``most`` are left."""
-    step = -(-len(rows) // most)
-    kept: NDArray[np.bool_] = np.arange(len(rows)) % step == 0
+    """[n] one row out of each k in a row, so that at most ``most`` are left; the same ones every time.
+
+    Which one of the k is left to chance: every k-th would always fall on the same hour of the day.
+    """
+    step = max(1, -(-len(rows) // most))
+    first = np.arange(0, len(rows), step)
+    kept = np.zeros(len(rows), bool)
+    kept[first + np.random.default_rng(THINNING).integers(0, np.minimum(step, len(rows) - first))] = True
     return kept
 
 

@@ -1,8 +1,11 @@
 """The product of a training: one ONNX graph with everything a device needs beside it, before any judgement.
 
 Every machine that is given here is learnt from; who judges is cut off before.
-Nothing is said about a machine by a member that learnt from it: out-of-fold
-answers calibrate the interval and serve to choose alarms.
+Out-of-fold answers calibrate the interval and serve to choose alarms: about a machine
+only members are asked that had not learnt from its rows. They were stopped by them,
+though, settings were chosen by them where there is a search, and the scales of the inputs
+and the operating conditions are those of all machines here: so these answers are a little
+better than those about a new machine. What counts is found on the held-out machines.
 """
 
 import time

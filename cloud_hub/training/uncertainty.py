@@ -1,4 +1,9 @@
-"""How sure a model may claim to be: calibrated on machines it had not learnt on, and what that came to."""
+"""How sure a model may claim to be, calibrated on rows it had not learnt from, and what that came to.
+
+Those who are asked about a row had not learnt from its machine, but were stopped by it (see
+``product``), and so err a little less there than on a new one; the ensemble that ships errs
+less than each of them. The two need not cancel: that the interval holds is proved on held-out machines.
+"""
 
 from typing import Any
 
@@ -18,8 +23,7 @@ BINS = 10  # of probability
 def interval_of(examples: Examples, predicted: NDArray[np.float32], use_case: UseCase) -> Interval:
     """The interval from [n] predictions of rows whose remaining life is known.
 
-    ``predicted`` must come from networks that had not learnt from the row's machine. The network that ships
-    joins them all and errs rather less: the promise is kept with something to spare, not exactly.
+    ``predicted`` must come from networks that had not learnt from the rows of the row's machine.
     By machine where there are enough of them for the promised coverage. A small fleet
     calibrates by life: a repaired machine counts as another, which it nearly is.
     """

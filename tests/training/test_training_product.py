@@ -11,6 +11,7 @@ from cloud_hub.errors import ConfigError, DatasetError, UnreachableError
 from cloud_hub.training import cluster, code
 from cloud_hub.training.executor import InProcess
 from cloud_hub.training.fits import Fits
+from cloud_hub.training.making import thinned
 from cloud_hub.training.product import Product, inputs, learn_table, make
 from models import graphs
 from models.errors import FitError
@@ -191,3 +192,21 @@ def test_feature_set_that_is_read_under_conditions_needs_some() -> None:
     wanted = LIFE.model_copy(update={"feature_set": "condition-trend/1"})
     with pytest.raises(DatasetError, match=r"expected \[conditions\] in the use case made-up, got none"):
         make(machines(), wanted)
+
+
+@pytest.mark.parametrize("most", [1, 7, 100, 333, 1558, 5000])
+def test_thinned_rows_are_spread_over_all_and_no_more_than_asked_for(most: int) -> None:
+    rows = machines(12, 2)
+    kept = np.flatnonzero(thinned(rows, most))
+    step = -(-len(rows) // most)
+    assert len(kept) == -(-len(rows) // step) <= max(most, 1)
+    assert [*kept // step] == [*range(len(kept))]
+    assert np.array_equal(kept, np.flatnonzero(thinned(rows, most)))
+
+
+def test_thinned_rows_are_of_every_hour_of_the_day() -> None:
+    """Every twelfth of two-hourly rows is always of the same hour."""
+    rows = machines(40, 0, length=200)
+    kept = np.flatnonzero(thinned(rows, -(-len(rows) // 12)))
+    counts = np.bincount(kept % 12, minlength=12)
+    assert counts.min() > 0.5 * counts.mean()
