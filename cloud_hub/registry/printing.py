@@ -41,7 +41,9 @@ def figure_of(gate: Mapping[str, Any], rmse: str | None) -> Mapping[str, Any] | 
 def cells(row: dict[str, Any]) -> tuple[str, ...]:
     figure, made = row["figure"], f"{row['created']:{DATE}}"
     told = _figure(figure) if figure else ""
-    return (row["release"], row["state"], ", ".join(row["aliases"]), told, row["why"], made)
+    overridden = row["state"] in ("approved", "released") and not row["passed"]
+    state = f"{row['state']}, against the gate" if overridden else row["state"]
+    return (row["release"], state, ", ".join(row["aliases"]), told, row["why"], made)
 
 
 def traced(trace: Trace, missing: str) -> str:

@@ -8,9 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask.testing import FlaskClient
+from psycopg.types.json import Jsonb
 
 from cloud_hub.console.live import Pulse
 from cloud_hub.hub import Hub
+from cloud_hub.store import labels
+from cloud_hub.store.labels import NewLabel
 from tests.console.console_seed import seed
 
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -51,6 +54,28 @@ def test_a_machine_shows_its_life_alarm_and_failure(client: FlaskClient, rollout
         "signals=flow",
     ):
         assert expected in text
+
+
+def test_a_label_says_what_it_found(client: FlaskClient, hub: Hub, rollout: str) -> None:
+    now = hub.clock.now()
+    span = {"since": (now - timedelta(hours=2)).isoformat()}
+    told = (("failure", {"fault": "outer race"}), ("verdict", {"verdict": "wrong"} | span))
+    kept = [NewLabel(machine="pump-1", kind=kind, time=now, detail=detail) for kind, detail in told]
+    labels.insert(hub.database, kept, source="cmms", added=now)
+    text = client.get("/machines/pump-1").text
+    assert '<span class="sub">outer race</span>' in text
+    assert '<span class="sub">wrong</span>' in text
+
+
+def test_models_tell_the_trivial_guess_that_the_gate_held_them_against(
+    client: FlaskClient, hub: Hub, rollout: str
+) -> None:
+    duels = [{"rival": "mean"}, {"rival": "motor-health/1"}]
+    told = {"baselines": {"mean": 83.7, "age": 74.3}, "paired": duels}
+    hub.database.execute("UPDATE model SET gate = gate || %(gate)s", {"gate": Jsonb({"evidence": told})})
+    text = client.get("/models").text
+    assert "83.7" in text
+    assert "74.3" not in text
 
 
 def test_a_device_says_why_it_went_back(client: FlaskClient, hub: Hub, rollout: str) -> None:
@@ -199,7 +224,9 @@ def test_open_pages_hear_what_changed(hub: Hub, rollout: str) -> None:
     assert list(first) == []
 
 
-def test_a_prediction_that_cannot_be_explained_says_why_in_its_place(client: FlaskClient, rollout: str) -> None:
+def test_a_prediction_that_cannot_be_explained_says_why_in_its_place(
+    client: FlaskClient, rollout: str
+) -> None:
     page = client.get("/machines/pump-1").text
     assert 'hx-get="/machines/pump-1/why/motor-health"' in page
     answer = client.get("/machines/pump-1/why/motor-health")

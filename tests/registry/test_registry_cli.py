@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cloud_hub.errors import ConflictError, DatasetError, HubError, NotFoundError, UnreachableError
 from cloud_hub.governance import audit
-from cloud_hub.registry import following
+from cloud_hub.registry import following, printing
 from cloud_hub.registry.cli import model_app
 from cloud_hub.registry.manifests import draw_up
 from cloud_hub.registry.models import Registry
@@ -81,6 +81,15 @@ def test_list_and_show_tell_of_the_release(stored: Stored) -> None:
     text = runner.invoke(model_app, ["show", "motor-health/1"]).stdout
     assert "predictions  200 of 2 machines" in text
     assert "motor-health/1" in runner.invoke(model_app, ["list"]).stdout
+
+
+def test_the_list_tells_a_release_that_people_let_out_against_the_gate() -> None:
+    row = {"release": "m/2", "state": "released", "passed": False, "aliases": [], "why": "", "figure": None}
+    told = [
+        printing.cells(row | more | {"created": to_datetime(BEGIN_US)})[1]
+        for more in ({}, {"passed": True}, {"state": "refused"})
+    ]
+    assert told == ["released, against the gate", "released", "refused"]
 
 
 def test_export_writes_the_registered_bytes(stored: Stored, tmp_path: Path) -> None:
