@@ -2,10 +2,10 @@
 
 A few hundred bytes of ONNX can loop without end or make terabytes out of one number. So:
 operators only whose work follows from the shapes of what goes in, every shape known
-beforehand, none growing faster than the rows, and a limit on each and on their sum.
+beforehand, none growing faster than the rows, and a limit on their sum and on the work.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import onnx
@@ -27,9 +27,10 @@ OPERATORS = frozenset(f"{ELEMENTWISE} {ACROSS} {PLACING}".split())  # of opset 1
 
 MOST_NODES = 10_000
 MOST_WEIGHTS = 16 << 20  # numbers in one tensor of weights
-MOST_VALUES = 1 << 20  # numbers in one value, for one row
+MOST_VALUES = 1 << 17  # numbers for each row, in all values together
+MOST_FIXED = 1 << 24  # numbers in all values that are as large for any number of rows
 MOST_WORK = 1 << 30  # multiplications for one row, roughly
-MANY = 1000  # rows, to see what grows with them
+MANY = 1000  # rows that a graph is given at most at once, and judged by
 
 Shape = tuple[int, ...]
 
@@ -58,17 +59,26 @@ def check_operators(graph: onnx.GraphProto) -> None:
 def check_sizes(model: onnx.ModelProto, inputs: Sequence[int]) -> None:
     """Refuse a graph whose values are too large; its one input is [n, *``inputs``] for n rows."""
     one, many = (_shapes(model, (rows, *inputs)) for rows in (1, MANY))
-    for name, shape in one.items():
-        if prod(shape) > MOST_VALUES:
-            raise GraphError(f"expected values of at most {MOST_VALUES} numbers a row, got {name} {[*shape]}")
-        if prod(many[name]) > MANY * prod(shape):
+    made = [name for node in model.graph.node for name in node.output if name]
+    for name in made:
+        if prod(many[name]) > MANY * prod(one[name]):
             raise GraphError(
-                f"expected values that grow as the rows do, got {name} {[*shape]} for one row and "
+                f"expected values that grow as the rows do, got {name} {[*one[name]]} for one row and "
                 f"{[*many[name]]} for {MANY}"
             )
+    _check_sum({name: one[name] for name in made if one[name] != many[name]}, MOST_VALUES, "a row")
+    _check_sum({name: one[name] for name in made if one[name] == many[name]}, MOST_FIXED, "beside the rows")
     work = sum(_work(node, one) for node in model.graph.node)
     if work > MOST_WORK:
         raise GraphError(f"expected at most {MOST_WORK} multiplications a row, got about {work}")
+
+
+def _check_sum(shapes: Mapping[str, Shape], most: int, what: str) -> None:
+    if sum(map(prod, shapes.values())) > most:
+        name = max(shapes, key=lambda name: prod(shapes[name]))
+        raise GraphError(
+            f"expected values of at most {most} numbers {what}, got more: {name} is {[*shapes[name]]}"
+        )
 
 
 def _shapes(model: onnx.ModelProto, features: Shape) -> dict[str, Shape]:

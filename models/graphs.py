@@ -52,10 +52,17 @@ class Runner:
         self.outputs = tuple(outputs or (value.name for value in self._session.get_outputs()))
 
     def run(self, features: Floats) -> Floats:
-        """float32 [n, width] -> float32 [n, outputs], whatever the answers are worth."""
+        """float32 [n, width] -> float32 [n, outputs], whatever the answers are worth.
+
+        Rows go in by as many as graphs are judged by: what one takes for them is known.
+        """
         value = np.ascontiguousarray(features, np.float32)
+        starts = range(0, max(len(value), 1), graph_bounds.MANY)
+        return np.concatenate([self._run(value[start : start + graph_bounds.MANY]) for start in starts])
+
+    def _run(self, features: Floats) -> Floats:
         try:
-            answers = self._session.run(list(self.outputs), {FEATURES: value})
+            answers = self._session.run(list(self.outputs), {FEATURES: features})
         except Exception as error:  # as above
             raise GraphError(f"ONNX Runtime cannot run the graph: {_first_line(error)}") from error
         shapes = [np.shape(answer) for answer in answers]

@@ -67,6 +67,30 @@ def doubled() -> onnx.ModelProto:
     return model(first, *nodes, op("ReduceSum", ["x40", "axes"], "anomaly"), weights=AXES)
 
 
+def gathered() -> onnx.ModelProto:
+    """None is large, and all are needed at the end."""
+    wider = op("Gemm", ["features", "kernel"], "x0")
+    nodes = [op("Relu", ["x0"], f"x{k}") for k in range(1, 1000)]
+    total = op("Sum", [f"x{k}" for k in range(1, 1000)], "wide")
+    weights = AXES | {"kernel": np.ones((WIDTH, 400), np.float32)}
+    return model(wider, *nodes, total, TOTAL, weights=weights)
+
+
+def late() -> onnx.ModelProto:
+    """Nothing for a few rows."""
+    nodes = [
+        op("Slice", ["features", "first", "last", "rows"], "late"),
+        op("Transpose", ["late"], "turned", perm=[1, 0]),
+        op("MatMul", ["late", "turned"], "much"),
+        op("ReduceMax", ["much"], "top", keepdims=0),
+        op("Add", ["features", "top"], "wide"),
+    ]
+    places = {"first": [500], "last": [1 << 40], "rows": [0]}
+    return model(
+        *nodes, TOTAL, weights=AXES | {name: np.array(own, np.int64) for name, own in places.items()}
+    )
+
+
 def squared() -> onnx.ModelProto:
     turned = op("Transpose", ["features"], "turned", perm=[1, 0])
     return model(turned, op("MatMul", ["features", "turned"], "wide"), TOTAL, weights=AXES)
@@ -116,10 +140,12 @@ def claiming() -> onnx.ModelProto:
     [
         (endless, "size of what goes in .*, got Loop"),
         (huge, "size of what goes in .*, got ConstantOfShape"),
-        (broadcast, r"at most 1048576 numbers a row, got much \[40000, 40000\]"),
-        (doubled, r"at most 1048576 numbers a row, got x18 "),
+        (broadcast, r"at most 16777216 numbers beside the rows, got more: much is \[40000, 40000\]"),
+        (doubled, r"at most 131072 numbers a row, got more: x40 is "),
+        (gathered, r"at most 131072 numbers a row, got more: x0 is \[1, 400\]"),
+        (late, r"grow as the rows do, got late \[0, 6\] for one row and \[500, 6\] for 1000"),
         (squared, r"grow as the rows do, got wide \[1, 1\] for one row and \[1000, 1000\] for 1000"),
-        (padded, r"at most 1048576 numbers a row, got much \[1, 1, 1073741830\]"),
+        (padded, r"at most 131072 numbers a row, got more: much is \[1, 1, 1073741830\]"),
         (laborious, "at most 1073741824 multiplications a row, got about 19"),
         (sized_by_values, "sizes are known beforehand, not so of 'wide'"),
         (sparse, "weights written out, got sparse ones"),
@@ -134,10 +160,41 @@ def test_a_graph_that_hangs_or_fills_memory_is_refused_at_once(made: Any, senten
     assert time.process_time() - began < 1
 
 
+def test_the_largest_graph_is_judged_within_seconds() -> None:
+    nodes = [op("Relu", [f"x{k}"], f"x{k + 1}") for k in range(graph_bounds.MOST_NODES)]
+    made = model(op("ReduceSum", ["features", "axes"], "x0"), *nodes, weights=AXES)
+    with pytest.raises(GraphError, match="at most 10000 operators, got 10001"):
+        graph_bounds.check_operators(made.graph)
+    del made.graph.node[-1]
+    began = time.process_time()
+    graph_bounds.check_operators(made.graph)
+    graph_bounds.check_sizes(made, [WIDTH])
+    assert time.process_time() - began < 5
+
+
+def test_a_graph_is_never_given_more_rows_than_it_was_judged_by() -> None:
+    runner = graphs.Runner(late_only().SerializeToString())
+    rows = np.ones((2 * graph_bounds.MANY + 7, WIDTH), np.float32)
+    assert runner.run(rows).tolist() == [[float(WIDTH)]] * len(rows)
+    assert runner.run(rows[:0]).shape == (0, 1)
+
+
+def late_only() -> onnx.ModelProto:
+    """The sum of the features, and one more from the row on that nobody may see."""
+    nodes = [
+        op("ReduceSum", ["features", "axes"], "total"),
+        op("Slice", ["features", "first", "last", "rows"], "late"),
+        op("ReduceSum", ["late"], "more", keepdims=0),
+        op("Add", ["total", "more"], "anomaly"),
+    ]
+    places = {"first": [graph_bounds.MANY], "last": [1 << 40], "rows": [0]}
+    return model(*nodes, weights=AXES | {name: np.array(own, np.int64) for name, own in places.items()})
+
+
 def test_what_the_file_says_of_its_sizes_is_not_believed() -> None:
     made = broadcast()
     made.graph.value_info.append(helper.make_tensor_value_info("much", TensorProto.FLOAT, [1, 1]))
-    with pytest.raises(GraphError, match="got much"):
+    with pytest.raises(GraphError, match="got more: much is"):
         graph_bounds.check_sizes(made, [WIDTH])
 
 
