@@ -54,8 +54,12 @@ def train(
         if not wait:
             typer.echo(json.dumps({"run": run}) if as_json else run)
             return
-        with runs.cancelled_by_interrupt(hub, run, actor=person()):
-            row = following.run_to_its_end(hub.database, run, quiet=as_json)
+        try:
+            with runs.cancelled_by_interrupt(hub, run, actor=person()):
+                row = following.run_to_its_end(hub.database, run, quiet=as_json)
+        except KeyboardInterrupt:
+            typer.echo(f"{run} is cancelled", err=True)
+            raise
     typer.echo(json.dumps(row, default=str) if as_json else printing.trained(row))
 
 
