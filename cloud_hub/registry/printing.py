@@ -53,9 +53,11 @@ def traced(trace: Trace, missing: str) -> str:
     removed = f", files removed on {model.removed:{DATE}}" if model.removed else ""
     aliases = f", {' and '.join(trace.aliases)}" if trace.aliases else ""
     gone = f", files removed on {source.dataset_removed:{DATE}}" if source.dataset_removed else ""
+    oracle = (model.gate.get("evidence") or {}).get("oracle")
     lines = [
         f"{model.release}  {model.state}{aliases}{removed}",
         f"  gate         {said}: {model.gate['reason']}",
+        *([f"  oracle       {oracle['said']}"] if oracle else []),
         *(f"  approved     {_approval(row)}" for row in trace.approvals),
         *([f"  waits        {missing}"] if missing else []),
         f"  trained      {source.why or '(nobody knows why)'}",
@@ -81,8 +83,8 @@ def scored(found: dict[str, Any]) -> str:
     lines = [
         f"{found['named']}: {found['predictions']} predictions by devices, of {found['machines']} machines",
         f"  clip at {found['cap']:g} {unit}: RMSE {found['rmse']:.2f}, MAE {found['mae']:.2f}, "
-        f"NASA score {found['nasa']:.0f}",
-        f"  raw:  RMSE {raw['rmse']:.2f}, MAE {raw['mae']:.2f}, NASA score {raw['nasa']:.0f}",
+        f"NASA score {found['nasa']:.6g}",
+        f"  raw:  RMSE {raw['rmse']:.2f}, MAE {raw['mae']:.2f}, NASA score {raw['nasa']:.6g}",
         f"  interval held {found['coverage']:.1%} of the truths",
         *(f"  {name}: RMSE {value:.2f}" for name, value in found["baselines"].items()),
     ]
