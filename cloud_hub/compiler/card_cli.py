@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cloud_hub.config import HubConfig
+from cloud_hub.errors import NotFoundError
 from cloud_hub.files import write_public
 
 
@@ -23,6 +24,8 @@ def card(
     from cloud_hub.registry.trace import trace  # noqa: PLC0415 - as above
     from models.use_case import find  # noqa: PLC0415 - as above
 
+    if not out.parent.is_dir():
+        raise NotFoundError("folder", str(out.parent))
     settings = HubConfig.load(config)
     artifacts = settings.state_dir / "artifacts"
     with settings.database(most=2) as database:

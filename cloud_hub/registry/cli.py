@@ -12,6 +12,7 @@ from rich.table import Table
 
 from cloud_hub.compiler.card_cli import card
 from cloud_hub.config import HubConfig
+from cloud_hub.errors import NotFoundError
 from cloud_hub.files import write_public
 from cloud_hub.flows.explain_cli import explain
 from cloud_hub.registry import following, new_cli, printing, upkeep_cli
@@ -148,6 +149,8 @@ def export(
     config: Config = None,
 ) -> None:
     """Write the network of RELEASE as ONNX."""
+    if not out.parent.is_dir():
+        raise NotFoundError("folder", str(out.parent))
     with _registry(config) as registry:
         model = registry.get(release)
         write_public(out, registry.onnx(model))

@@ -95,6 +95,9 @@ def test_the_list_tells_a_release_that_people_let_out_against_the_gate() -> None
 def test_export_writes_the_registered_bytes(stored: Stored, tmp_path: Path) -> None:
     asked("export", "motor-health/1", "--out", str(tmp_path / "m.onnx"))
     assert (tmp_path / "m.onnx").read_bytes() == b"r-1"
+    for command in ("export", "card"):
+        with pytest.raises(NotFoundError, match="no folder named '.*/nowhere'"):
+            asked(command, "motor-health/1", "--out", str(tmp_path / "nowhere" / "m"))
 
 
 def truth(folder: Path) -> Path:
