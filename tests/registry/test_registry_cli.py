@@ -96,7 +96,7 @@ def test_export_writes_the_registered_bytes(stored: Stored, tmp_path: Path) -> N
     asked("export", "motor-health/1", "--out", str(tmp_path / "m.onnx"))
     assert (tmp_path / "m.onnx").read_bytes() == b"r-1"
     for command in ("export", "card"):
-        with pytest.raises(NotFoundError, match="no folder named '.*/nowhere'"):
+        with pytest.raises(NotFoundError, match=r"no folder named '.*/nowhere'"):
             asked(command, "motor-health/1", "--out", str(tmp_path / "nowhere" / "m"))
 
 
