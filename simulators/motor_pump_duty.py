@@ -17,7 +17,8 @@ HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
 YEAR_S = 365.2425 * DAY_S
 EPOCH_WEEKDAY_S = 3 * DAY_S  # 1970-01-01 was a Thursday; weeks here start on Monday
-LEAST, MOST = 0.2, 1.12  # demand that a machine runs at
+LEAST, MOST = 0.2, 1.12  # demand that a machine usually runs at
+PUSHED = 1.25  # what it gives at most when the plant asks for more: 55 Hz of its converter
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _demand(traits: Traits, rng: np.random.Generator, seconds: Array, scale: flo
 def _shifted(demand: Array, seconds: Array, shift: Shift) -> Array:
     """``demand`` from the moment of ``shift`` on; between points of the grid nothing happens before it."""
     since = seconds - GRID_S >= shift.from_us / MICROSECONDS
-    return np.where(since, np.clip(demand * shift.demand, LEAST, MOST), demand)
+    return np.where(since, np.clip(demand * shift.demand, LEAST, PUSHED), demand)
 
 
 def _inlet(traits: Traits, rng: np.random.Generator, seconds: Array, scale: float) -> Array:

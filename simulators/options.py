@@ -42,8 +42,8 @@ ShiftAt = Annotated[
     str,
     typer.Option(
         metavar="TIME=FACTOR",
-        help="From TIME on the plant asks FACTOR (1 to 1.5) times as much of every machine, up to what it "
-        "can give; they wear faster by the cube of it.",
+        help="From TIME on the plant asks FACTOR (1 to 1.5) times as much of every machine, up to 1.25 of "
+        "what it is rated for; they wear faster by the cube of it.",
     ),
 ]
 Until = Annotated[str, typer.Option(metavar="TIME", help="Up to then (ISO 8601).")]

@@ -10,6 +10,7 @@ import pytest
 
 from simulators.errors import SettingError
 from simulators.motor_pump import MotorPump, State
+from simulators.motor_pump_duty import PUSHED
 from simulators.motor_pump_life import Life, Mode
 from simulators.motor_pump_process import SCALARS
 from simulators.motor_pump_traits import Traits, draw_traits
@@ -160,7 +161,7 @@ def test_from_its_moment_a_shift_makes_machines_run_faster_up_to_what_they_can_g
     asked, given = (
         np.array([pair[side].process.demand[pair[side].row] for pair in after]) for side in (0, 1)
     )
-    assert given == pytest.approx(np.minimum(asked * 1.25, 1.12), rel=1e-2)
+    assert given == pytest.approx(np.minimum(asked * 1.25, PUSHED), rel=1e-2)
     assert np.mean([o.values[COLUMN["speed"]] - u.values[COLUMN["speed"]] for u, o in after]) > 150
 
 
