@@ -30,10 +30,7 @@ def render(
     """The card of the release that ``manifest`` names; equal arguments give equal text."""
     verdict = "passed the gate" if gate["passed"] else "was refused by the gate"
     checks = [(check["name"], _checked(check)) for check in gate.get("checks", ())]
-    outputs = [
-        (out.name, f"{out.low:g} to {out.high:g} {'' if out.unit == '1' else out.unit}")
-        for out in manifest.outputs
-    ]
+    outputs = [(out.name, f"{out.low:g} to {out.high:g} {_unit(out.unit)}") for out in manifest.outputs]
     sections = [
         f"<h1>{escape(manifest.release)}</h1>",
         f"<p>{escape(title)}: {verdict}. {escape(str(gate['reason']))}.</p>",
@@ -83,12 +80,12 @@ def _checked(check: Mapping[str, Any]) -> str:
 
 
 def _errors(manifest: Manifest, metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
-    unit = manifest.outputs[0].unit
+    unit = _unit(manifest.outputs[0].unit)
     return [(name, f"{rmse:.4g} {unit}") for name, rmse in sorted(metrics.get("by_machine", {}).items())]
 
 
 def _slices(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
-    unit = evidence.get("unit", "")
+    unit = _unit(evidence.get("unit", ""))
     return [
         (row["name"], f"{row['figure']:.4g} {unit} on {row['machines']} machines")
         for row in evidence.get("slices", ())
@@ -98,12 +95,17 @@ def _slices(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _interval(manifest: Manifest) -> list[tuple[str, str]]:
     if manifest.interval is None:
         return []
-    table, unit = manifest.interval, manifest.outputs[0].unit
+    table, unit = manifest.interval, _unit(manifest.outputs[0].unit)
     steps = zip(table.edges, table.lower, table.upper, strict=True)
     return [
         (f"from {edge:g} {unit}", f"{table.coverage:.0%} lie between -{low:.3g} and +{high:.3g} {unit}")
         for edge, low, high in steps
     ]
+
+
+def _unit(code: str) -> str:
+    """A UCUM code for the eye: "{cycle}" is cycle, and a bare number has none."""
+    return "" if code == "1" else code.strip("{}")
 
 
 def _rule(rule: Any) -> str:

@@ -13,6 +13,7 @@ from cloud_hub.registry.models import Registry
 from cloud_hub.training.explain import Explanation
 
 MOST_SIGNALS = 8  # of each output, the strongest
+FAINT = 1e-3  # of the strongest effect
 
 pages = Blueprint("why", __name__)
 
@@ -46,16 +47,21 @@ def _shown(told: Told, units: Mapping[str, str]) -> list[dict[str, Any]]:
             "unit": units[name],
             "found": found,
             "bars": _bars(found),
-            "idle": [signal for signal, effect in found.effects.items() if not effect],
+            "idle": [signal for signal, effect in found.effects.items() if abs(effect) < _faintest(found)],
         }
         for name, found in told.outputs.items()
     ]
 
 
+def _faintest(found: Explanation) -> float:
+    """Effects below it are none: rounding, beside the strongest."""
+    return FAINT * (max(map(abs, found.effects.values()), default=0.0) or 1.0)
+
+
 def _bars(found: Explanation) -> list[dict[str, Any]]:
     """Each effect with its bar on a scale from -50 to 50."""
     most = max(map(abs, found.effects.values()), default=0.0) or 1.0
-    strongest = [(signal, effect) for signal, effect in found.effects.items() if effect][:MOST_SIGNALS]
+    told = [(signal, effect) for signal, effect in found.effects.items() if abs(effect) >= _faintest(found)]
     return [
         {
             "signal": signal,
@@ -63,5 +69,5 @@ def _bars(found: Explanation) -> list[dict[str, Any]]:
             "left": round(50 + min(effect, 0.0) / most * 50, 1),
             "width": round(abs(effect) / most * 50, 1),
         }
-        for signal, effect in strongest
+        for signal, effect in told[:MOST_SIGNALS]
     ]

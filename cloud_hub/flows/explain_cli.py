@@ -11,6 +11,7 @@ from cloud_hub.registry.models import Registry
 from cloud_hub.training.explain import Explanation
 
 BAR = 24  # characters of the strongest effect
+FAINT = 1e-3  # of the strongest effect: less is none
 
 
 def explain(
@@ -36,15 +37,15 @@ def explain(
 
 
 def _lines(output: str, found: Explanation, unit: str) -> list[str]:
-    name, shown = output.replace("_", " "), "" if unit == "1" else f" {unit}"
+    name, shown = output.replace("_", " "), "" if unit == "1" else f" {unit.strip('{}')}"
     most = max(map(abs, found.effects.values()), default=0.0) or 1.0
-    idle = [signal for signal, effect in found.effects.items() if not effect]
+    idle = [signal for signal, effect in found.effects.items() if abs(effect) < most * FAINT]
     return [
         f"  {name} {found.answer:.4g}{shown}; of a sound machine it says {found.sound:.4g}{shown}",
         *(
             f"    {signal:<20} {effect:+9.3g}  {'#' * round(abs(effect) / most * BAR)}".rstrip()
             for signal, effect in found.effects.items()
-            if effect
+            if abs(effect) >= most * FAINT
         ),
         *([f"    nothing by {', '.join(idle)}"] if idle else []),
     ]

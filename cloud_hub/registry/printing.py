@@ -104,5 +104,5 @@ def _rollout(row: Row) -> str:
 
 
 def _figure(figure: Mapping[str, Any]) -> str:
-    unit = "" if figure["unit"] == "1" else f" {figure['unit']}"
+    unit = "" if figure["unit"] == "1" else f" {figure['unit'].strip('{}')}"
     return f"{figure['name']} {figure['value']:.4g}{unit}"

@@ -73,7 +73,7 @@ def gc(
 def _table(found: dict[str, Any], states: list[str]) -> Table:
     table = Table("", *found["releases"])
     table.add_row("", *states)
-    unit = "" if found["unit"] == "1" else f" [{found['unit']}]"
+    unit = "" if found["unit"] == "1" else f" [{found['unit'].strip('{}')}]"
     table.add_row(
         f"{found['figure']}{escape(unit)} on {found['machines']} machines", *map(_cell, found["values"])
     )
