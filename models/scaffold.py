@@ -25,7 +25,7 @@ classes = [{classes}]   # as failure and verdict labels name them
 """
 ANOMALY = """\
 [anomaly]
-healthy_rows = 400      # first rows of every life that count as sound
+healthy_rows = 400      # first rows of every life that count as sound (of the first, for deviation/1)
 edge_share = 0.99       # of sound rows that lie below 1
 
 """
@@ -89,7 +89,7 @@ def scaffold(
         f"signals = [  # as every machine has them\n{_signals(signals)}]\n\n",
         LIFE if task == "remaining-life" else "",
         FAULTS.format(classes=quoted) if faults else "",
-        ANOMALY if task == "anomaly" else "",
+        "" if task == "remaining-life" else ANOMALY,
         ALARMS[task].format(first=fault_output(faults[0]) if faults else ""),
         COSTS,
     ]

@@ -186,5 +186,5 @@ def fleet(stored: Stored, *, machines: int = 8, shortest: int = 60) -> None:
 
 def life_of(stored: Stored, seed: int, readings: int) -> NDArray[np.float32]:
     """The feature rows of a machine of ``stored`` that wears out."""
-    values = wearing(seed, readings, len(stored.scalars))
+    values = wearing(seed, readings, len(stored.scalars))[:, ::-1]  # its first scalars may be settings
     return features_of(values, stored.scalars, stored.feature_set)

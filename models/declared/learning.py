@@ -26,7 +26,8 @@ class Anomaly(Part):
     """The distance from how these machines look early in life; 1 is the edge of healthy."""
 
     healthy_share: Share = 0.25  # of a life that ended in a failure, from its start
-    healthy_rows: int = Field(default=0, ge=0)  # first rows of every life that count as sound, failed or not
+    # First rows of every life that count as sound, failed or not; of the first where a set has an opening.
+    healthy_rows: int = Field(default=0, ge=0)
     edge_share: Share = 0.99  # of healthy rows that lie below 1
     shrinkage: Share = 0.1
     exclude: tuple[str, ...] = ()  # patterns of features that change although nothing is wrong

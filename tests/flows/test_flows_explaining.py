@@ -46,9 +46,9 @@ def test_the_hub_agrees_with_the_device_and_says_what_it_lacks(hub, stored, said
     life = told.outputs["remaining_life"]
     assert life.answer == pytest.approx(float(said[-1, 0]), abs=1e-3)
     assert life.answer < life.sound
-    # Where settings tell nothing and sensors are noise, what is left to learn from is how old a machine is.
-    assert next(iter(life.effects)) == "age"
-    assert life.effects["age"] < 0
+    worn = stored.scalars[-1][0]  # the one that drops towards the end
+    assert worn in list(life.effects)[:2]  # beside the age, which tells nearly as much in this fleet
+    assert life.effects[worn] < 0
     with pytest.raises(NotFoundError, match="no prediction by turbofan-rul of a machine named 'engine-4'"):
         explain_newest(hub, "engine-4", USE_CASE)
     later = BEGIN_US + HOUR_US * 500

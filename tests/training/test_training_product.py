@@ -109,9 +109,13 @@ def test_dask_cluster_of_processes_gives_the_same_bytes(product: Product) -> Non
     """Fitted in processes that hash strings differently, joined here."""
     from distributed import Client, LocalCluster
 
-    quiet = {"dashboard_address": None, "worker_dashboard_address": None, "silence_logs": 50}
+    quiet = {"dashboard_address": ":0", "worker_dashboard_address": ":0", "silence_logs": 50}
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, env={"PYTHONHASHSEED": "77"}, **quiet
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        env={"PYTHONHASHSEED": "77"},
+        **quiet,
     ) as local:
         with cluster.connected(local.scheduler_address) as executor:
             told: list[str] = []
