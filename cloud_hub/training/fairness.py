@@ -6,6 +6,7 @@ it too where they are left out: a machine about to fail is where an answer is ha
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,11 @@ class Origin:
     fresh: frozenset[str]  # machines that judge and that it has not learnt from
     held_out: frozenset[str]  # all that judge
     calibrated_fresh: bool  # were interval and alarms chosen on machines that it has not learnt from?
+
+    def to_fields(self) -> dict[str, Any]:
+        """What a run keeps of it."""
+        named = None if self.learnt_from is None else sorted(self.learnt_from)
+        return {"made_elsewhere": True, "learnt_from": named}
 
     def checks(self, rule: Gate) -> tuple[Check, ...]:
         return self._judges(rule), self._calibration()

@@ -78,10 +78,9 @@ def judge(
     alarms: AlarmTrial | None = None,
     checks: Sequence[Check] = (),
 ) -> Verdict:
-    """Judge a candidate's ``card`` against the trivial ``baselines``, and the ``champion`` if there is one.
+    """Judge a ``card`` against the best of the ``baselines`` to be beaten, and the ``champion`` if there is one.
 
-    Of the baselines that are to be beaten the best counts. ``alarms`` where the use case has any;
-    ``checks`` of others are told with its own.
+    ``alarms`` where the use case has any; ``checks`` of others are told with its own.
     """
     best = min((rival for rival in baselines if rival.to_beat), key=lambda rival: rival.card.figure)
     duels = [_duel(card, best, rule.baseline_ratio)]
@@ -96,21 +95,16 @@ def judge(
         *_covers(card, interval),
         *_false(card, rule),
         *_alarms(alarms),
-        _within("latency of one prediction", price.latency_ms, rule.latency_ms, "ms"),
-        _within("size", price.bytes, rule.bytes, "bytes"),
+        *_cheap(price, rule),
     )
     failed = [check for check in told if not check.passed]
     kept = {
-        **evidence.of_card(card),
         "latency_ms": price.latency_ms,
         "bytes": price.bytes,
-        "confidence": rule.confidence,
         "baselines": {rival.name: rival.card.figure for rival in baselines},
-        "paired": [
-            evidence.of_duel(duel.own, duel.rival.name, duel.rival.card, duel.found, rule) for duel in duels
-        ],
         "slices": evidence.of_slices(card, parts, rule),
         "alarms": alarms.to_fields() if alarms else None,
+        **_compared(card, duels, rule),
     }
     return Verdict(passed=not failed, reason=_reason(failed, card, best), checks=told, evidence=kept)
 
@@ -121,6 +115,14 @@ class _Duel:
     rival: Rival
     ratio: float  # of the rival's error, that may be reached
     found: Pairing
+
+
+def _compared(card: Scorecard, duels: Sequence[_Duel], rule: Gate) -> dict[str, Any]:
+    """What is kept of the card and of what it was held against."""
+    paired = [
+        evidence.of_duel(duel.own, duel.rival.name, duel.rival.card, duel.found, rule) for duel in duels
+    ]
+    return {**evidence.of_card(card), "confidence": rule.confidence, "paired": paired}
 
 
 def _duel(card: Scorecard, rival: Rival, ratio: float) -> _Duel:
@@ -211,6 +213,13 @@ def _false(card: Scorecard, rule: Gate) -> tuple[Check, ...]:
     found = card.more.get("false_alarms")
     return (
         () if found is None else (_within("sound rows called anomalous", found, rule.most_false, "of them"),)
+    )
+
+
+def _cheap(price: Price, rule: Gate) -> tuple[Check, ...]:
+    return (
+        _within("latency of one prediction", price.latency_ms, rule.latency_ms, "ms"),
+        _within("size", price.bytes, rule.bytes, "bytes"),
     )
 
 

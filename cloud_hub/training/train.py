@@ -104,16 +104,11 @@ def adopt(
         held_out=parts.held_out,
         calibrated_fresh=product.metrics["calibrated_fresh"],
     )
-    metrics = {
-        "made_elsewhere": True,
-        "learnt_from": None if learnt_from is None else sorted(learnt_from),
-        "learning": sorted(learnt),
-    }
     return _judged(
         examples,
         replace(parts, held_out=parts.held_out - learnt) if fresh else parts,
         use_case,
-        replace(product, metrics=metrics | dict(product.metrics)),
+        replace(product, metrics=origin.to_fields() | dict(product.metrics)),
         champion=champion,
         progress=progress,
         origin=origin,
@@ -136,7 +131,11 @@ def _brought(learning: Examples, use_case: UseCase, onnx: bytes, learnt: frozens
         highest_anomaly=highest_anomaly(answers[:, use_case.outputs.index(ANOMALY)]),
         examples=rows,
         unseen=unseen,
-        metrics={"operators": list(facts.operators), "calibrated_fresh": bool(telling.any())},
+        metrics={
+            "operators": list(facts.operators),
+            "learning": sorted(learnt),
+            "calibrated_fresh": bool(telling.any()),
+        },
     )
 
 
@@ -152,12 +151,7 @@ def _judged(
 ) -> Candidate:
     progress("gate", 0.0)
     stored = examples.where(examples.of_machines(parts.held_out))
-    judging = inputs(stored, product.conditions)
-    if not len(judging):
-        raise DatasetError(
-            f"expected rows of held-out machines that the model can answer, got none of {len(stored)}: "
-            "record machines under the operating conditions that others are run under"
-        )
+    judging = _answerable(stored, product)
     runner = graphs.Runner(product.onnx, use_case.outputs)
     answers = runner.run(judging.features)
     told = heard(product.unseen)
@@ -181,7 +175,14 @@ def _judged(
     opinion = _opinion(product.examples, judging, answers, use_case)
     progress("oracle", 1.0)
     sides = {"held_out": sorted(parts.held_out), "learning": sorted(parts.learning), "no_conditions": why}
-    sides["sound"] = sound_row(product.examples).tolist()  # what explanations compare with
+    verdict = oracle.weigh(opinion, found.verdict, use_case.budget.oracle)
+    metrics = dict(found.metrics) | sides | dict(product.metrics) | {"oracle": asdict(opinion)}
+    return _candidate(product, rules, verdict, metrics)
+
+
+def _candidate(
+    product: Product, rules: tuple[AlarmRule, ...], verdict: Verdict, metrics: dict[str, Any]
+) -> Candidate:
     return Candidate(
         onnx=product.onnx,
         names=product.examples.names,
@@ -190,9 +191,20 @@ def _judged(
         interval=product.interval,
         alarms=rules,
         highest_anomaly=product.highest_anomaly,
-        verdict=oracle.weigh(opinion, found.verdict, use_case.budget.oracle),
-        metrics=dict(found.metrics) | sides | dict(product.metrics) | {"oracle": asdict(opinion)},
+        verdict=verdict,
+        # Explanations compare with a sound row.
+        metrics=metrics | {"sound": sound_row(product.examples).tolist()},
     )
+
+
+def _answerable(stored: Examples, product: Product) -> Examples:
+    judging = inputs(stored, product.conditions)
+    if not len(judging):
+        raise DatasetError(
+            f"expected rows of held-out machines that the model can answer, got none of {len(stored)}: "
+            "record machines under the operating conditions that others are run under"
+        )
+    return judging
 
 
 def _opinion(learning: Examples, judging: Examples, answers: Floats, use_case: UseCase) -> oracle.Opinion:

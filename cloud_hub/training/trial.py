@@ -65,13 +65,11 @@ def trial(
 ) -> Trial:
     """Judge the candidate that gave ``answers`` [n, outputs] for the rows of ``judging``.
 
-    ``judging`` are those of the [k] rows ``stored`` that it answers, and ``learning`` those that taught it,
-    as it takes them. ``crossed`` [m, outputs]: for the rows of ``learning``, by networks that had not learnt
-    from them; NaN where there is none. ``cuts`` are masks [k]: the parts to look at apart. ``checks`` are
-    told with those of the gate. DatasetError where no row of ``judging`` can tell.
+    ``judging``: those of the [k] rows ``stored`` that it answers; ``learning``: those that taught it, and
+    ``crossed`` [m, outputs] what networks that had not learnt from them say of these, or NaN. ``cuts`` are
+    masks [k]: the parts to look at apart. DatasetError where no row of ``judging`` can tell.
     """
-    known = _known(judging, use_case)
-    said = answered(stored, judging)
+    known, said = _known(judging, use_case), answered(stored, judging)
     rows, parts = judging.where(known), {name: mask[said][known] for name, mask in (cuts or {}).items()}
     card = _score(rows, answers[known], use_case, interval=interval, cuts=parts)
     silent = 1 - int(known.sum()) / int(_known(stored, use_case).sum())
@@ -87,11 +85,10 @@ def trial(
         alarms=alarms,
         checks=(*checks, silence(silent, use_case.gate), *duel.checks),
     )
-    more = {"silent": silent} | _faults(judging, answers, use_case)
-    if interval is not None:
-        more |= _bins(rows, answers[known], use_case, interval)
+    more = _faults(judging, answers, use_case) | _bins(rows, answers[known], use_case, interval)
     metrics = _metrics(card, learning, use_case) | {"champion": champion.name if champion else None}
-    return Trial(verdict=replace(verdict, evidence=dict(verdict.evidence) | more), metrics=metrics)
+    kept = dict(verdict.evidence) | {"silent": silent} | more
+    return Trial(verdict=replace(verdict, evidence=kept), metrics=metrics)
 
 
 def _known(judging: Examples, use_case: UseCase) -> Mask:
@@ -201,8 +198,10 @@ def _alarms(
     )
 
 
-def _bins(rows: Examples, answers: Floats, use_case: UseCase, interval: Interval) -> dict[str, Any]:
-    """The interval bin by bin."""
+def _bins(rows: Examples, answers: Floats, use_case: UseCase, interval: Interval | None) -> dict[str, Any]:
+    """The interval bin by bin, where there is one."""
+    if interval is None:
+        return {}
     life = answers[:, use_case.outputs.index(REMAINING_LIFE)]
     wanted = {"coverage": use_case.interval.coverage, "cap": use_case.life.cap}
     return {"coverage_by_bin": coverage_by_bin(rows, life, interval, **wanted)}
