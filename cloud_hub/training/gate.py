@@ -78,7 +78,7 @@ def judge(
     alarms: AlarmTrial | None = None,
     checks: Sequence[Check] = (),
 ) -> Verdict:
-    """Judge a ``card`` against the best of the ``baselines`` to be beaten, and the ``champion`` if there is one.
+    """Judge a ``card`` against the best of the ``baselines`` to be beaten, and the ``champion`` if any.
 
     ``alarms`` where the use case has any; ``checks`` of others are told with its own.
     """
