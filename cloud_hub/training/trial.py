@@ -30,7 +30,7 @@ from models.interface import ANOMALY, REMAINING_LIFE, fault_output
 from models.use_case import UseCase
 from wire.manifest import AlarmRule
 
-Cuts = Mapping[str, Mask]
+Cuts = Mapping[str, Mask]  # by name, masks of the stored rows: the parts to look at apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,8 +66,8 @@ def trial(
     """Judge the candidate that gave ``answers`` [n, outputs] for the rows of ``judging``.
 
     ``judging``: those of the [k] rows ``stored`` that it answers; ``learning``: those that taught it, and
-    ``crossed`` [m, outputs] what networks that had not learnt from them say of these, or NaN. ``cuts`` are
-    masks [k]: the parts to look at apart. DatasetError where no row of ``judging`` can tell.
+    ``crossed`` [m, outputs] what networks that had not learnt from them say of these, or NaN.
+    DatasetError where no row of ``judging`` can tell.
     """
     known, said = _known(judging, use_case), answered(stored, judging)
     rows, parts = judging.where(known), {name: mask[said][known] for name, mask in (cuts or {}).items()}
@@ -87,7 +87,7 @@ def trial(
     )
     more = _faults(judging, answers, use_case) | _bins(rows, answers[known], use_case, interval)
     metrics = _metrics(card, learning, use_case) | {"champion": champion.name if champion else None}
-    kept = dict(verdict.evidence) | {"silent": silent} | more
+    kept = {**verdict.evidence, "silent": silent, **more}
     return Trial(verdict=replace(verdict, evidence=kept), metrics=metrics)
 
 
