@@ -73,7 +73,6 @@ def trial(
     rows, parts = judging.where(known), {name: mask[said][known] for name, mask in (cuts or {}).items()}
     card = _score(rows, answers[known], use_case, interval=interval, cuts=parts)
     silent = 1 - int(known.sum()) / int(_known(stored, use_case).sum())
-    alarms = _alarms(judging, learning, answers, crossed, use_case, rules=rules) if rules else None
     duel = _duel(champion, stored, spread(stored, judging, answers), use_case, cuts or {})
     verdict = judge(
         card,
@@ -82,7 +81,7 @@ def trial(
         price=price,
         rule=use_case.gate,
         interval=use_case.interval,
-        alarms=alarms,
+        alarms=_alarms(judging, learning, answers, crossed, use_case, rules=rules) if rules else None,
         checks=(*checks, silence(silent, use_case.gate), *duel.checks),
     )
     more = _faults(judging, answers, use_case) | _bins(rows, answers[known], use_case, interval)
