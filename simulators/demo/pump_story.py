@@ -1,6 +1,6 @@
-"""The demonstration's story: six devices, twelve motor-pump sets, and a loop that closes.
+"""The demonstration's story: six devices, twenty-four motor-pump sets, and a loop that closes.
 
-History passes at twelve hours a second through the real path until machines have
+History passes at eight hours a second through the real path until machines have
 failed; a model is trained, proven, signed and rolled out in waves; it foresees
 failures; then a bad model is released on purpose and undoes itself. Nothing here
 reaches into the factory: every act is an `andon` command, every figure its JSON.
@@ -21,9 +21,10 @@ from simulators.demo.progress import Progress, Stage
 USE_CASE = "motor-health"
 SOURCE = "machines"
 DEVICES = tuple(f"cell-{number}" for number in range(1, 7))
-FACTOR = 43_200.0  # twelve hours a second
+MACHINES = 4  # on each: a gate wants to see some that nothing was learnt from
+FACTOR = 28_800.0  # eight hours a second
 FAILURES_BEFORE_KILLS = 8  # then one agent and the ingest process lose their power
-ENOUGH_FAILURES = 30
+ENOUGH_FAILURES = 36
 LABELS_EVERY_S = 6.0
 FORESIGHT_S = 30.0  # at least so long the fleet predicts before the bad release
 PLAN = ("--wave", "1", "--wave", "50%", "--wave", "100%", "--soak", "6")
@@ -60,7 +61,8 @@ class PumpStory:
             endpoints = self.factory.start_hub()
             stage.done(f"console {endpoints['console_link']}")
         with self.progress.stage("devices: certificates, agents") as stage:
-            feeds = self.factory.start_source(SOURCE, "machine", "--seed", str(self.seed), devices=DEVICES)
+            drawn = ("--seed", str(self.seed), "--machines-per-device", str(MACHINES), "--erosion", "felt")
+            feeds = self.factory.start_source(SOURCE, "machine", *drawn, devices=DEVICES)
             self.factory.enrol(feeds, site="lyon", hub_url=endpoints["device_url"], probation_hours=12.0)
             for device in DEVICES:
                 self.factory.start_agent(device)
