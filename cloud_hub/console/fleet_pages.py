@@ -55,5 +55,6 @@ def _machines(database: Database) -> list[dict[str, Any]]:
                 "spark": outlooks.sparkline(lives),
             }
         )
-    rank = {outlooks.ALARM: 0, outlooks.WATCH: 1, outlooks.HEALTHY: 2, outlooks.UNKNOWN: 3}
+    order = (outlooks.ALARM, outlooks.WATCH, outlooks.SILENT, outlooks.HEALTHY, outlooks.UNKNOWN)
+    rank = {state: place for place, state in enumerate(order)}
     return sorted(shown, key=lambda each: rank[str(each["state"])])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cloud_hub.store.database import Row
 from cloud_hub.store.fleet import Machine, Outlook
 
-ALARM, WATCH, HEALTHY, UNKNOWN = "alarm", "watch", "healthy", "no prediction"
+ALARM, WATCH, SILENT, HEALTHY, UNKNOWN = "alarm", "watch", "silent", "healthy", "no prediction"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,10 @@ class Band:
 
 
 def state(machine: Machine, meaning: Meaning) -> str:
-    """``watch``: the interval reaches below the alarm's threshold although no alarm is open."""
+    """``watch``: the interval reaches below the alarm's threshold although no alarm is open.
+
+    ``silent``: the last word was a good one, and the device has gone since: nobody knows.
+    """
     if machine.open_alarms:
         return ALARM
     if machine.outlook is None:
@@ -47,7 +50,7 @@ def state(machine: Machine, meaning: Meaning) -> str:
     soonest = machine.outlook.lower if machine.outlook.lower is not None else machine.outlook.remaining_life
     if soonest is not None and meaning.threshold is not None and soonest < meaning.threshold:
         return WATCH
-    return HEALTHY
+    return HEALTHY if machine.online else SILENT
 
 
 def scales(machines: Sequence[Machine]) -> Mapping[str, float]:
