@@ -104,7 +104,9 @@ def test_a_removed_release_is_neither_approved_nor_rolled_out(hub, world):
     sweep(hub, actor="ada", keep=1)
     with pytest.raises(ConflictError, match=f"the files of {USE_CASE}/4 were removed on"):
         approve(hub, f"{USE_CASE}/4", person="ada")
-    with pytest.raises(ConflictError, match=f"the files of {USE_CASE}/4 were removed: train the use case again"):
+    with pytest.raises(
+        ConflictError, match=f"the files of {USE_CASE}/4 were removed: train the use case again"
+    ):
         world.rollouts.start(plan(f"{USE_CASE}/4"), actor="ada")
 
 
