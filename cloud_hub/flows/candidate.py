@@ -5,12 +5,14 @@ that owns the run: a worker that was given up for dead and comes back can overwr
 """
 
 import shutil
+from datetime import datetime
 from pathlib import Path
 
+import structlog
 from psycopg.types.json import Jsonb
 
 from cloud_hub.dataset.snapshot import Dataset, find, snapshot
-from cloud_hub.errors import HubError
+from cloud_hub.errors import DatasetError, HubError
 from cloud_hub.flows import runs
 from cloud_hub.flows.runs import SQL, Attempt
 from cloud_hub.hub import Hub
@@ -19,6 +21,7 @@ from cloud_hub.registry.models import Registry
 from cloud_hub.training import code
 from cloud_hub.training.cluster import executor
 from cloud_hub.training.fits import Fits
+from cloud_hub.training.split import kinds_of, split
 from cloud_hub.training.train import Candidate, Champion, adopt, train
 from kernels.errors import KernelError
 from models import use_case as use_cases
@@ -30,6 +33,8 @@ from wire.manifest import Manifest
 
 SENTENCES = (HubError, ModelError, KernelError, WireError, OSError)  # their text says it all
 ACTOR = "job:retrain"
+
+log = structlog.get_logger()
 
 
 def execute(hub: Hub, run: str) -> None:
@@ -52,7 +57,7 @@ def _work(attempt: Attempt) -> None:
     hub = attempt.hub
     use_case = use_cases.find(attempt.use_case, hub.config.use_cases)
     registry = Registry(hub.database, hub.artifacts, hub.clock)
-    dataset = _dataset(attempt, use_case)
+    dataset = dataset_of(attempt, use_case)
     candidate = _candidate(attempt, dataset.examples(), use_case, _champion(registry, use_case))
     lineage = {
         "run": attempt.run,
@@ -74,22 +79,53 @@ def _work(attempt: Attempt) -> None:
     _finish(attempt, registry, candidate, manifest)
 
 
-def _dataset(attempt: Attempt, use_case: UseCase) -> Dataset:
+def dataset_of(attempt: Attempt, use_case: UseCase) -> Dataset:
     """What an earlier attempt began with, so that its finished fits count; else what the store holds now."""
     hub = attempt.hub
     attempt.progress("dataset", 0.0)
     if attempt.dataset is not None:
         return find(hub.database, hub.artifacts, attempt.dataset)
-    dataset = snapshot(
+    dataset = _of_new_world(attempt, use_case) or _snapshot(hub, use_case)
+    attempt.begin_with(dataset.id)
+    return dataset
+
+
+def _of_new_world(attempt: Attempt, use_case: UseCase) -> Dataset | None:
+    """The rows that the run asks to learn from alone; None where it asks for all, or those cannot teach."""
+    if "since" not in attempt.settings:
+        return None
+    try:
+        dataset = _snapshot(attempt.hub, use_case, datetime.fromisoformat(attempt.settings["since"]))
+        split(kinds_of(dataset.examples(), use_case), use_case)
+    except DatasetError as error:
+        _say_all_are_taken(attempt, str(error))
+        return None
+    return dataset
+
+
+def _say_all_are_taken(attempt: Attempt, reason: str) -> None:
+    log.info("a training takes older rows along", run=attempt.run, reason=reason)
+    with attempt.hub.database.transaction() as connection:
+        attempt.hub.record(
+            connection,
+            actor=ACTOR,
+            action="retrain.all_rows",
+            subject=attempt.run,
+            detail={"since": attempt.settings["since"], "reason": reason},
+            correlation=attempt.correlation,
+        )
+
+
+def _snapshot(hub: Hub, use_case: UseCase, since: datetime | None = None) -> Dataset:
+    return snapshot(
         hub.database,
         hub.artifacts,
         use_case,
         hub.clock,
+        since=since,
         datasets_url=hub.config.datasets_url,
         code=code.version(),
     )
-    attempt.begin_with(dataset.id)
-    return dataset
 
 
 def _candidate(

@@ -5,6 +5,7 @@ The work is in :mod:`cloud_hub.flows.candidate`, done by a child process of `and
 
 import shutil
 import uuid
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,15 @@ def request(
         return _queue(hub, connection, use_case, actor=actor, settings=settings, correlation=correlation)
 
 
-def queue_run(hub: Hub, connection: Connection, use_case: str, *, actor: str, why: str) -> str:
-    """``request`` by a policy, within the caller's transaction, which holds ``lock_runs``."""
-    return _queue(hub, connection, use_case, actor=actor, settings={"why": why}, correlation=None)
+def queue_run(
+    hub: Hub, connection: Connection, use_case: str, *, actor: str, why: str, since: datetime | None = None
+) -> str:
+    """``request`` by a policy, within the caller's transaction, which holds ``lock_runs``.
+
+    ``since`` asks for a dataset without the rows before it, where that can carry a training.
+    """
+    settings = {"why": why} | ({"since": since.isoformat()} if since else {})
+    return _queue(hub, connection, use_case, actor=actor, settings=settings, correlation=None)
 
 
 def _queue(

@@ -17,7 +17,7 @@ from cloud_hub.errors import HubError
 from cloud_hub.flows import retrain
 from cloud_hub.flows.runs import SQL as RUNS
 from cloud_hub.hub import Hub
-from cloud_hub.monitor.triggers import SQL, Standing, gathering, held, reasons
+from cloud_hub.monitor.triggers import SQL, Standing, gathering, held, new_world, reasons
 from cloud_hub.registry.models import Registry
 from cloud_hub.store.database import Connection, Row
 from kernels.errors import KernelError
@@ -41,6 +41,7 @@ class Looked:
     reasons: tuple[str, ...]  # why to train again
     held: str  # why nothing is started all the same
     drift_since: datetime | None = None
+    learn_since: datetime | None = None  # what came before is of a world that has passed
     figures: Mapping[str, Any] = field(default_factory=dict)  # of drift; "why_not" where there are none
 
 
@@ -70,7 +71,7 @@ def execute(hub: Hub, name: str) -> None:
         run = None
         if looked.reasons and not (looked.held or stopped):
             why = "; ".join(looked.reasons)
-            run = retrain.queue_run(hub, connection, name, actor=ACTOR, why=why)
+            run = retrain.queue_run(hub, connection, name, actor=ACTOR, why=why, since=looked.learn_since)
             log.info("a training was started", use_case=name, run=run, why=why)
         _keep(connection, use_case, looked, now, held=looked.held or stopped, run=run)
 
@@ -87,12 +88,13 @@ def look(hub: Hub, use_case: UseCase, *, whatever: bool = False) -> Looked:
         return Looked(release=standing.champion, reasons=found, held=stopped, drift_since=known)
     drift, figures = _drift(hub, use_case, rule.drift, standing.champion)
     since = (known or now) if drift else None
-    waits = gathering(rule, since, now) if since and not found else ""
+    waits = gathering(rule, since, now) if since else ""
     return Looked(
         release=standing.champion,
         reasons=(*found, *drift),
-        held=stopped or waits,
+        held=stopped or ("" if found else waits),
         drift_since=since,
+        learn_since=new_world(rule.drift, since) if since and not waits else None,
         figures=figures,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cloud_hub.store.database import load_queries
-from models.declared.retraining import Retrain
+from models.declared.retraining import Drift, Retrain
 
 SQL = load_queries("cloud_hub.monitor")
 MOST_DOUBLINGS = 5
@@ -50,6 +50,15 @@ def gathering(rule: Retrain, since: datetime, now: datetime) -> str:
     return (
         f"drift since {since:%Y-%m-%d %H:%M}: rows of the new world are gathered until {until:%Y-%m-%d %H:%M}"
     )
+
+
+def new_world(rule: Drift, since: datetime) -> datetime | None:
+    """From when on rows are learnt from, if drift was first seen at ``since`` and has lasted; None: all are.
+
+    Who learns from before and after learns an average of two worlds, one of which has passed. The rows that
+    gave the drift away are taken along. Where drift need not last, nothing was gathered to learn from alone.
+    """
+    return since - timedelta(days=rule.days) if rule.lasting_days else None
 
 
 def cooldown(rule: Retrain, tried: int) -> timedelta:

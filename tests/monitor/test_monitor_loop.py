@@ -4,11 +4,14 @@ Rows are those of the kernels, made of drawn readings; training, gate, signing a
 hub's own. Devices are played by the test: they install what they are told.
 """
 
+from datetime import datetime, timedelta
+
 import numpy as np
 import pytest
 from rollout_world import USE_CASE, World
 from stored_machines import Stored
 
+from cloud_hub.dataset.snapshot import find
 from cloud_hub.flows import candidate, publish, triggers
 from cloud_hub.flows.admission import Admission
 from cloud_hub.flows.champion import set_champion
@@ -18,9 +21,10 @@ from cloud_hub.registry.models import Registry
 from cloud_hub.signing import keys
 from kernels import sets
 from models import graphs
+from wire.clock import to_datetime
 
 SCALARS = (("hall", "Cel"), ("temperature", "Cel"), ("vibration", "m/s2"), ("pressure", "bar"))
-MACHINES, DAYS, EVERY_H, LIFE_H, CAP = 16, 80, 4, 240, 150.0
+MACHINES, DAYS, EVERY_H, LIFE_H, CAP = 16, 84, 4, 240, 150.0
 SHIFT_DAY = 60
 HOUR_US = 3_600_000_000
 TOML = """
@@ -38,9 +42,12 @@ hidden = [32]
 exclude = ["age", "*.mean_life", "*.from_start"]
 [budget]
 members = 2
-epochs = 12
-batch = 256
+epochs = 40
+batch = 128
 learning_rate = 5e-3
+[holdout]
+least = 4
+share = 0.25
 [interval]
 coverage = 0.8
 [gate]
@@ -56,7 +63,7 @@ admitted = "canary"
 canary = {{ waves = ["1", "100%"], soak_hours = 0 }}
 [retrain.drift]
 days = 2.0
-lasting_days = 12.0
+lasting_days = 15.0
 """
 
 
@@ -167,10 +174,14 @@ def test_an_unshifted_month_starts_nothing_and_a_shift_is_learnt_and_rolled_out_
     noticed = plant.hub.database.row("SELECT * FROM trigger_check ORDER BY id DESC")
     assert noticed["reasons"][0].startswith("drift of features: hall")
     assert noticed["held"].startswith("drift since ")
-    for _ in range(4):
+    for _ in range(5):
         plant.pass_days(4)
     started = plant.trainings()
     assert (len(started), plant.champion.release) == (1, f"{USE_CASE}/2")
+    new_world = noticed["drift_since"] - timedelta(days=2)
+    assert datetime.fromisoformat(started[0]["settings"]["since"]) == new_world
+    learnt = find(plant.hub.database, plant.hub.artifacts, started[0]["dataset"]).examples()
+    assert new_world <= to_datetime(int(learnt.times.min())) < new_world + timedelta(hours=EVERY_H)
     assert plant.error(plant.champion.release) < 0.8 * plant.error(first)
     under_one = (
         "SELECT action FROM audit WHERE correlation = %(correlation)s AND actor LIKE 'policy:%%' ORDER BY id"

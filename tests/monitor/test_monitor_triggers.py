@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cloud_hub.monitor.triggers import Standing, cooldown, gathering, held, reasons
+from cloud_hub.monitor.triggers import Standing, cooldown, gathering, held, new_world, reasons
 from models.declared.retraining import Drift, Retrain
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -44,6 +44,14 @@ def test_drift_is_trained_for_once_it_has_lasted():
         "drift since 2026-10-23 00:00: rows of the new world are gathered until 2026-11-02 00:00"
     )
     assert gathering(rule, NOW - 10 * DAY, NOW) == ""
+
+
+def test_drift_that_had_to_last_is_learnt_from_the_rows_that_gave_it_away_onwards():
+    assert new_world(Drift(lasting_days=10, days=3), NOW) == NOW - 3 * DAY
+
+
+def test_drift_that_need_not_last_has_no_world_of_its_own_to_learn_from():
+    assert new_world(Drift(days=3), NOW) is None
 
 
 @pytest.mark.parametrize(
