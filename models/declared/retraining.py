@@ -24,8 +24,8 @@ class Drift(Part):
     days: Positive = 2.0  # of recent rows
     machines: Count = 3  # with rows under a condition, before it is judged
     # That it has to last, before it is trained for. The first failures after a change are of machines that
-    # were nearly worn out: who learns from them alone learns that the new condition kills. Once it has lasted,
-    # only rows since it was seen are learnt from, and those of the ``days`` before; with 0 all rows are.
+    # were nearly worn out: who learns from them alone learns that the new condition kills. Once it has
+    # lasted, rows since it was seen and those of the ``days`` before are learnt from alone; with 0, all are.
     lasting_days: float = Field(default=0.0, ge=0)
 
 

@@ -36,3 +36,10 @@ def test_at_the_end_of_a_day_no_later_row_and_no_later_failure_is_known() -> Non
     assert set(known.life[known.failed].tolist()) == {1}
     assert known.failed.sum() == 8  # of the second life nobody knows yet that it will fail
     assert recording().until(10).failed.sum() == 16
+
+
+def test_without_the_rows_before_a_day_those_after_it_keep_their_lives() -> None:
+    late = recording().until(10, since=BEGIN + timedelta(days=6))
+    assert (len(late), late.times.min()) == (9, to_us(BEGIN + timedelta(days=6)))
+    assert late.age[0] == 36.0  # h, since the failure of the fourth day
+    assert set(late.life[late.failed].tolist()) == {2}
