@@ -13,10 +13,11 @@ from typing import Any
 
 BESIDE = Path("..", "shared", "data")
 RECORDED = {  # by module, what it reads in the folder of recordings; none: it simulates
-    "bench_turbofan": "cmapss",
-    "bench_bearing": "cwru",
-    "bench_pump": "skab",
-    "bench_motor": None,
+    "cloud_hub.training.bench_turbofan": "cmapss",
+    "cloud_hub.training.bench_bearing": "cwru",
+    "cloud_hub.training.bench_pump": "skab",
+    "cloud_hub.training.bench_motor": None,
+    "cloud_hub.monitor.bench": None,
 }
 
 Race = Callable[..., dict[str, list[float]]]
@@ -29,11 +30,11 @@ def models(race: Race, *, quick: bool) -> Iterator[dict[str, Any]]:
         if folder is not None and not (data / folder).is_dir():
             yield _absent(module, data / folder)
             continue
-        yield from importlib.import_module(f"cloud_hub.training.{module}").figures(quick, data)
+        yield from importlib.import_module(module).figures(quick, data)
 
 
 def _absent(module: str, folder: Path) -> dict[str, Any]:
-    name = module.removeprefix("bench_")
+    name = module.rpartition("bench_")[2]
     return {
         "figure": f"{name}: not measured, no recordings in {folder} (ANDON_DATA names the folder above)",
         "value": 0.0,

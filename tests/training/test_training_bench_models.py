@@ -11,10 +11,10 @@ from models import use_case
 
 
 def test_every_use_case_that_ships_has_a_benchmark() -> None:
-    folder = resources.files("cloud_hub.training")
     for module in RECORDED:
-        assert (folder / f"{module}.py").is_file(), module
-    subjects = {module.removeprefix("bench_") for module in RECORDED}
+        package, _, name = module.rpartition(".")
+        assert (resources.files(package) / f"{name}.py").is_file(), module
+    subjects = {module.rpartition("bench_")[2] for module in RECORDED if "bench_" in module}
     assert {name.split("-")[0] for name in use_case.names()} == subjects
 
 
