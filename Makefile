@@ -35,10 +35,11 @@ lint: setup ## style and types
 	$(BIN)/mypy
 
 # Many tests wait for a process, a clock or a disk: one more at a time than there are cores, and no more than four.
+# In order of their names, since by size the files with one long test would all come last.
 BESIDE ?= $(shell cores=$$(nproc); echo $$((cores < 4 ? cores + 1 : 4)))
 
 test: lint ## style, types and every test
-	$(BIN)/python -m pytest --numprocesses $(BESIDE) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(BESIDE) --dist loadfile --no-loadscope-reorder
 
 bench: setup ## every benchmark
 	$(BIN)/andon bench

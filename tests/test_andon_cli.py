@@ -188,7 +188,7 @@ def test_a_database_without_a_schema_is_one_sentence_with_the_remedy(tmp_path, e
 def test_a_file_that_is_not_there_is_named_in_plain_words(tmp_path):
     (tmp_path / "hub.toml").touch()
     done = run("data", "import", tmp_path / "no.jsonl", "--config", tmp_path / "hub.toml")
-    assert done.stderr == f"error: {tmp_path}/no.jsonl: no such file or directory\n"
+    assert done.stderr == f"error: no readable file named '{tmp_path}/no.jsonl'\n"
 
 
 def test_a_token_file_that_is_no_text_is_one_sentence(tmp_path):

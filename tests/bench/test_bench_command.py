@@ -18,8 +18,9 @@ def bench(*arguments):
     )
 
 
-# Two fleets at a real hub, in minutes: what it makes of a result is in test_bench_rollout, the fleet has its own.
-LONG = {"rollout"}
+# Minutes of a fleet at a real hub, or of training: what they make of a result is in test_bench_rollout and in
+# tests/training/test_training_bench_*.
+LONG = {"models", "rollout"}
 
 
 @pytest.mark.parametrize("name", sorted(andon.BENCHMARKS.keys() - LONG))

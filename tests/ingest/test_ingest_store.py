@@ -47,8 +47,8 @@ def make_release(store: Database, release: str) -> None:
     )
     store.execute(
         "INSERT INTO model (use_case, version, release, run, state, onnx_path, onnx_sha256, manifest, gate, created)"
-        " VALUES (%(use_case)s, %(version)s, %(release)s, %(release)s, 'released', '', '', '{}', '{}', %(now)s)",
-        now,
+        " VALUES (%(use_case)s, %(version)s, %(release)s, %(release)s, 'released', '', '', %(manifest)s, '{}', %(now)s)",
+        now | {"manifest": '{"outputs": [{"name": "remaining_life"}, {"name": "anomaly"}], "interval": {}}'},
     )
 
 
