@@ -4,11 +4,13 @@ The agent opens it with the last position it has kept; the source goes on from
 there. Back pressure is the socket's: an agent that reads slowly slows the source.
 """
 
+import io
 import os
 import socket
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -78,11 +80,11 @@ class FeedWriter:
         self._sock.sendall(to_bytes(frame))
 
 
-class FeedReader:
-    """Reads frames; a ``FeedError`` is final, for the stream has lost its place."""
+class FrameReader:
+    """Reads frames from a file or a pipe; a ``FeedError`` is final, for the stream has lost its place."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._file = sock.makefile("rb", buffering=1 << 16)
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._file = stream
 
     def receive(self) -> Frame | None:
         """The next frame, or None where the other end closed between two frames."""
@@ -99,6 +101,13 @@ class FeedReader:
             return _frame(pb.Frame.FromString(body))
         except (DecodeError, MessageError, ValueError) as error:
             raise FeedError(f"not a frame of a feed: {error}") from error
+
+
+class FeedReader(FrameReader):
+    """Reads the frames of the other end of a feed."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(io.BufferedReader(sock.makefile("rb", buffering=0), 1 << 16))
 
 
 def connect(address: str, *, timeout_s: float | None = None) -> socket.socket:

@@ -1,6 +1,5 @@
 """Why the newest prediction for a machine is what it is: a piece of its page, and the same as JSON."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, render_template
@@ -9,11 +8,9 @@ from flask.typing import ResponseReturnValue
 from cloud_hub.console.here import hub
 from cloud_hub.errors import HubError
 from cloud_hub.flows.explaining import Told, explain_newest
-from cloud_hub.registry.models import Registry
 from cloud_hub.training.explain import Explanation
 
 MOST_SIGNALS = 8  # of each output, the strongest
-FAINT = 1e-3  # of the strongest effect
 
 pages = Blueprint("why", __name__)
 
@@ -25,7 +22,7 @@ def show(name: str, use_case: str) -> ResponseReturnValue:
         told = explain_newest(hub(), name, use_case)
     except HubError as error:
         return render_template("why.html", told=None, reason=str(error), outputs=[])
-    return render_template("why.html", told=told, reason="", outputs=_shown(told, _units(told.release)))
+    return render_template("why.html", told=told, reason="", outputs=_shown(told))
 
 
 @pages.get("/api/v1/machines/<name>/explanation/<use_case>")
@@ -34,34 +31,22 @@ def explanation(name: str, use_case: str) -> dict[str, Any]:
     return fields | {"time": fields["time"].timestamp()}
 
 
-def _units(release: str) -> dict[str, str]:
-    """By output, as the release declares them."""
-    manifest = Registry(hub().database, hub().artifacts, hub().clock).get(release).manifest
-    return {output.name: output.unit for output in manifest.outputs}
-
-
-def _shown(told: Told, units: Mapping[str, str]) -> list[dict[str, Any]]:
+def _shown(told: Told) -> list[dict[str, Any]]:
     return [
         {
             "name": name.replace("_", " "),
-            "unit": units[name],
+            "unit": told.units[name],
             "found": found,
             "bars": _bars(found),
-            "idle": [signal for signal, effect in found.effects.items() if abs(effect) < _faintest(found)],
+            "idle": found.idle,
         }
         for name, found in told.outputs.items()
     ]
 
 
-def _faintest(found: Explanation) -> float:
-    """Effects below it are none: rounding, beside the strongest."""
-    return FAINT * (max(map(abs, found.effects.values()), default=0.0) or 1.0)
-
-
 def _bars(found: Explanation) -> list[dict[str, Any]]:
     """Each effect with its bar on a scale from -50 to 50."""
-    most = max(map(abs, found.effects.values()), default=0.0) or 1.0
-    told = [(signal, effect) for signal, effect in found.effects.items() if abs(effect) >= _faintest(found)]
+    most = found.strongest
     return [
         {
             "signal": signal,
@@ -69,5 +54,5 @@ def _bars(found: Explanation) -> list[dict[str, Any]]:
             "left": round(50 + min(effect, 0.0) / most * 50, 1),
             "width": round(abs(effect) / most * 50, 1),
         }
-        for signal, effect in told[:MOST_SIGNALS]
+        for signal, effect in list(found.telling.items())[:MOST_SIGNALS]
     ]

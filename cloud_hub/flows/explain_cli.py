@@ -7,11 +7,9 @@ from typing import Annotated
 import typer
 
 from cloud_hub.config import HubConfig
-from cloud_hub.registry.models import Registry
 from cloud_hub.training.explain import Explanation
 
 BAR = 24  # characters of the strongest effect
-FAINT = 1e-3  # of the strongest effect: less is none
 
 
 def explain(
@@ -26,26 +24,23 @@ def explain(
 
     with opened(HubConfig.load(config)) as hub:
         told = explain_newest(hub, machine, named)
-        manifest = Registry(hub.database, hub.artifacts, hub.clock).get(told.release).manifest
-    units = {output.name: output.unit for output in manifest.outputs}
     if as_json:
-        typer.echo(json.dumps(told.to_fields() | {"units": units}, default=str))
+        typer.echo(json.dumps(told.to_fields(), default=str))
         return
     typer.echo(f"{told.release} at {told.time.isoformat()}")
     for output, found in told.outputs.items():
-        typer.echo("\n".join(_lines(output, found, units[output])))
+        typer.echo("\n".join(_lines(output, found, told.units[output])))
+    if told.caution:
+        typer.echo(f"  {told.caution}")
 
 
 def _lines(output: str, found: Explanation, unit: str) -> list[str]:
     name, shown = output.replace("_", " "), "" if unit == "1" else f" {unit.strip('{}')}"
-    most = max(map(abs, found.effects.values()), default=0.0) or 1.0
-    idle = [signal for signal, effect in found.effects.items() if abs(effect) < most * FAINT]
     return [
         f"  {name} {found.answer:.4g}{shown}; of a sound machine it says {found.sound:.4g}{shown}",
         *(
-            f"    {signal:<20} {effect:+9.3g}  {'#' * round(abs(effect) / most * BAR)}".rstrip()
-            for signal, effect in found.effects.items()
-            if abs(effect) >= most * FAINT
+            f"    {signal:<20} {effect:+9.3g}  {'#' * round(abs(effect) / found.strongest * BAR)}".rstrip()
+            for signal, effect in found.telling.items()
         ),
-        *([f"    nothing by {', '.join(idle)}"] if idle else []),
+        *([f"    nothing by {', '.join(found.idle)}"] if found.idle else []),
     ]

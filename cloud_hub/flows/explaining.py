@@ -25,6 +25,7 @@ from wire.manifest import Manifest, row_names
 from wire.table import SignalKind, SignalTable
 
 SQL = load_queries("cloud_hub.flows", "explaining.sql")
+APART = 0.01  # of an output's range: less is the rounding of another machine
 MOST_ROWS = 50_000  # of one machine: what it remembers of its life goes back no further
 
 
@@ -33,7 +34,15 @@ class Told:
     release: str
     time: datetime
     outputs: Mapping[str, Explanation]
+    units: Mapping[str, str]  # by output
     apart: float  # how far the hub's answers lie from the device's at most, as a share of each output's range
+
+    @property
+    def caution(self) -> str:
+        """What to know where the hub's network does not answer as the device did; else nothing."""
+        if not self.apart > APART:
+            return ""
+        return f"the device's answer lay {self.apart:.1%} of an output's range away: rows may be missing here"
 
     def to_fields(self) -> dict[str, Any]:
         """Plain values; ``time`` stays a datetime."""
@@ -41,6 +50,7 @@ class Told:
             "release": self.release,
             "time": self.time,
             "apart": self.apart,
+            "units": dict(self.units),
             "outputs": {
                 name: {"answer": each.answer, "sound": each.sound, "effects": dict(each.effects)}
                 for name, each in self.outputs.items()
@@ -73,7 +83,8 @@ def explain_newest(hub: Hub, machine: str, named: str) -> Told:
         for place, output in enumerate(manifest.outputs)
     }
     apart = _apart(outputs, said, manifest)
-    return Told(release=said["release"], time=said["time"], outputs=outputs, apart=apart)
+    units = {output.name: output.unit for output in manifest.outputs}
+    return Told(release=said["release"], time=said["time"], outputs=outputs, units=units, apart=apart)
 
 
 def _inputs(hub: Hub, machine: str, said: Row, manifest: Manifest) -> Floats:

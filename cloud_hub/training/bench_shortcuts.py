@@ -9,19 +9,18 @@ on what a replay feeds to agents it must not.
 """
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import balanced_accuracy_score
 
-from wire.feed import FeedReader, Frame, Hello, Reading
+from wire.feed import Frame, FrameReader, Hello, Reading
 
 LENGTH = 4096  # samples of a window at 12 kHz
 EDGE_HZ, NYQUIST_HZ, PARTS = 5_500, 6_000, 4
@@ -136,16 +135,6 @@ def _fed(path: Path, folder: Path) -> dict[tuple[str, int], list[NDArray[np.floa
 
 def _frames(path: Path) -> Iterator[Frame]:
     with path.open("rb") as file:
-        reader = FeedReader(cast(socket.socket, _Socket(file)))
+        reader = FrameReader(file)
         while (frame := reader.receive()) is not None:
             yield frame
-
-
-class _Socket:
-    """A file where a reader expects a socket."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def makefile(self, mode: str, buffering: int) -> BinaryIO:
-        return self._file

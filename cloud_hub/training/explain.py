@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from models.examples import SOUND, UNKNOWN, Examples
 
+FAINT = 1e-3  # of the strongest effect: below is rounding
+
 Floats = NDArray[np.float32]
 Answers = Callable[[Floats], Floats]  # [n, width] -> [n], one output of a network
 
@@ -28,6 +30,21 @@ class Explanation:
     answer: float
     sound: float  # what the same network says of the sound row
     effects: Mapping[str, float]  # by signal
+
+    @property
+    def strongest(self) -> float:
+        """The size of the strongest effect; 1 where there is none, so that others can be held against it."""
+        return max(map(abs, self.effects.values()), default=0.0) or 1.0
+
+    @property
+    def telling(self) -> dict[str, float]:
+        """The effects that are more than rounding beside the strongest."""
+        return {name: each for name, each in self.effects.items() if abs(each) >= FAINT * self.strongest}
+
+    @property
+    def idle(self) -> list[str]:
+        """Signals without such an effect."""
+        return [name for name in self.effects if name not in self.telling]
 
 
 def sound_row(examples: Examples) -> Floats:

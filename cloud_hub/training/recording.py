@@ -16,7 +16,7 @@ from kernels import sets
 from kernels.errors import KernelError
 from models.examples import Floats
 from wire.errors import FeedError
-from wire.feed import End, FeedReader, Frame, Hello, Open, Reading, Window
+from wire.feed import End, Frame, FrameReader, Hello, Open, Reading, Window
 from wire.table import SignalKind, SignalTable
 
 
@@ -37,7 +37,7 @@ def read_recording(stream: IO[bytes]) -> list[MachineRows]:
 
     DatasetError where the stream is damaged, was cut short, or holds a machine without features.
     """
-    reader, found = _StreamReader(stream), list[MachineRows]()
+    reader, found = FrameReader(stream), list[MachineRows]()
     try:
         while (frame := reader.receive()) is not None:
             if not isinstance(frame, Open):
@@ -48,13 +48,6 @@ def read_recording(stream: IO[bytes]) -> list[MachineRows]:
     if not found:
         raise DatasetError("expected a recording of at least one machine, got an empty stream")
     return found
-
-
-class _StreamReader(FeedReader):
-    """Frames from a file or a pipe instead of a socket."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._file = stream  # type: ignore[assignment]  # it reads, and that is enough
 
 
 class _Line:
@@ -109,7 +102,7 @@ class _Line:
         return [found[signal] for signal in self._waveforms] if found else []
 
 
-def _device(reader: FeedReader, device: str) -> list[MachineRows]:
+def _device(reader: FrameReader, device: str) -> list[MachineRows]:
     """From the signal table to the end of one device's feed."""
     hello = reader.receive()
     if not isinstance(hello, Hello):

@@ -43,12 +43,15 @@ def test_the_hub_agrees_with_the_device_and_says_what_it_lacks(hub, stored, said
     told = explain_newest(hub, "engine-3", USE_CASE)
     assert told.release == WORN
     assert told.apart < 1e-5
+    assert told.caution == ""
     life = told.outputs["remaining_life"]
     assert life.answer == pytest.approx(float(said[-1, 0]), abs=1e-3)
     assert life.answer < life.sound
     worn = stored.scalars[-1][0]  # the one that drops towards the end
     assert worn in list(life.effects)[:2]  # beside the age, which tells nearly as much in this fleet
     assert life.effects[worn] < 0
+    hub.database.execute("UPDATE prediction SET values[1] = values[1] + 25")
+    assert "answer lay 20.0% of an output's range away" in explain_newest(hub, "engine-3", USE_CASE).caution
     with pytest.raises(NotFoundError, match="no prediction by turbofan-rul of a machine named 'engine-4'"):
         explain_newest(hub, "engine-4", USE_CASE)
     later = BEGIN_US + HOUR_US * 500
