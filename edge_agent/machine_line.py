@@ -127,11 +127,8 @@ def _extractor(table: SignalTable, index: int) -> sets.Extractor | None:
     if not machine.feature_set:
         return None
     sets.warm(machine.feature_set)
-    scalars = table.signals_of(index, SignalKind.SCALAR)
-    waveforms = table.signals_of(index, SignalKind.WAVEFORM)
-    return sets.make(
+    return sets.of_signals(
         machine.feature_set,
-        scalars=[signal.name for signal in scalars],
-        waveforms=[(signal.name, signal.rate_hz, 0) for signal in waveforms],
-        units={signal.name: signal.unit for signal in (*scalars, *waveforms)},
+        table.signals_of(index, SignalKind.SCALAR),
+        table.signals_of(index, SignalKind.WAVEFORM),
     )

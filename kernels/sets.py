@@ -25,7 +25,18 @@ from kernels.vibration import make_vibration
 from kernels.vibration_trend import make_vibration_trend
 from kernels.vibration_trend_2 import make_vibration_trend_2
 
-__all__ = ["VERSIONS", "Extractor", "FeatureSet", "State", "feature_set", "make", "warm"]
+__all__ = ["VERSIONS", "Extractor", "FeatureSet", "State", "feature_set", "make", "of_signals", "warm"]
+
+
+class Signal(Protocol):
+    """What a signal table says of one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def rate_hz(self) -> float: ...
 
 
 class Factory(Protocol):
@@ -155,6 +166,16 @@ def make(
     if len(set(signals)) != len(signals):
         raise KernelInputError("signals", signals, "each name once")
     return known.factory(scalars=scalars, waveforms=waveforms, units=dict(units or {}), bearing=bearing)
+
+
+def of_signals(name: str, scalars: Sequence[Signal], waveforms: Sequence[Signal] = ()) -> Extractor:
+    """``make`` for a machine with these signals, as device and hub read them from its signal table."""
+    return make(
+        name,
+        scalars=[signal.name for signal in scalars],
+        waveforms=[(signal.name, signal.rate_hz, 0) for signal in waveforms],
+        units={signal.name: signal.unit for signal in (*scalars, *waveforms)},
+    )
 
 
 def warm(*names: str) -> None:

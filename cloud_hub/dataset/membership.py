@@ -138,12 +138,7 @@ def _differences(expected: Kinds, found: Kinds) -> str:
 
 def _features(table: _Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names and units of the features a device makes under this table."""
-    extractor = sets.make(
-        table.feature_set,
-        scalars=[signal.name for signal in table.scalars],
-        waveforms=[(signal.name, signal.rate_hz, 0) for signal in table.waveforms],
-        units={signal.name: signal.unit for signal in table.scalars + table.waveforms},
-    )
+    extractor = sets.of_signals(table.feature_set, table.scalars, table.waveforms)
     return tuple(extractor.names), tuple(extractor.units)
 
 

@@ -19,7 +19,7 @@ from cloud_hub.registry.models import Registry
 from cloud_hub.store.database import Row, load_queries
 from cloud_hub.training.explain import Explanation, Floats, explain
 from kernels.condition_trend import of_rows
-from kernels.sets import make
+from kernels.sets import of_signals
 from models.graphs import Runner
 from wire.manifest import Manifest, row_names
 from wire.table import SignalKind, SignalTable
@@ -106,9 +106,7 @@ def _stored_names(hub: Hub, machine: str, feature_set: str) -> tuple[tuple[str, 
     if found is None:
         raise NotFoundError("signal table of a machine", machine)
     table = SignalTable.from_fields(found["body"])
-    scalars = table.signals_of(found["place"], SignalKind.SCALAR)
-    units = {signal.name: signal.unit for signal in scalars}
-    extractor = make(feature_set, scalars=[signal.name for signal in scalars], units=units)
+    extractor = of_signals(feature_set, table.signals_of(found["place"], SignalKind.SCALAR))
     return extractor.names, extractor.units
 
 

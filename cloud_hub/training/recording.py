@@ -59,12 +59,7 @@ class _Line:
         waveforms = table.signals_of(index, SignalKind.WAVEFORM)
         self._waveforms = [signal.id for signal in waveforms]
         self._places = {signal.id: place for place, signal in enumerate(scalars)}
-        self._extractor = sets.make(
-            self._machine.feature_set,
-            scalars=[signal.name for signal in scalars],
-            waveforms=[(signal.name, signal.rate_hz, 0) for signal in waveforms],
-            units={signal.name: signal.unit for signal in (*scalars, *waveforms)},
-        )
+        self._extractor = sets.of_signals(self._machine.feature_set, scalars, waveforms)
         self._state = self._extractor.initial()
         self._times: list[int] = []
         self._rows: list[NDArray[np.floating]] = []
