@@ -234,7 +234,14 @@ def _gate(*, passed: bool) -> str:
         "found": "RMSE 31.2 h",
         "bar": "<= 58.1 h (0.9 x 64.5)",
     }
-    evidence = {"unit": "h", "rmse": 31.2 if passed else 71.0, "coverage": 0.91, "baselines": {"age": 64.5}}
+    figure = {"name": "RMSE", "value": 31.2 if passed else 71.0, "unit": "h"}
+    evidence = {
+        "figure": figure,
+        "unit": "h",
+        "rmse": figure["value"],
+        "coverage": 0.91,
+        "baselines": {"age": 64.5},
+    }
     reason = (
         "RMSE 31.2 h against 64.5 h by age alone"
         if passed

@@ -113,6 +113,9 @@ def test_every_page_opens_draws_and_stays_current(config: HubConfig, served: sub
             page.goto(base + path)
             assert page.locator("h1").count() == 1
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+        page.goto(base + "/models")
+        figure = page.locator("th", has_text="Error").first.bounding_box()
+        assert figure["x"] + figure["width"] <= 390  # a phone shows how wrong a model is
         page.goto(base + PAGES[1])
         page.locator("canvas").nth(4).wait_for()
         assert page.evaluate(INKED) == 5
