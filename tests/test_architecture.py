@@ -21,9 +21,9 @@ MAY_IMPORT = {
 # A library that could spread everywhere, and the folders it is kept in.
 KEPT_IN = {
     "torch": {"models", "cloud_hub/training"},
-    "tensorrt": {"edge_agent", "cloud_hub/compiler"},
-    "tensorrt_rtx": {"edge_agent", "cloud_hub/compiler"},
-    "pycuda": {"edge_agent"},
+    "tensorrt": {"firmware_configs/engines"},  # one module drives both, for devices and builder hosts
+    "tensorrt_rtx": {"firmware_configs/engines"},
+    "pycuda": {"edge_agent/runners"},
     "paho": {"edge_agent", "cloud_hub/ingest", "cloud_hub/identity", "simulators"},
     "psycopg": {"cloud_hub"},
     "psycopg_pool": {"cloud_hub/store"},

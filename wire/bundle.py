@@ -1,32 +1,33 @@
 """A bundle: one deterministic file with everything a device needs to run a release.
 
-A stored (uncompressed) zip with a closed list of names, so equal releases have
-equal bytes, and a reader needs no path logic an archive could trick.
+Equal releases have equal bytes.
 
     manifest.json        what it is for, what goes in and comes out
     model.onnx           the network, normalisation inside
     golden_inputs.npy    float32 [n, width]
     golden_outputs.npy   float32 [n, outputs]: what the network answered where it was made
     card.html            the model card, for people
+    model.fp16.onnx ...  where there are any: the same network in other precisions (``wire.precision``)
 """
 
 import hashlib
 import io
 import math
-import stat
-import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from wire.errors import BundleError
+from wire.archive import read_archive, write_archive
+from wire.errors import ArchiveError, BundleError
 from wire.manifest import Manifest
+from wire.precision import VARIANTS, Precision
 
 NAMES = ("manifest.json", "model.onnx", "golden_inputs.npy", "golden_outputs.npy", "card.html")
+VARIANT_NAMES = {precision: f"model.{precision}.onnx" for precision in VARIANTS}
 LARGEST = 256 << 20
-DAWN = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state
 
 Matrix = npt.NDArray[np.float32]
 
@@ -38,6 +39,11 @@ class Bundle:
     golden_inputs: Matrix
     golden_outputs: Matrix
     card_html: str = ""
+    variants: Mapping[Precision, bytes] = field(default_factory=dict)  # ONNX, in the order of ``VARIANTS``
+
+    def network(self, precision: Precision) -> bytes | None:
+        """What is run, or compiled, in ``precision``; None where the bundle lacks that variant."""
+        return self.variants.get(precision) if precision in VARIANTS else self.onnx
 
 
 def write_bundle(path: Path, bundle: Bundle) -> str:
@@ -49,27 +55,28 @@ def write_bundle(path: Path, bundle: Bundle) -> str:
         "golden_outputs.npy": _npy(bundle.golden_outputs),
         "card.html": bundle.card_html.encode(),
     }
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name in NAMES:
-            archive.writestr(zipfile.ZipInfo(name, DAWN), members[name])
+    members |= {
+        name: bundle.variants[precision]
+        for precision, name in VARIANT_NAMES.items()
+        if precision in bundle.variants
+    }
+    write_archive(path, members)
     return file_sha256(path)
 
 
 def read_bundle(path: Path, *, largest: int = LARGEST) -> Bundle:
     """The bundle in ``path``; ``BundleError`` names what is wrong with it."""
-    if path.stat().st_size > largest:
-        raise BundleError(f"{path.name}: expected at most {largest} bytes, got {path.stat().st_size}")
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = _members(archive, path.name)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise BundleError(f"{path.name}: not a bundle: {error}") from error
+        members = read_archive(path, NAMES, optional=tuple(VARIANT_NAMES.values()), largest=largest)
+    except ArchiveError as error:
+        raise BundleError(str(error)) from error
     bundle = Bundle(
         manifest=Manifest.from_json(members["manifest.json"]),
         onnx=members["model.onnx"],
         golden_inputs=_matrix(members["golden_inputs.npy"], "golden_inputs"),
         golden_outputs=_matrix(members["golden_outputs.npy"], "golden_outputs"),
         card_html=members["card.html"].decode(errors="replace"),
+        variants={precision: members[name] for precision, name in VARIANT_NAMES.items() if name in members},
     )
     _check_shapes(bundle, path.name)
     return bundle
@@ -78,31 +85,6 @@ def read_bundle(path: Path, *, largest: int = LARGEST) -> Bundle:
 def file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _members(archive: zipfile.ZipFile, name: str) -> dict[str, bytes]:
-    infos = archive.infolist()
-    found = tuple(info.orig_filename for info in infos)
-    if found != NAMES:
-        raise BundleError(f"{name}: expected {', '.join(NAMES)}, got {list(found)[:9]}")
-    end = 0
-    for info in infos:
-        _check_member(info, end, name)
-        end = info.header_offset + info.compress_size
-    return {info.filename: archive.read(info) for info in infos}
-
-
-def _check_member(info: zipfile.ZipInfo, end: int, name: str) -> None:
-    """A plain stored file behind the one before it: none is larger than the bundle, no two share bytes."""
-    if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-        raise BundleError(f"{name}: expected stored members, got {info.filename} compressed")
-    if info.header_offset < end:
-        raise BundleError(
-            f"{name}: expected {info.filename} at byte {end} or later, got {info.header_offset}"
-        )
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG):
-        raise BundleError(f"{name}: expected plain files, got {info.filename} of mode {kind:o}")
 
 
 def _check_shapes(bundle: Bundle, name: str) -> None:

@@ -69,8 +69,16 @@ class FeedError(WireError):
     """The other end of a feed does not speak the feed's protocol."""
 
 
+class ArchiveError(WireError):
+    """A file of several members is not the archive it should be."""
+
+
 class BundleError(WireError):
     """A bundle is not what its manifest and name promise."""
+
+
+class EngineError(WireError):
+    """An engine is not what its name promises, or not for whom it is offered."""
 
 
 class DirectiveError(WireError):
