@@ -15,3 +15,11 @@ class TemplateError(HostError):
 
 class WindowError(HostError):
     """A maintenance window cannot be read, or never opens."""
+
+
+class EngineLibraryError(HostError):
+    """The library that builds or runs engines is missing, too old, or finds no GPU to work with."""
+
+
+class EngineBuildError(HostError):
+    """A network cannot be compiled, or an engine cannot be given its weights."""

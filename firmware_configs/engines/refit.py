@@ -1,0 +1,29 @@
+"""Giving a stripped engine its weights: those of the network whose shape it was compiled from.
+
+A retrained network of the same shape needs no new build. NVIDIA's notes on TensorRT 11.3 know of refittable
+engines that drop a bias, so an engine that was refitted is worth what its golden inputs say, and no more.
+"""
+
+from typing import Any
+
+from firmware_configs.engines.library import Library, listen, said
+from firmware_configs.errors import EngineBuildError
+
+
+def refit(library: Library, engine: Any, onnx: bytes) -> None:
+    """Put the weights of ``onnx`` into ``engine``, deserialised and not in use; or EngineBuildError."""
+    trt, listener = library.module, listen(library)
+    refitter = trt.Refitter(engine, listener)
+    parser = trt.OnnxParserRefitter(refitter, listener)
+    if not parser.refit_from_bytes(onnx):
+        found = [parser.get_error(place) for place in range(parser.num_errors)]
+        told = "; ".join(
+            f"{error.node_operator()} at node {error.node_name()}: {error.desc()}" for error in found
+        )
+        raise EngineBuildError(f"the weights of the network do not fit the engine: {told or said(listener)}")
+    if missing := refitter.get_missing_weights():
+        raise EngineBuildError(
+            f"expected weights for all of the engine, got none for {', '.join(missing)[:300]}"
+        )
+    if not refitter.refit_cuda_engine():
+        raise EngineBuildError(f"the engine does not take its weights: {said(listener)}")
