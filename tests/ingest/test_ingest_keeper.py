@@ -30,9 +30,9 @@ def test_a_quiet_store_is_looked_at_every_other_second() -> None:
 
 
 def test_what_came_is_rolled_up_and_what_closed_is_indexed_while_the_keeper_lives(database: str) -> None:
-    # Kept for longer, partitions would be wider than an hour, and three hours ago in an open one now and then.
-    store, clock = StoreSettings(partition_hours=1, late_horizon_days=1, raw_retention_days=2), Clock.real()
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 3 * HOUR
+    store, clock = StoreSettings(), Clock.real()
+    wide = timedelta(hours=store.partition_hours)  # so long ago and an hour more, every partition has closed
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - wide - HOUR
     with Database(database) as opened, opened.connect() as connection:
         partitions.ensure(connection, store, clock)
         connection.execute("INSERT INTO sample VALUES (%s, 1, 1.5), (%s, 1, 2.5)", (hour, hour))
