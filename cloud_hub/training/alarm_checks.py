@@ -6,6 +6,7 @@ from typing import Any
 from scipy.special import gammaincinv
 
 from cloud_hub.training.alarm_policy import QUANTILES, AlarmFigures
+from cloud_hub.training.wording import figure
 from models.declared.judging import Alarm
 
 LUCK = 0.05  # chance with which a rate that keeps its limit is held to exceed it
@@ -74,8 +75,8 @@ class AlarmTrial:
         return Limit(
             name="cost of alarms",
             held=found <= never,
-            found=f"{found:.4g} {self.currency} per machine-month",
-            bar=f"<= {never:.4g} {self.currency} (never alarming)",
+            found=f"{figure(found)} {self.currency} per machine-month",
+            bar=f"<= {figure(never)} {self.currency} (never alarming)",
         )
 
 

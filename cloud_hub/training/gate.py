@@ -12,7 +12,7 @@ eight on. The price: with three machines, one that is 20 % better than the champ
 in 4 of 10 trials (7 of 10 where errors vary by 15 %); hold out more machines to tell more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from cloud_hub.training.alarm_checks import AlarmTrial
 from cloud_hub.training.pairing import Pairing, pair, pair_slice
 from cloud_hub.training.scorecard import Scorecard
 from cloud_hub.training.uncertainty import binomial_band
+from cloud_hub.training.wording import figure, share, size
 from models.declared.judging import Coverage, Gate
 
 
@@ -162,7 +163,7 @@ def _better(duel: _Duel, rule: Gate) -> Check:
         name=f"error against {duel.rival.name}",
         passed=found.machines == duel.rival.card.machines and found.chance >= rule.confidence,
         found=f"{duel.own.measure.name} {told(found.own)}, within it on {found.chance:.0%} of draws",
-        bar=f"<= {told(duel.ratio * theirs)} ({duel.ratio:g} x {theirs:.4g}) "
+        bar=f"<= {told(duel.ratio * theirs)} ({duel.ratio:g} x {figure(theirs)}) "
         f"on {rule.confidence:.0%} of draws",
     )
 
@@ -173,7 +174,9 @@ def _slices(parts: Mapping[str, Pairing], champion: Rival | None, rule: Gate) ->
         return ()
     judged = {name: found for name, found in parts.items() if len(found.machines) >= rule.slice_machines}
     worse = {name: found for name, found in judged.items() if 1 - found.chance >= rule.confidence}
-    told = "; ".join(f"{name}: {found.own:.4g} against {found.other:.4g}" for name, found in worse.items())
+    told = "; ".join(
+        f"{name}: {figure(found.own)} against {figure(found.other)}" for name, found in worse.items()
+    )
     return (
         Check(
             name=f"sites and conditions against {champion.name}",
@@ -211,24 +214,22 @@ def _alarms(alarms: AlarmTrial | None) -> tuple[Check, ...]:
 def _false(card: Scorecard, rule: Gate) -> tuple[Check, ...]:
     """Where no label calls a machine faulty, being better than always alarming proves nothing yet."""
     found = card.more.get("false_alarms")
-    return (
-        () if found is None else (_within("sound rows called anomalous", found, rule.most_false, "of them"),)
-    )
+    return () if found is None else (_within("sound rows called anomalous", found, rule.most_false, share),)
 
 
 def _cheap(price: Price, rule: Gate) -> tuple[Check, ...]:
     return (
-        _within("latency of one prediction", price.latency_ms, rule.latency_ms, "ms"),
-        _within("size", price.bytes, rule.bytes, "bytes"),
+        _within("latency of one prediction", price.latency_ms, rule.latency_ms, "{:.4g} ms".format),
+        _within("size", price.bytes, rule.bytes, size),
     )
 
 
-def _within(name: str, found: float, limit: float, unit: str) -> Check:
-    return Check(name=name, passed=found <= limit, found=f"{found:.4g} {unit}", bar=f"<= {limit:.4g} {unit}")
+def _within(name: str, found: float, limit: float, told: Callable[[float], str]) -> Check:
+    return Check(name=name, passed=found <= limit, found=told(found), bar=f"<= {told(limit)}")
 
 
 def _reason(failed: list[Check], card: Scorecard, best: Rival) -> str:
     if failed:
         return "; ".join(f"{check.name}: expected {check.bar}, got {check.found}" for check in failed)
     told, machines = f"{card.measure.name} {card.measure.told(card.figure)}", len(card.machines)
-    return f"{told} on {machines} held-out machines, against {best.card.figure:.4g} by {best.name}"
+    return f"{told} on {machines} held-out machines, against {figure(best.card.figure)} by {best.name}"

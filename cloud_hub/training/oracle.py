@@ -16,6 +16,7 @@ from cloud_hub.training.gate import Check, Verdict
 from cloud_hub.training.making import thinned
 from cloud_hub.training.split import deal, kinds_of
 from cloud_hub.training.task_card import task_card
+from cloud_hub.training.wording import figure
 from models import heads
 from models.declared.learning import Oracle
 from models.examples import Examples, Floats
@@ -70,7 +71,7 @@ def ask(learning: Examples, judging: Examples, answers: Floats, use_case: UseCas
     worse = network.figure > limit
     told = trees.measure.told
     return Opinion(
-        said=f"{trees.measure.name} {told(network.figure)}, trees {trees.figure:.4g}: "
+        said=f"{trees.measure.name} {told(network.figure)}, trees {figure(trees.figure)}: "
         + (
             "much worse: the features hold more than the network found"
             if worse

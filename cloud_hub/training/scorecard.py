@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cloud_hub.training import wording
 from kernels import interval as intervals
 from models.examples import FAULTY, SOUND, UNKNOWN, Examples, Mask
 
@@ -33,7 +34,7 @@ class Measure:
     def told(self, figure: float) -> str:
         """With its unit, for people."""
         unit = "" if self.unit == "1" else f" {self.unit.strip('{}')}"
-        return f"{figure:.4g}{unit}"
+        return f"{wording.figure(figure)}{unit}"
 
     def figure(self, losses: ArrayLike) -> NDArray[np.float64]:
         """Of losses [..., machines], the figure [...]."""

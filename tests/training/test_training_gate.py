@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloud_hub.training import wording
 from cloud_hub.training.alarm_checks import AlarmTrial, least_rate
 from cloud_hub.training.alarm_policy import AlarmFigures
 from cloud_hub.training.gate import Price, Rival, Verdict, judge
@@ -179,8 +180,29 @@ def test_interval_that_does_not_hold_its_promise_is_refused() -> None:
 
 
 def test_slow_or_large_candidate_is_refused() -> None:
-    assert "latency" in judged(card(10, 12), price=Price(latency_ms=9.0, bytes=1)).reason
-    assert "size" in judged(card(10, 12), price=Price(latency_ms=0.1, bytes=1 << 30)).reason
+    slow = judged(card(10, 12), price=Price(latency_ms=9.0, bytes=742_534))
+    assert slow.reason == "latency of one prediction: expected <= 5 ms, got 9 ms"
+    assert next(check.found for check in slow.checks if check.name == "size") == "742.5 kB"
+    large = judged(card(10, 12), price=Price(latency_ms=0.1, bytes=1 << 30))
+    assert large.reason == "size: expected <= 16.78 MB, got 1.074 GB"
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (wording.figure(12.345), "12.35"),
+        (wording.figure(9999.4), "9999"),
+        (wording.figure(9999.6), "10,000"),
+        (wording.figure(-123_456.7), "-123,457"),
+        (wording.figure(0.00123), "0.00123"),
+        (wording.size(999), "999 bytes"),
+        (wording.size(999_999), "1 MB"),
+        (wording.size(5e15), "5000 TB"),
+        (wording.share(0.3125), "31.25 %"),
+    ],
+)
+def test_a_reason_gives_figures_as_a_person_would_write_them(told: str, words: str) -> None:
+    assert told == words
 
 
 def test_single_held_out_machine_judges_nobody() -> None:
