@@ -125,5 +125,5 @@ def _sentence(rule: AlarmRule, output: Output, value: float, change: str) -> str
     if change == "closed":
         return f"{name} {value:.4g}{unit}: past {rule.clear:g}{unit} again"
     side = "at or below" if rule.direction == Direction.BELOW else "at or above"
-    times = f" {rule.persistence} times in a row" if rule.persistence > 1 else ""
+    times = f", {rule.persistence} times in a row" if rule.persistence > 1 else ""
     return f"{name} {value:.4g}{unit}: {side} {rule.threshold:g}{unit}{times}"

@@ -35,7 +35,7 @@ def test_a_new_release_that_fails_is_told_and_the_old_one_answers_in_its_own_nam
     assert len(releases.observed) == recorder.stored.counters.predictions_by_old == 2
     (alarm,) = events(outbox, AlarmEvent)
     assert (alarm.release, alarm.state, alarm.severity) == ("engine-life/1", "opened", 0.75)
-    assert alarm.message == "remaining life 5 h: at or below 20 h 2 times in a row"
+    assert alarm.message == "remaining life 5 h: at or below 20 h, 2 times in a row"
 
 
 def test_both_releases_answer_the_same_features_while_one_is_on_probation(opened) -> None:
