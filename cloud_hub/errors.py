@@ -12,6 +12,7 @@ class NotFoundError(HubError):
 
     LISTED = MappingProxyType(
         {
+            "audit entry": "andon audit list",
             "dataset": "andon data list",
             "device": "andon device list",
             "release": "andon model list",

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cloud_hub.errors import NotFoundError
 from cloud_hub.store.database import Connection, Row, load_queries
 from wire.clock import Clock, to_us
 
@@ -85,6 +86,14 @@ def newest(connection: Connection, *, subject: str = "", correlation: str = "", 
     """The newest entries, newest first; of one subject or correlation where given."""
     wanted = {"subject": subject, "correlation": correlation, "limit": limit}
     return connection.execute(SQL["newest"], wanted).fetchall()
+
+
+def one(connection: Connection, number: int) -> Row:
+    """Entry ``number`` of the chain; NotFoundError where there is none."""
+    entry = connection.execute(SQL["one"], {"id": number}).fetchone()
+    if entry is None:
+        raise NotFoundError("audit entry", number)
+    return entry
 
 
 def _misfit(entry: Row, *, expected_id: int, head: bytes) -> str:

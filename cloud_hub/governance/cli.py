@@ -9,6 +9,8 @@ import typer
 
 from cloud_hub.config import HubConfig
 from cloud_hub.governance import audit
+from cloud_hub.governance.telling import summary
+from cloud_hub.store.database import Row
 
 audit_app = typer.Typer(no_args_is_help=True, help="Who decided what, and why.")
 
@@ -24,18 +26,37 @@ def list_entries(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """List decisions, newest first."""
+    """List decisions, newest first; `andon audit show` tells all of one."""
     with HubConfig.load(config).database(most=1) as database, database.transaction() as connection:
         found = audit.newest(connection, subject=subject, correlation=correlation, limit=most)
     if as_json:
-        typer.echo(json.dumps([row | {"time": row["time"].isoformat()} for row in found]))
+        typer.echo(json.dumps([_plain(row) for row in found]))
         return
-    for row in found:
-        detail = json.dumps(row["detail"], sort_keys=True)
-        typer.echo(
-            f"{row['id']:>6}  {row['time']:%Y-%m-%d %H:%M:%S}  {row['actor']:<16} "
-            f"{row['action']:<18} {row['subject']}  {detail}"
+    if not found:
+        about = (
+            " like that" if subject or correlation else " yet: `andon model train USE_CASE` makes the first"
         )
+        typer.echo(f"no decisions{about}")
+    for row in found:
+        typer.echo(f"{_line(row)}  {summary(row['detail'])}".rstrip())
+
+
+@audit_app.command()
+def show(
+    number: Annotated[int, typer.Argument(help="Its number, from `andon audit list`.")],
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """One decision with everything that was kept of it."""
+    with HubConfig.load(config).database(most=1) as database, database.transaction() as connection:
+        row = audit.one(connection, number)
+    if as_json:
+        typer.echo(json.dumps(_plain(row)))
+        return
+    typer.echo(_line(row))
+    if row["correlation"]:
+        typer.echo(f"  correlation {row['correlation']}")
+    typer.echo(json.dumps(row["detail"], sort_keys=True, indent=2))
 
 
 @audit_app.command()
@@ -50,3 +71,14 @@ def verify(as_json: AsJson = False, config: ConfigFile = None) -> None:
     else:
         typer.echo(f"broken at entry {found.broken}: {found.why}; sound up to {found.entries} entries")
     raise typer.Exit(0 if found.broken is None else 1)
+
+
+def _line(row: Row) -> str:
+    return (
+        f"{row['id']:>6}  {row['time']:%Y-%m-%d %H:%M:%S}  {row['actor']:<16} "
+        f"{row['action']:<18} {row['subject']}"
+    )
+
+
+def _plain(row: Row) -> Row:
+    return row | {"time": row["time"].isoformat()}

@@ -19,6 +19,9 @@ SELECT id, time, actor, action, subject, detail::text AS detail, correlation, pr
   FROM audit
  ORDER BY id;
 
+-- one
+SELECT id, time, actor, action, subject, detail, correlation FROM audit WHERE id = %(id)s;
+
 -- newest
 -- The newest entries about a subject or within a correlation; empty texts mean any.
 SELECT id, time, actor, action, subject, detail, correlation

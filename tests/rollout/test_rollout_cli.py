@@ -101,7 +101,20 @@ def test_acts_take_a_reason_and_leave_it_in_the_audit_chain(fleet):
     assert [entry["action"] for entry in entries] == acts
     assert entries[1]["detail"]["reason"] == "wrong one"
     assert "5 entries, unbroken" in call(audit_app, "verify")
-    assert "rollout.pause" in call(audit_app, "list")
+    paused = call(audit_app, "list").splitlines()[-2]
+    assert "rollout.pause" in paused
+    assert paused.endswith("motor-health-1.1  reason: shift change; was: running")
+    number = str(entries[-1]["id"])
+    assert asked(audit_app, "show", number) == entries[-1]
+    assert '"soak_hours": 0.0' in call(audit_app, "show", number)
+    with pytest.raises(NotFoundError, match="no audit entry named 99: `andon audit list` shows"):
+        call(audit_app, "show", "99")
+
+
+def test_an_empty_audit_chain_says_what_makes_an_entry(fleet):
+    assert call(audit_app, "list") == "no decisions yet: `andon model train USE_CASE` makes the first\n"
+    assert call(audit_app, "list", "--subject", "m/1") == "no decisions like that\n"
+    assert asked(audit_app, "list") == []
 
 
 def test_an_act_without_a_reason_is_wrong_usage(fleet):
