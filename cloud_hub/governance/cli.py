@@ -33,10 +33,8 @@ def list_entries(
         typer.echo(json.dumps([_plain(row) for row in found]))
         return
     if not found:
-        about = (
-            " like that" if subject or correlation else " yet: `andon model train USE_CASE` makes the first"
-        )
-        typer.echo(f"no decisions{about}")
+        wanted = subject or correlation
+        typer.echo(f"no decisions {'like that' if wanted else 'yet: `andon model train USE_CASE` makes one'}")
     for row in found:
         typer.echo(f"{_line(row)}  {summary(row['detail'])}".rstrip())
 

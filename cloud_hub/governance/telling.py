@@ -1,4 +1,4 @@
-"""The detail of an audit entry in one line: a list is read at a glance, `andon audit show` tells all of one."""
+"""The detail of an audit entry in one line: a list is read at a glance, `andon audit show` tells it all."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

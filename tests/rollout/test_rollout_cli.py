@@ -112,7 +112,7 @@ def test_acts_take_a_reason_and_leave_it_in_the_audit_chain(fleet):
 
 
 def test_an_empty_audit_chain_says_what_makes_an_entry(fleet):
-    assert call(audit_app, "list") == "no decisions yet: `andon model train USE_CASE` makes the first\n"
+    assert call(audit_app, "list") == "no decisions yet: `andon model train USE_CASE` makes one\n"
     assert call(audit_app, "list", "--subject", "m/1") == "no decisions like that\n"
     assert asked(audit_app, "list") == []
 
