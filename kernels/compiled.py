@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 from numba import njit
 
-# Sums may be reordered, which lets them run in vector lanes. Only for arithmetic on values
-# that are known to be finite, and never where the order of operations saves digits.
-REORDERED = frozenset({"reassoc", "contract", "nnan", "nsz"})
+# Sums may be reordered, which lets them run in vector lanes; never where the order of operations
+# saves digits. NaN stays NaN.
+REORDERED = frozenset({"reassoc", "contract", "nsz"})
 
 
 def compiled(function: Callable) -> Callable:
@@ -23,7 +23,7 @@ def compiled(function: Callable) -> Callable:
 
 
 def compiled_sum(function: Callable) -> Callable:
-    """Serial machine code whose sums may be reordered; arguments must be finite."""
+    """Serial machine code whose sums may be reordered."""
     return _compile(function, fastmath=set(REORDERED))
 
 

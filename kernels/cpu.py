@@ -1,10 +1,14 @@
 """The window kernels on one CPU core: compiled loops around SciPy's single-precision FFT.
 
 Serial on purpose: parallel loops spin when the cores are busy, and an agent's
-worst window matters more than its best.
+worst window matters more than its best. Windows go through in blocks that stay
+in the core's cache, in memory that the thread keeps; SciPy alone allocates, the
+spectra it gives back.
 """
+# ruff: noqa: PLR0917  compiled code takes arguments by position only
 
 import sys
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,23 +17,62 @@ from scipy import fft
 from kernels import layout, reference, rows
 from kernels.compiled import compiled
 from kernels.errors import TwinError
+from kernels.scratch import Scratch
 
-__all__ = ["centre", "envelope", "lines", "spectral", "spectrum", "statistics", "warm"]
+__all__ = ["centre", "envelope", "features", "lines", "spectral", "spectrum", "statistics", "warm"]
 
 Rows = NDArray[np.float32]
 Spectra = NDArray[np.complex64]
 
-_ZERO = np.float64(0)  # sums are float64 here
+BLOCK_SAMPLES = 2**17  # of the windows that go through together: 512 kB, and as much of spectra
+FIRST_SPECTRAL = len(layout.STATISTICS)
+FIRST_LINE = FIRST_SPECTRAL + len(layout.SPECTRAL)
+
+_scratch = Scratch()
+_edges = lru_cache(64)(layout.band_edges)
+
+
+def features(windows: Rows, rate_hz: float, near: ArrayLike, far: ArrayLike) -> Rows:
+    """See ``reference.features``."""
+    windows = np.ascontiguousarray(windows, np.float32)
+    count, length = windows.shape
+    places = [
+        layout.line_bins(wanted, rate_hz=rate_hz, length=length, bins=bins)
+        for wanted, bins in ((near, length // 2 + 1), (far, layout.envelope_bins(length)))
+    ]
+    found = np.empty((count, FIRST_LINE + len(places[0]) + len(places[1])), np.float32)
+    size = max(BLOCK_SAMPLES // length, 1)
+    for first in range(0, count, size):
+        _features(windows[first : first + size], rate_hz, places, found[first : first + size])
+    return found
+
+
+def _features(windows: Rows, rate_hz: float, places: list[NDArray[np.int64]], found: Rows) -> None:
+    length = windows.shape[1]
+    near, far = places
+    centred = _scratch.array("centred", windows.shape)
+    _measure(windows, centred, found)
+    spectra = fft.rfft(centred, axis=1)
+    _spectral(spectra, length, float(rate_hz), _edges(length), _powers(spectra), found, FIRST_SPECTRAL)
+    if len(near):
+        _lines(spectra, length, near, found, FIRST_LINE)
+    if len(far):
+        _lines(envelope(spectra, length), max(length // 4, 1), far, found, FIRST_LINE + len(near))
 
 
 def centre(windows: Rows) -> Rows:
     """See ``reference.centre``."""
-    return _centre(np.ascontiguousarray(windows, np.float32))
+    windows = np.ascontiguousarray(windows, np.float32)
+    centred = np.empty_like(windows)
+    _measure(windows, centred, np.empty((len(windows), FIRST_SPECTRAL), np.float32))
+    return centred
 
 
 def statistics(centred: Rows) -> Rows:
     """See ``reference.statistics``."""
-    return _statistics(centred)
+    found = np.empty((len(centred), FIRST_SPECTRAL), np.float32)
+    _measure(centred, _scratch.array("centred", centred.shape), found)
+    return found
 
 
 def spectrum(centred: Rows) -> Spectra:
@@ -39,7 +82,9 @@ def spectrum(centred: Rows) -> Spectra:
 
 def spectral(spectra: Spectra, length: int, rate_hz: float) -> Rows:
     """See ``reference.spectral``."""
-    return _spectral(spectra, length, float(rate_hz), layout.band_edges(length))
+    found = np.empty((len(spectra), len(layout.SPECTRAL)), np.float32)
+    _spectral(spectra, length, float(rate_hz), _edges(length), _powers(spectra), found, 0)
+    return found
 
 
 def envelope(spectra: Spectra, length: int) -> Spectra:
@@ -48,12 +93,21 @@ def envelope(spectra: Spectra, length: int) -> Spectra:
     if high <= low:
         return np.zeros((len(spectra), 1), np.complex64)
     analytic = fft.ifft(spectra[:, low:high], axis=1)
-    return fft.rfft(_magnitude(analytic, np.float32(2 * (high - low) / length)), axis=1)
+    magnitude = _scratch.array("magnitude", analytic.shape)
+    _magnitude(analytic, np.float32(2 * (high - low) / length), magnitude)
+    return fft.rfft(magnitude, axis=1)
 
 
 def lines(spectra: Spectra, length: int, ranges: ArrayLike) -> Rows:
     """See ``reference.lines``."""
-    return _lines(spectra, length, np.array(ranges, np.int64).reshape(-1, 2))
+    places = np.array(ranges, np.int64).reshape(-1, 2)
+    found = np.empty((len(spectra), len(places)), np.float32)
+    _lines(spectra, length, places, found, 0)
+    return found
+
+
+def _powers(spectra: Spectra) -> Rows:
+    return _scratch.array("powers", spectra.shape[1:])
 
 
 def warm() -> None:
@@ -85,106 +139,113 @@ def _every_stage(twin, windows):
 
 
 @compiled
-def _centre(windows):
-    out = np.empty_like(windows)
-    count, length = windows.shape
-    for i in range(count):
-        exact = rows.part_total(windows[i], 0, length, 1, _ZERO) / length
-        mean = np.float32(exact)
-        rest = np.float32(exact - mean)
-        for j in range(length):
-            out[i, j] = rows.deviation(windows[i, j], mean, rest)
-        squares = rows.part_squares(out[i], 0, length, 1, _ZERO)
-        if rows.is_quiet(np.sqrt(squares / length), exact):
-            out[i, :] = 0
-    return out
+def _measure(windows, centred, out):
+    """Fill in the windows less their means, and the statistics, which are the first columns of ``out``."""
+    for i in range(len(windows)):
+        _measure_one(windows[i], centred[i], out[i])
 
 
 @compiled
-def _statistics(centred):
-    count, length = centred.shape
-    out = np.empty((count, 7), np.float32)
-    for i in range(count):
-        peak = rows.part_peak(centred[i], 0, length, 1)
-        scale = np.float32(1) / peak if peak > 0 else np.float32(0)
-        absolute, second, third, fourth = rows.part_moments(centred[i], 0, length, 1, scale, _ZERO)
-        found = rows.statistics(
-            np.float64(peak), absolute / length, second / length, third / length, fourth / length
-        )
-        for j in range(7):
-            out[i, j] = found[j]
-    return out
+def _measure_one(window, centred, out):
+    length = len(window)
+    total, least, largest = rows.total_and_range(window)
+    exact = total / length
+    mean = np.float32(exact)
+    rest = np.float32(exact - mean)
+    low = rows.deviation(rows.unordered(least), mean, rest)
+    high = rows.deviation(rows.unordered(largest), mean, rest)
+    peak = max(high, -low)
+    scale = rows.ONE / peak if peak > layout.SILENT else rows.ZERO
+    absolute, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+    for begin in range(0, length, rows.BLOCK):
+        block = slice(begin, begin + rows.BLOCK)
+        part = rows.centred_moments(window[block], mean, rest, scale, centred[block])
+        absolute += part[0]
+        second += part[1]
+        third += part[2]
+        fourth += part[3]
+    if rows.is_quiet(np.sqrt(second / length) * peak, exact):
+        centred[:] = 0
+        peak = rows.ZERO
+    found = rows.statistics(
+        np.float64(peak), absolute / length, second / length, third / length, fourth / length
+    )
+    for j in range(len(found)):
+        out[j] = found[j]
 
 
 @compiled
-def _spectral(spectra, length, rate_hz, edges):
-    count = len(spectra)
-    out = np.empty((count, len(edges) + 2), np.float32)
-    for i in range(count):
-        total = _bands(spectra[i], length, edges, out[i])
-        _shape(spectra[i], length, rate_hz, total, out[i, len(edges) - 1 :])
-    return out
+def _spectral(spectra, length, rate_hz, edges, power, out, column):
+    """Fill in bands and shape, which are columns of ``out``; ``power`` [k] is overwritten."""
+    for i in range(len(spectra)):
+        own = out[i, column:]
+        total = _bands(spectra[i], length, edges, power, own)
+        _shape(power, length, rate_hz, total, own[len(edges) - 1 :])
 
 
 @compiled
-def _bands(row, length, edges, out):
-    """Fill in the power of each band; the sum of all."""
+def _bands(row, length, edges, power, out):
+    """Fill in the power of each bin, as a share of what counts twice, and of each band; the sum of all."""
     last = len(row) - 1
     total = 0.0
     for band in range(len(edges) - 1):
-        power = 2 * rows.part_power(row, edges[band], edges[band + 1], 1, _ZERO)
+        double = 0.0
+        for begin in range(edges[band], edges[band + 1], rows.BLOCK):
+            end = min(begin + rows.BLOCK, edges[band + 1])
+            double += rows.powers(row[begin:end], power[begin:end])
         if edges[band] == 0 and edges[band + 1] > 0:
-            power -= rows.part_power(row, 0, 1, 1, _ZERO)
+            double -= _halve(power, 0)
         if length % 2 == 0 and edges[band] <= last < edges[band + 1]:
-            power -= rows.part_power(row, last, last + 1, 1, _ZERO)
-        power /= length * length
-        out[band] = power
-        total += power
+            double -= _halve(power, last)
+        out[band] = 2 * double / (length * length)
+        total += double
     return total
 
 
 @compiled
-def _shape(row, length, rate_hz, total, out):
+def _halve(power, k):
+    """Bin k stands for no negative frequency: half its power, which is what it loses."""
+    power[k] *= rows.HALF
+    return power[k]
+
+
+@compiled
+def _shape(power, length, rate_hz, total, out):
     """Fill in centroid, spread and entropy."""
-    bins = len(row)
     out[:3] = 0
     if total <= 0:
         return
-    double = np.float32(2 / (total * length * length))
-    single = double / np.float32(2)
-    inner = bins - 1 if length % 2 == 0 else bins
-    _, first, information = rows.part_shape(row, 1, inner, 1, double, _ZERO)
-    _, nyquist_first, nyquist_information = rows.part_shape(row, inner, bins, 1, single, _ZERO)
-    centroid = first + nyquist_first
+    bins, scale = len(power), np.float32(1 / total)
+    centroid, information, second = 0.0, 0.0, 0.0
+    for begin in range(0, bins, rows.BLOCK):
+        first, part = rows.shape(power[begin : begin + rows.BLOCK], begin, scale)
+        centroid += first
+        information += part
     middle = np.float32(centroid)
-    second = rows.part_spread(row, 1, inner, 1, double, middle, _ZERO)
-    second += rows.part_spread(row, inner, bins, 1, single, middle, _ZERO)
+    for begin in range(0, bins, rows.BLOCK):
+        second += rows.spread(power[begin : begin + rows.BLOCK], begin, scale, middle)
     out[0] = centroid * rate_hz / length
     out[1] = np.sqrt(second) * rate_hz / length
-    out[2] = -(information + nyquist_information) / max(np.log(float(bins)), 1.0)
+    out[2] = -information / max(np.log(float(bins)), 1.0)
 
 
 @compiled
-def _magnitude(analytic, scale):
-    """[m, k] complex to float32: the magnitude less its mean."""
-    out = np.empty(analytic.shape, np.float32)
-    count, length = analytic.shape
-    for i in range(count):
-        for j in range(length):
-            z = analytic[i, j]
-            out[i, j] = scale * np.sqrt(z.real * z.real + z.imag * z.imag)
-        mean = np.float32(rows.part_total(out[i], 0, length, 1, _ZERO) / length)
-        for j in range(length):
+def _magnitude(analytic, scale, out):
+    """Fill in the magnitude of complex [m, k] less its mean."""
+    for i in range(len(analytic)):
+        rows.magnitudes(analytic[i], scale, out[i])
+        mean = np.float32(rows.total(out[i]) / len(out[i]))
+        for j in range(len(out[i])):
             out[i, j] -= mean
-    return out
 
 
 @compiled
-def _lines(spectra, length, ranges):
-    count = spectra.shape[0]
-    out = np.zeros((count, len(ranges)), np.float32)
-    for i in range(count):
+def _lines(spectra, length, ranges, out, column):
+    """Fill in an amplitude for each of ``ranges``, which are columns of ``out``."""
+    for i in range(len(spectra)):
+        unsound = np.isnan(spectra[i, 0].real)  # the sum of all samples
         for line in range(len(ranges)):
+            strongest = np.nan if unsound else 0.0
             for k in range(ranges[line, 0], ranges[line, 1] + 1):
-                out[i, line] = max(out[i, line], rows.hann_line(spectra[i], k) * 4 / length)
-    return out
+                strongest = max(strongest, rows.hann_line(spectra[i], k))
+            out[i, column + line] = strongest * 4 / length

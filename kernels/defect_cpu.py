@@ -60,7 +60,11 @@ def _level(spectra, length):
     """[m]: the rms of the windows, each bin counted twice."""
     out = np.empty(len(spectra))
     for i in range(len(spectra)):
-        out[i] = math.sqrt(2 * rows.part_power(spectra[i], 0, spectra.shape[1], 1, _ZERO)) / length
+        total = 0.0
+        for k in range(spectra.shape[1]):
+            z = spectra[i, k]
+            total += z.real * z.real + z.imag * z.imag
+        out[i] = math.sqrt(2 * total) / length
     return out
 
 
@@ -73,7 +77,7 @@ def _relative(analytic, scale, level, hann):
         for j in range(length):
             z = analytic[i, j]
             out[i, j] = scale * np.sqrt(z.real * z.real + z.imag * z.imag)
-        mean = rows.part_total(out[i], 0, length, 1, _ZERO) / length
+        mean = rows.total(out[i]) / length
         heard = mean > defect_layout.SILENT * level[i]
         for j in range(length):
             out[i, j] = (out[i, j] / mean - 1.0) * hann[j] if heard else 0.0

@@ -42,6 +42,11 @@ def resonance_bins(length: int) -> tuple[int, int]:
     return length // 8, length // 8 + length // 4
 
 
+def envelope_bins(length: int) -> int:
+    """How many bins the spectrum of that envelope has, each as wide as the window's own."""
+    return (length // 4) // 2 + 1
+
+
 def line_bins(frequencies: ArrayLike, *, rate_hz: float, length: int, bins: int) -> NDArray[np.int64]:
     """[m, 2] first and last of ``bins`` in which each frequency (Hz) may show; none if first > last.
 

@@ -1,7 +1,7 @@
 """What the kernels mean: plain NumPy in float64, written to be read, never to be fast.
 
-Windows are float32 [m, n]: m windows of n finite samples each. The stages feed
-each other: ``centre`` -> ``spectrum`` -> ``spectral``, ``envelope``, ``lines``.
+Windows are float32 [m, n]: m windows of n samples each. The stages feed each other:
+``centre`` -> ``spectrum`` -> ``spectral``, ``envelope``, ``lines``; ``features`` runs them all.
 """
 
 from itertools import pairwise
@@ -10,7 +10,24 @@ import numpy as np
 
 from kernels import layout
 
-__all__ = ["centre", "envelope", "lines", "spectral", "spectrum", "statistics"]
+__all__ = ["centre", "envelope", "features", "lines", "spectral", "spectrum", "statistics"]
+
+
+def features(windows, rate_hz, near, far):
+    """[m, 18 + lines]: statistics, spectral, then the lines of the spectrum and of the envelope's.
+
+    ``near`` and ``far``: the frequencies of those lines in Hz, in their order. A window in which a
+    sample is NaN or infinite is NaN in every feature, and its neighbours are as without it.
+    """
+    length = windows.shape[1]
+    sound = np.isfinite(windows).all(axis=1)[:, None]
+    centred = centre(np.where(sound, windows, 0.0))
+    spectra = spectrum(centred)
+    found = [statistics(centred), spectral(spectra, length, rate_hz)]
+    for stack, samples, wanted in ((spectra, length, near), (envelope(spectra, length), length // 4, far)):
+        ranges = layout.line_bins(wanted, rate_hz=rate_hz, length=length, bins=stack.shape[1])
+        found.append(lines(stack, samples, ranges))
+    return np.where(sound, np.concatenate(found, axis=1), np.nan)
 
 
 def centre(windows):
@@ -96,7 +113,10 @@ def lines(spectra, length, ranges):
     hann = np.zeros(spectra.shape)
     inner = spectra[:, 1:-1] / 2 - (spectra[:, :-2] + spectra[:, 2:]) / 4
     hann[:, 1:-1] = np.abs(inner) * 4 / length
-    return np.stack([hann[:, low : high + 1].max(axis=1, initial=0.0) for low, high in ranges], axis=1)
+    found = np.empty((len(spectra), len(ranges)))
+    for line, (low, high) in enumerate(ranges):
+        found[:, line] = hann[:, low : high + 1].max(axis=1, initial=0.0)
+    return found
 
 
 def _one_sided(power, length):

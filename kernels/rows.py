@@ -1,12 +1,12 @@
 """The arithmetic of the window kernels, for one window: shared by the CPU and CUDA twins.
 
-Sums take the samples ``begin:end:step`` of a row: a CPU thread takes all of
-them, a thread of a GPU block every so many, and the block adds the parts up.
-``zero`` gives the type that sums have: float64 on a CPU, float32 on a GPU, where
-float64 is many times slower; samples are centred and scaled to 1 before they are
-squared, so that float32 suffices.
+Functions of numbers serve both. Functions of rows are the CPU's: their loops run from 0
+to the end of what they are given, because from anywhere else Numba allows for negative
+indices, and then no compiler finds its way to vector lanes. Their sums are float32, so a
+caller gives them ``BLOCK`` samples at a time and adds the blocks up in float64: that keeps
+the digits, and a float64 costs twice the lanes. Samples are centred and scaled to 1 before
+they are squared.
 """
-# ruff: noqa: PLR0917  compiled code takes arguments by position only
 
 import math
 
@@ -32,15 +32,49 @@ LOG = tuple(
         3.3333331174e-1,
     )
 )
-LOG_2, HALF, ONE = np.float32(math.log(2)), np.float32(0.5), np.float32(1)
+LOG_2, ZERO, HALF, ONE = np.float32(math.log(2)), np.float32(0), np.float32(0.5), np.float32(1)
+# A float32 is a sign and a magnitude, an int32 is not.
+SIGN, MAGNITUDE, LEAST = np.int32(31), np.int32(0x7FFFFFFF), np.int32(-0x80000000)
+BLOCK = 512  # terms of a float32 sum: its error stays below that of a sample
 
 
 @compiled_sum
-def part_total(row, begin, end, step, zero):
-    total = zero
-    for i in range(begin, end, step):
+def total_and_range(row):
+    """(sum in float64, least, largest) of float32 samples; the two last as ``ordered``.
+
+    NaN sorts beyond the infinities, so no sample hides from the range.
+    """
+    total, low, high = 0.0, MAGNITUDE, LEAST
+    for i in range(len(row)):
         total += row[i]
-    return total
+        place = ordered(row[i])
+        low = min(low, place)
+        high = max(high, place)
+    return total, low, high
+
+
+@compiled
+def ordered(x):
+    """The bits of a float32 as an int32 that sorts as x does; ``unordered`` is the way back.
+
+    Numba finds the largest of integers in vector lanes, that of floats one by one.
+    """
+    bits = np.float32(x).view(np.int32)
+    return np.int32(bits ^ ((bits >> SIGN) & MAGNITUDE))
+
+
+@compiled
+def unordered(place):
+    return np.int32(place ^ ((place >> SIGN) & MAGNITUDE)).view(np.float32)
+
+
+@compiled_sum
+def total(row):
+    """The sum in float64."""
+    found = 0.0
+    for i in range(len(row)):
+        found += row[i]
+    return found
 
 
 @compiled
@@ -50,27 +84,16 @@ def deviation(x, mean, rest):
 
 
 @compiled_sum
-def part_squares(row, begin, end, step, zero):
-    total = zero
-    for i in range(begin, end, step):
-        total += row[i] * row[i]
-    return total
+def centred_moments(row, mean, rest, scale, centred):
+    """Fill ``centred``; the sums of |u|, u^2, u^3, u^4 with u = deviation * scale.
 
-
-@compiled_sum
-def part_peak(row, begin, end, step):
-    peak = np.float32(0)
-    for i in range(begin, end, step):
-        peak = max(peak, abs(row[i]))
-    return peak
-
-
-@compiled_sum
-def part_moments(row, begin, end, step, scale, zero):
-    """Sums of |u|, u^2, u^3, u^4 with u = x * scale: products, as a power costs ten times as much."""
-    absolute, second, third, fourth = zero, zero, zero, zero
-    for i in range(begin, end, step):
-        u = row[i] * scale
+    Products, as a power costs ten times as much.
+    """
+    absolute, second, third, fourth = ZERO, ZERO, ZERO, ZERO
+    for i in range(len(row)):
+        x = deviation(row[i], mean, rest)
+        centred[i] = x
+        u = x * scale
         square = u * u
         absolute += abs(u)
         second += square
@@ -104,11 +127,20 @@ def statistics(peak, absolute, second, third, fourth):
 
 
 @compiled_sum
-def part_power(row, begin, end, step, zero):
-    """Sum of |X|^2 over bins, each counted once."""
-    total = zero
-    for k in range(begin, end, step):
-        total += row[k].real * row[k].real + row[k].imag * row[k].imag
+def magnitudes(row, scale, out):
+    """Fill ``out`` with the magnitude of each complex number, times ``scale``."""
+    for j in range(len(row)):
+        out[j] = scale * math.sqrt(row[j].real * row[j].real + row[j].imag * row[j].imag)
+
+
+@compiled_sum
+def powers(row, out):
+    """Fill ``out`` with |X|^2 of each bin; their sum."""
+    total = ZERO
+    for k in range(len(row)):
+        power = row[k].real * row[k].real + row[k].imag * row[k].imag
+        out[k] = power
+        total += power
     return total
 
 
@@ -130,24 +162,23 @@ def logarithm(x):
 
 
 @compiled_sum
-def part_shape(row, begin, end, step, scale, zero):
-    """Sums of p, k * p and p * log(p) over bins k, p = scale * |X|^2, each bin counted once."""
-    total, first, information = zero, zero, zero
-    for k in range(begin, end, step):
-        p = (row[k].real * row[k].real + row[k].imag * row[k].imag) * scale
-        total += p
-        first += p * np.float32(k)
+def shape(power, first_bin, scale):
+    """Sums of k * p and p * log(p) over bins k from ``first_bin``, p = power * scale."""
+    first, information = ZERO, ZERO
+    for k in range(len(power)):
+        p = power[k] * scale
+        first += p * np.float32(first_bin + k)
         information += p * logarithm(p)  # 0 for 0
-    return total, first, information
+    return first, information
 
 
 @compiled_sum
-def part_spread(row, begin, end, step, scale, centre, zero):
-    """Sum of (k - centre)^2 * p over bins k, p = scale * |X|^2, each bin counted once."""
-    total = zero
-    for k in range(begin, end, step):
-        away = np.float32(k) - centre
-        total += away * away * ((row[k].real * row[k].real + row[k].imag * row[k].imag) * scale)
+def spread(power, first_bin, scale, centre):
+    """Sum of (k - centre)^2 * p over bins k from ``first_bin``, p = power * scale."""
+    total = ZERO
+    for k in range(len(power)):
+        away = np.float32(first_bin + k) - centre
+        total += away * away * (power[k] * scale)
     return total
 
 

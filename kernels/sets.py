@@ -99,7 +99,7 @@ def _warm_conditions():
 
 
 _CONDITION = ("compiled", "extractor", "conditions", "condition_memory", "condition_trend")
-_WINDOW = ("compiled", "extractor", "bearing", "layout", "rows", "cpu", "vibration")
+_WINDOW = ("compiled", "extractor", "bearing", "layout", "rows", "scratch", "cpu", "vibration")
 _SETS = {
     known.name: known
     for known in (

@@ -45,17 +45,12 @@ def window_features(
     (unbalance, misalignment) and of the envelope's at ``orders_`` (bearing), in the signal's unit.
     A standing shaft (speed 0) has no lines: zeros. ``twin``: the module that computes.
     """
-    length = windows.shape[1]
-    centred = twin.centre(windows)
-    spectra = twin.spectrum(centred)
-    found = [twin.statistics(centred), twin.spectral(spectra, length, rate_hz)]
-    if speed_hz is not None:
-        lines = np.asarray(orders_, np.float64) * abs(speed_hz)
-        envelope = twin.envelope(spectra, length)
-        for stack, samples, wanted in ((spectra, length, lines[:2]), (envelope, length // 4, lines)):
-            ranges = layout.line_bins(wanted, rate_hz=rate_hz, length=length, bins=stack.shape[1])
-            found.append(twin.lines(stack, samples, ranges))
-    return np.concatenate(found, axis=1)
+    lines = np.empty(0) if speed_hz is None else np.asarray(orders_, np.float64) * abs(speed_hz)
+    found = twin.features(windows, rate_hz, lines[: len(SPECTRUM_LINES)], lines)
+    if np.isnan(found[:, 0]).any():
+        place = int(np.argmax(np.isnan(found[:, 0])))
+        raise KernelInputError(f"window {place}", "NaN or infinity", "finite samples")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -164,7 +164,7 @@ def test_the_envelope_is_that_of_a_hilbert_transform_of_the_band() -> None:
 
 def test_a_stale_compilation_is_noticed_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu.warm()
-    monkeypatch.setattr(cpu, "_statistics", lambda centred: np.full((len(centred), 7), 2.0, np.float32))
+    monkeypatch.setattr(cpu, "_magnitude", lambda analytic, scale, out: out.fill(2.0))
     with pytest.raises(TwinError, match=re.escape("clear Numba's cache")):
         cpu.warm()
 
