@@ -16,6 +16,7 @@ class NotFoundError(HubError):
             "dataset": "andon data list",
             "device": "andon device list",
             "release": "andon model list",
+            "run": "andon model runs",
             "rollout": "andon rollout list",
             "quarantined message": "andon data quarantine list",
         }

@@ -27,7 +27,7 @@ def index() -> ResponseReturnValue:
         "models.html",
         use_cases=dict(sorted(by_use_case.items())),
         running={row["release"]: row["devices"] for row in database.rows(SQL["release_runs_on"])},
-        runs=database.rows(SQL["runs"], {"most": MOST_RUNS}),
+        runs=database.rows(REGISTRY_SQL["runs"], {"use_case": None, "most": MOST_RUNS}),
     )
 
 

@@ -49,11 +49,6 @@ SELECT mark.epoch, mark.mark, mark.highest, mark.floor, mark.resent, mark.opened
  WHERE device.name = %(device)s
  ORDER BY mark.last_seen DESC LIMIT 20;
 
--- runs
--- Trainings, newest first.
-SELECT id, use_case, dataset, state, stage, progress, error, created, finished
-  FROM run ORDER BY created DESC LIMIT %(most)s;
-
 -- aliases
 SELECT use_case, name, version FROM alias;
 

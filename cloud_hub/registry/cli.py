@@ -15,7 +15,7 @@ from cloud_hub.config import HubConfig
 from cloud_hub.errors import NotFoundError
 from cloud_hub.files import write_public
 from cloud_hub.flows.explain_cli import explain
-from cloud_hub.registry import following, new_cli, printing, upkeep_cli
+from cloud_hub.registry import following, new_cli, printing, runs_cli, upkeep_cli
 from cloud_hub.registry.approvals import standing
 from cloud_hub.registry.models import SQL, Registry
 from cloud_hub.registry.trace import Trace, trace
@@ -135,6 +135,7 @@ def approve(
 
 
 model_app.command()(new_cli.new)
+model_app.command()(runs_cli.runs)
 model_app.command()(upkeep_cli.compare)
 model_app.command()(upkeep_cli.gc)
 model_app.command()(card)

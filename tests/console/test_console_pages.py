@@ -78,6 +78,16 @@ def test_models_tell_the_trivial_guess_that_the_gate_held_them_against(
     assert "74.3" not in text
 
 
+def test_a_run_that_is_done_leads_to_the_release_it_made(client: FlaskClient, hub: Hub, rollout: str) -> None:
+    told = "UPDATE run SET state = 'failed', error = 'too few machines' WHERE id = 'motor-health-r4'"
+    hub.database.execute(told)
+    rows = client.get("/models").text.partition('id="h-trainings"')[2].split("<tr>")
+    by_run = {row.partition('class="mono">')[2].partition("<")[0]: row for row in rows}
+    assert 'href="/models/motor-health/2"' in by_run["motor-health-r2"]
+    assert 'href="/models/' not in by_run["motor-health-r4"]
+    assert "too few machines" in by_run["motor-health-r4"]
+
+
 def test_a_device_says_why_it_went_back(client: FlaskClient, hub: Hub, rollout: str) -> None:
     row = hub.database.row(
         "SELECT d.name FROM rollout_device r JOIN device d ON d.id = r.device WHERE wave = 1"

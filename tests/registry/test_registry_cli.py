@@ -20,6 +20,7 @@ from cloud_hub.registry.models import Registry
 from cloud_hub.store.database import Database
 from kernels.interval import Interval
 from models import use_case
+from models.errors import UseCaseError
 from tests.stored_machines import BEGIN_US, HOUR_US, Stored
 from wire.clock import Clock, to_datetime
 
@@ -81,6 +82,37 @@ def test_list_and_show_tell_of_the_release(stored: Stored) -> None:
     text = runner.invoke(model_app, ["show", "motor-health/1"]).stdout
     assert "predictions  200 of 2 machines" in text
     assert "motor-health/1" in runner.invoke(model_app, ["list"]).stdout
+
+
+def test_runs_tell_what_came_of_them_newest_first(stored: Stored) -> None:
+    rows = (("r-2", "running", "training", 0.4, ""), ("r-3", "failed", "", 0.0, "too few machines"))
+    for number, (run, state, stage, progress, error) in enumerate(rows, 1):
+        stored.run(run, use_case="motor-health")
+        stored.database.execute(
+            """UPDATE run SET state = %(state)s, stage = %(stage)s, progress = %(progress)s, error = %(error)s,
+                      created = created + %(days)s WHERE id = %(run)s""",
+            {"state": state, "stage": stage, "progress": progress, "error": error, "run": run}
+            | {"days": timedelta(days=number)},
+        )
+    stored.run("t-1", use_case="turbofan-rul")
+    found = asked("runs", "motor-health")
+    assert [(row["id"], row["state"], row["release"]) for row in found] == [
+        ("r-3", "failed", None),
+        ("r-2", "running", None),
+        ("r-1", "done", "motor-health/1"),
+    ]
+    assert len(asked("runs")) == 4
+    text = runner.invoke(model_app, ["runs", "motor-health"], env={"COLUMNS": "200"}).stdout
+    for told in ("training, 40% of it", "too few machines", "motor-health/1, passed the gate"):
+        assert told in text
+
+
+def test_runs_of_nothing_say_what_makes_one_and_a_use_case_unknown_is_named(stored: Stored) -> None:
+    assert asked("runs", "bearing-fault") == []
+    told = runner.invoke(model_app, ["runs", "bearing-fault"]).stdout
+    assert told == "no runs yet: `andon model train bearing-fault` makes one\n"
+    with pytest.raises(UseCaseError, match="motr-health"):
+        asked("runs", "motr-health")
 
 
 def test_the_list_tells_a_release_that_people_let_out_against_the_gate() -> None:
