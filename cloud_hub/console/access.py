@@ -17,7 +17,7 @@ from cloud_hub.config import HubConfig
 from cloud_hub.files import locked, write_private
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-OPEN_TO_ALL = frozenset({"access.enter", "health.healthz", "static"})
+OPEN_TO_ALL = frozenset({"access.enter", "health.healthz", "icon", "static"})
 
 pages = Blueprint("access", __name__)
 

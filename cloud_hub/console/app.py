@@ -49,6 +49,7 @@ def create_app(hub: Hub) -> Flask:
     )
     for stage in pages:
         app.register_blueprint(stage.pages)
+    app.add_url_rule("/favicon.ico", "icon", lambda: app.send_static_file("andon.svg"))
     words.teach(app)
     app.context_processor(lambda: {"now": hub.clock.now(), "vendored": vendor.present()})
     app.register_error_handler(HubError, _explain)

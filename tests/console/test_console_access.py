@@ -32,6 +32,13 @@ def test_a_stranger_sees_nothing(stranger: FlaskClient, path: str) -> None:
     assert "Set-Cookie" not in answer.headers
 
 
+def test_a_browser_gets_the_icon_that_it_asks_for_before_anybody_let_it_in(stranger: FlaskClient) -> None:
+    with stranger.get("/favicon.ico") as answer:
+        assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
+        assert answer.text.startswith("<svg")
+        assert "Set-Cookie" not in answer.headers
+
+
 @pytest.mark.parametrize("key", ["", "guess", "é"])
 def test_a_guessed_key_opens_nothing(stranger: FlaskClient, key: str) -> None:
     assert stranger.get("/open", query_string={"key": key}).status_code == 401
