@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from models.declared.compiling import Compile
 from models.declared.judging import Alarm, Approval, Costs, Coverage, Gate
 from models.declared.learning import Anomaly, Budget, Holdout, Network
 from models.declared.machines import Conditions, Faults, Life, Signal
@@ -41,6 +42,7 @@ class UseCase(Part):
     holdout: Holdout = Holdout()
     interval: Coverage = Coverage()
     gate: Gate = Gate()
+    compile: Compile = Compile()
     alarms: tuple[Alarm, ...] = ()
     costs: Costs
     approval: Approval = Approval()

@@ -17,14 +17,14 @@ DOMAINS = frozenset({"", "ai.onnx"})  # two names of one domain
 IN_A_FILE = 1
 # Operators whose work follows from the size of what goes in: those that the hub lets pass.
 _ALLOWED = (
-    "Abs Add And AveragePool BatchNormalization Cast Ceil Celu Clip Concat Constant Conv Cos Div Elu "
-    "Equal Erf Exp Flatten Floor Gather Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual "
-    "HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu Less "
-    "LessOrEqual Log LogSoftmax LpNormalization MatMul Max MaxPool Mean Min Mul Neg Not Or PRelu Pow "
-    "Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin "
-    "ReduceProd ReduceSum ReduceSumSquare Relu Reshape Round Selu Shape Sigmoid Sign Sin Slice "
-    "Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Tanh ThresholdedRelu Transpose Unsqueeze "
-    "Where"
+    "Abs Add And AveragePool BatchNormalization Cast Ceil Celu Clip Concat Constant Conv Cos "
+    "DequantizeLinear Div Elu Equal Erf Exp Flatten Floor Gather Gemm GlobalAveragePool GlobalMaxPool "
+    "Greater GreaterOrEqual HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization "
+    "LeakyRelu Less LessOrEqual Log LogSoftmax LpNormalization MatMul Max MaxPool Mean Min Mul Neg Not "
+    "Or PRelu Pow QuantizeLinear Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax "
+    "ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Round Selu Shape Sigmoid "
+    "Sign Sin Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Tanh ThresholdedRelu "
+    "Transpose Unsqueeze Where"
 )
 OPERATORS = frozenset(_ALLOWED.split())
 

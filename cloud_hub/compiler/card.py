@@ -26,6 +26,7 @@ def render(
     gate: Mapping[str, Any],
     metrics: Mapping[str, Any],
     found: Sequence[Finding],
+    precisions: Sequence[tuple[str, str]],
 ) -> str:
     """The card of the release that ``manifest`` names; equal arguments give equal text."""
     verdict = "passed the gate" if gate["passed"] else "was refused by the gate"
@@ -39,6 +40,7 @@ def render(
         _section("How wrong it is, by site and operating condition", _slices(gate.get("evidence", {}))),
         _section("How wrong it is, machine by machine", _errors(manifest, metrics)),
         _section("How sure it is", _interval(manifest)),
+        _section("What else it may be computed in, beside float32", precisions),
         _section("When it alarms", [(rule.output, _rule(rule)) for rule in manifest.alarms]),
         _section("Where it comes from", sorted(manifest.lineage.items())),
         _inputs(manifest),
@@ -51,7 +53,7 @@ def render(
     )
 
 
-def _section(heading: str, rows: list[tuple[str, str]]) -> str:
+def _section(heading: str, rows: Sequence[tuple[str, str]]) -> str:
     if not rows:
         return ""
     cells = "".join(

@@ -20,6 +20,7 @@ def card(
     """Write the card of RELEASE, one HTML file: errors by life, calibration, slices, alarms, lineage."""
     from cloud_hub.compiler import bundle  # noqa: PLC0415 - brings ONNX Runtime and compiled kernels
     from cloud_hub.dataset import snapshot  # noqa: PLC0415 - brings Arrow
+    from cloud_hub.flows.precisions import no_worse  # noqa: PLC0415 - as above
     from cloud_hub.registry.models import Registry  # noqa: PLC0415 - as above
     from cloud_hub.registry.trace import trace  # noqa: PLC0415 - as above
     from models.use_case import find  # noqa: PLC0415 - as above
@@ -33,7 +34,8 @@ def card(
         traced = trace(registry, release)
         examples = snapshot.find(database, artifacts, traced.source.dataset).examples()
         use_case = find(traced.model.use_case, settings.use_cases)
-        page = bundle.card(traced, use_case, registry.onnx(traced.model), examples)
+        made = bundle.assemble(traced, use_case, registry.onnx(traced.model), examples, judging=no_worse)
+    page = made.card_html
     write_public(out, page.encode())
     typer.echo(
         json.dumps({"release": release, "path": str(out), "bytes": len(page)}) if as_json else str(out)

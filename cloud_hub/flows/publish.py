@@ -9,6 +9,7 @@ from pathlib import Path
 from cloud_hub.compiler import bundle
 from cloud_hub.dataset import snapshot
 from cloud_hub.errors import ConflictError, HubError
+from cloud_hub.flows.precisions import no_worse
 from cloud_hub.flows.release import ACTOR, model_of, note_failure
 from cloud_hub.flows.runs import SQL
 from cloud_hub.hub import Hub
@@ -18,6 +19,7 @@ from cloud_hub.signing.repository import Repository
 from kernels.errors import KernelError
 from models import use_case as use_cases
 from models.errors import ModelError
+from wire.bundle import read_bundle
 from wire.errors import WireError
 
 SENTENCES = (HubError, ModelError, KernelError, WireError, OSError)  # their text says it all
@@ -42,7 +44,8 @@ def publish(hub: Hub, release: str) -> None:
         return
     if model["state"] != "approved":
         raise ConflictError(f"expected {release} to be approved, it is {model['state']}")
-    published = Repository.of(hub.config).publish_bundle(_bundle(hub, release), f"bundles/{release}.zip")
+    path = _bundle(hub, release)
+    published = Repository.of(hub.config).publish_bundle(path, f"bundles/{release}.zip")
     facts = {"path": published.target_path, "sha256": published.sha256, "bytes": published.bytes}
     with hub.database.transaction() as connection:
         values = {"release": release, "now": hub.clock.now()} | facts
@@ -52,7 +55,7 @@ def publish(hub: Hub, release: str) -> None:
                 actor=ACTOR,
                 action="release.publish",
                 subject=release,
-                detail=facts,
+                detail=facts | {"precisions": [*read_bundle(path).variants]},  # beside float32
                 correlation=model["correlation"],
             )
 
@@ -67,6 +70,7 @@ def _bundle(hub: Hub, release: str) -> Path:
     dataset = snapshot.find(hub.database, hub.artifacts, traced.source.dataset)
     partial = path.with_suffix(".new")
     use_case = use_cases.find(traced.model.use_case, hub.config.use_cases)
-    bundle.build(traced, use_case, registry.onnx(traced.model), dataset.examples(), partial)
+    onnx = registry.onnx(traced.model)
+    bundle.build(traced, use_case, onnx, dataset.examples(), partial, judging=no_worse)
     partial.replace(path)
     return path

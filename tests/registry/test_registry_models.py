@@ -11,6 +11,7 @@ from cloud_hub.compiler import bundle
 from cloud_hub.compiler.golden import choose
 from cloud_hub.dataset.snapshot import Dataset, snapshot
 from cloud_hub.errors import ConflictError, NotFoundError
+from cloud_hub.flows.precisions import no_worse
 from cloud_hub.registry.manifests import draw_up
 from cloud_hub.registry.models import Registry
 from cloud_hub.registry.trace import trace
@@ -170,7 +171,8 @@ def test_trace_leads_from_a_release_to_its_rows_and_to_its_predictions(shop: Sho
 def test_bundle_of_a_release_is_the_same_bytes_every_time(shop: Shop) -> None:
     found = trace(shop.registry, shop.register("r-1"))
     paths = [shop.folder / name for name in ("a.zip", "b.zip")]
-    hashes = {bundle.build(found, shop.use_case, shop.candidate.onnx, shop.examples, path) for path in paths}
+    made = (found, shop.use_case, shop.candidate.onnx, shop.examples)
+    hashes = {bundle.build(*made, path, judging=no_worse) for path in paths}
     assert len(hashes) == 1
     read = read_bundle(paths[0])
     assert read.manifest == found.model.manifest
@@ -190,7 +192,7 @@ def test_bundle_of_another_dataset_is_refused(shop: Shop) -> None:
         features=shop.examples.features[:, :4],
     )
     with pytest.raises(KernelInputError, match=r"features: expected <scalar>\.last"):
-        bundle.build(found, shop.use_case, shop.candidate.onnx, other, shop.folder / "x.zip")
+        bundle.build(found, shop.use_case, shop.candidate.onnx, other, shop.folder / "x", judging=no_worse)
 
 
 def test_golden_inputs_reach_from_the_rim_to_worn_out_machines(shop: Shop) -> None:
