@@ -15,7 +15,10 @@ import threading
 from asyncio.subprocess import PIPE, Process
 from typing import Any
 
+import structlog
+
 from cloud_hub.config import HubConfig
+from cloud_hub.flows.runs import TakenError
 from cloud_hub.hub import opened
 from cloud_hub.jobs import queue
 
@@ -26,6 +29,8 @@ FLOWS = {
 }
 NICENESS = 10  # training yields to whatever keeps the fleet going
 PATIENCE_S = 3.0
+
+log = structlog.get_logger()
 
 
 class InterruptedJobError(Exception):
@@ -68,7 +73,10 @@ def main() -> None:
     os.nice(NICENESS)
     flow = importlib.import_module(FLOWS[asked["flow"]])  # heavy, and each child needs one of them
     with opened(HubConfig.parse(asked["config"], origin="the worker's settings")) as hub:
-        flow.execute(hub, asked["subject"])
+        try:
+            flow.execute(hub, asked["subject"])
+        except TakenError as error:  # cancelled, or done by another: no failure
+            log.info("nothing is left to do", flow=asked["flow"], subject=asked["subject"], reason=str(error))
 
 
 async def _end(child: Process) -> None:

@@ -16,7 +16,7 @@ from rollout_world import World, plan
 from stored_machines import Stored, fleet
 
 from cloud_hub.config import HubConfig
-from cloud_hub.flows import retrain
+from cloud_hub.flows import retrain, runs
 from cloud_hub.flows.release import approve, failure
 from cloud_hub.hub import opened
 from cloud_hub.jobs import child, main, queue
@@ -229,10 +229,18 @@ def test_a_hub_without_its_database_is_told_in_a_sentence(place, why, request, t
 def test_a_child_cannot_be_shadowed_by_the_folder_it_is_started_in(hub, tmp_path, monkeypatch):
     (tmp_path / "getpass.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w').close()\n")
     monkeypatch.chdir(tmp_path)
-    work = child.run_child(queue.RETRAIN, "none", config=hub.config, clock="", stopping=asyncio.Event())
-    with pytest.raises(child.ChildError):
-        asyncio.run(work)
+    asyncio.run(child.run_child(queue.RETRAIN, "none", config=hub.config, clock="", stopping=asyncio.Event()))
     assert not (tmp_path / "imported").exists()
+
+
+def test_a_run_that_was_cancelled_in_the_queue_is_a_line_in_the_log(hub, capfd):
+    run = retrain.request(hub, "turbofan-rul", actor="ada")
+    runs.cancel(hub, run, actor="ada")
+    asyncio.run(child.run_child(queue.RETRAIN, run, config=hub.config, clock="", stopping=asyncio.Event()))
+    said = "".join(capfd.readouterr())
+    assert f"{run} has ended already" in said
+    assert "Traceback" not in said
+    assert run_row(hub, run)["state"] == "cancelled"
 
 
 @pytest.mark.parametrize(
