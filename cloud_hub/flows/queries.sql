@@ -10,6 +10,12 @@ SELECT (SELECT count(*) FROM run WHERE use_case = %(use_case)s)
 INSERT INTO run (id, use_case, state, settings, correlation, created)
 VALUES (%(id)s, %(use_case)s, 'queued', %(settings)s, %(correlation)s, %(now)s);
 
+-- unknown_machines
+-- Of names, those that no machine of a class has.
+SELECT named FROM unnest(%(names)s::text[]) AS names (named)
+ WHERE NOT EXISTS (SELECT FROM machine m WHERE m.name = named AND m.machine_class = %(machine_class)s)
+ ORDER BY named;
+
 -- set_job
 UPDATE run SET job = %(job)s WHERE id = %(run)s;
 

@@ -16,8 +16,11 @@ from cloud_hub.flows.runs import SQL
 from cloud_hub.hub import Hub
 from cloud_hub.jobs import queue
 from cloud_hub.store.database import Connection
+from cloud_hub.terminal import printable
 from models import use_case as use_cases
 from wire.bundle import file_sha256
+
+MOST_NAMED = 8  # of the machines in a sentence
 
 
 def request(
@@ -35,8 +38,11 @@ def request(
     like a trained one. ``learnt_from`` names the machines it learnt from, one a line;
     without it, it may have learnt from all. ``correlation`` ties the run to what caused it.
     """
-    use_cases.find(use_case, hub.config.use_cases)
-    settings: dict[str, Any] = {"learnt_from": _names(learnt_from, onnx)} if learnt_from else {}
+    chosen = use_cases.find(use_case, hub.config.use_cases)
+    settings: dict[str, Any] = {}
+    if learnt_from:
+        settings["learnt_from"] = _names(learnt_from, onnx)
+        _check_known(hub, learnt_from, settings["learnt_from"], chosen.machine_class)
     settings |= {"onnx": _keep(hub, onnx)} if onnx else {}
     with hub.database.transaction() as connection:
         connection.execute(SQL["lock_runs"])
@@ -99,6 +105,19 @@ def _names(learnt_from: Path, onnx: Path | None) -> list[str]:
     if not names:
         raise ConflictError(f"{learnt_from}: expected the name of a machine on each line, got no line")
     return sorted(names)
+
+
+def _check_known(hub: Hub, file: Path, names: list[str], machine_class: str) -> None:
+    """A machine whose name is misspelt would count as one that the network has not learnt from."""
+    asked = {"names": names, "machine_class": machine_class}
+    unknown = [printable(row["named"]) for row in hub.database.rows(SQL["unknown_machines"], asked)]
+    if unknown:
+        more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
+        raise ConflictError(
+            f"{file}: expected machines of the class {machine_class} that this hub knows, got "
+            f"{', '.join(unknown[:MOST_NAMED])}{more}: mend the names, and leave out machines of elsewhere, "
+            "which judge nothing here"
+        )
 
 
 def _keep(hub: Hub, onnx: Path) -> str:

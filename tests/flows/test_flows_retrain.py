@@ -80,11 +80,30 @@ def test_the_machines_a_network_made_elsewhere_has_learnt_from_are_those_named(h
     first = registry.get(f"{USE_CASE}/1")
     file, names = tmp_path / "brought.onnx", tmp_path / "machines.txt"
     file.write_bytes(registry.onnx(first))
-    names.write_text("\n".join([*sorted(registry.learning(first)), "engine-elsewhere", ""]))
+    names.write_text("\n".join([*sorted(registry.learning(first)), ""]))
     candidate.execute(hub, request(hub, USE_CASE, actor="ada", onnx=file, learnt_from=names))
     brought = registry.get(f"{USE_CASE}/2")
     assert "has not learnt from" not in brought.gate["reason"]
-    assert registry.learning(brought) == registry.learning(first) | {"engine-elsewhere"}
+    assert registry.learning(brought) == registry.learning(first)
+
+
+def test_a_machine_that_nobody_knows_is_refused_by_name(hub, stored, tmp_path):
+    """It may be misspelt, and the machine that was meant would then judge what it had taught."""
+    stored.add("engine-1")
+    file, names = tmp_path / "brought.onnx", tmp_path / "machines.txt"
+    file.write_bytes(b"x")
+    names.write_text("engine-1\nengine-O2\n")
+    with pytest.raises(
+        ConflictError, match=r"of the class turbofan that this hub knows, got engine-O2: mend"
+    ):
+        request(hub, USE_CASE, actor="ada", onnx=file, learnt_from=names)
+    names.write_text("".join(f"engine-{number:02}\n" for number in range(9)))
+    with pytest.raises(ConflictError, match="engine-07 and 1 more: mend"):
+        request(hub, USE_CASE, actor="ada", onnx=file, learnt_from=names)
+    assert jobs(hub) == []
+    names.write_text("engine-1\n")
+    run = request(hub, USE_CASE, actor="ada", onnx=file, learnt_from=names)
+    assert run_of(hub, run)["settings"]["learnt_from"] == ["engine-1"]
 
 
 def test_a_list_of_machines_that_names_none_or_no_network_is_refused(hub, tmp_path):
