@@ -7,7 +7,7 @@ for another's download either: what is pressing elsewhere interrupts it.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +167,23 @@ class Updates:
     def status(self) -> dict[str, Any]:
         """For people: where every use case stands and why, what was not let in, what waits to be reported."""
         return standing(self._journal) | {"turned_away": self._doorkeeper.turned_away}
+
+    def note(self, use_case: str, event: str, reason: str, evidence: Mapping[str, Any]) -> None:
+        """Have something reported that moves nothing, such as what runs the network; on disk on return."""
+        now_us = self._parts.clock.now_us()
+        record = self._journal.record(use_case)
+        self._journal.say(
+            ReportEvent(
+                time_us=now_us,
+                use_case=use_case,
+                directive_sequence=0,  # it is no outcome of a directive
+                state=str(record.state),
+                event=event,
+                reason=reason,
+                release=record.running.release if record.running else "",
+                evidence=dict(evidence),
+            )
+        )
 
     def turn(self) -> float:
         """Judge what was offered, do one act of each update, hand over reports; how long to rest.
