@@ -75,6 +75,9 @@ def list_(
         shown = [{key: value for key, value in row.items() if key != "manifest"} for row in found]
         typer.echo(json.dumps(shown, default=str))
         return
+    if not found:
+        typer.echo(f"no datasets yet: `andon data snapshot {use_case or 'USE_CASE'}` makes one")
+        return
     table = Table()
     for column in ("dataset", "rows", "machines", "failures", "features", "warnings", "created"):
         table.add_column(column, no_wrap=column == "dataset")

@@ -89,6 +89,9 @@ def list_(
     if as_json:
         typer.echo(json.dumps(rows, default=str))
         return
+    if not rows:
+        typer.echo(f"no models yet: `andon model train {use_case or 'USE_CASE'}` makes one")
+        return
     table = Table()
     for column in ("release", "state", "is", "figure", "trained", "made"):
         table.add_column(column, no_wrap=column == "release")

@@ -39,6 +39,9 @@ def alarms(
     if as_json:
         typer.echo(json.dumps([asdict(alarm) for alarm in found], default=_text))
         return
+    if not found:
+        narrowed = machine or open_only
+        typer.echo("no such alarms" if narrowed else "no alarms yet: releases on devices raise them")
     for alarm in found:
         until = f"closed {alarm.closed:%Y-%m-%d %H:%M}" if alarm.closed else "open"
         typer.echo(f"{alarm.opened:%Y-%m-%d %H:%M}  {alarm.machine:<24} {until:<24} {alarm.message}")

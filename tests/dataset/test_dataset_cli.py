@@ -32,6 +32,11 @@ def run(*arguments: str) -> Any:
     return json.loads(CliRunner().invoke(data_app, [*arguments, "--json"]).stdout)
 
 
+def said(*arguments: str) -> str:
+    """What a command prints for a person."""
+    return CliRunner().invoke(data_app, [*arguments]).stdout
+
+
 def line(machine: str = "pump-1", *, hours: float, kind: str = "failure", **detail: Any) -> str:
     time = (NOW - timedelta(hours=hours)).isoformat()
     return json.dumps({"machine": machine, "kind": kind, "time": time, **detail})
@@ -48,6 +53,18 @@ def imported(folder: Path, *lines: str) -> tuple[int, dict[int, str]]:
     for number, reason in refused.items():
         assert f"labels.jsonl:{number}: {reason}" in result.stderr
     return told["stored"], refused
+
+
+def test_lists_of_nothing_say_so_and_what_makes_something(hub: Database) -> None:
+    assert said("list") == "no datasets yet: `andon data snapshot USE_CASE` makes one\n"
+    assert said("list", "--use-case", "motor-health").endswith(
+        "`andon data snapshot motor-health` makes one\n"
+    )
+    assert said("alarms") == "no alarms yet: releases on devices raise them\n"
+    assert said("alarms", "--open") == "no such alarms\n"
+    assert said("quarantine", "list") == "nothing waits in quarantine\n"
+    for words in (["list"], ["alarms"], ["quarantine", "list"]):
+        assert run(*words) == []
 
 
 def test_import_keeps_good_lines_and_names_the_others(hub: Database, tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ def test_list_and_show_tell_of_the_release(stored: Stored) -> None:
     assert (listed["release"], listed["aliases"]) == ("motor-health/1", ["candidate"])
     assert listed["figure"] == {"name": "RMSE", "value": 12.5, "unit": "1"}
     assert asked("list", "--use-case", "turbofan-rul") == []
+    told = runner.invoke(model_app, ["list", "--use-case", "turbofan-rul"]).stdout
+    assert told == "no models yet: `andon model train turbofan-rul` makes one\n"
     shown = asked("show", "motor-health/1")
     assert shown["predictions"]["predictions"] == 200
     assert shown["source"]["run"] == "r-1"
