@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from cloud_hub.config import HubConfig
+
+if TYPE_CHECKING:
+    from models.declared.retraining import Drift
 
 Config = Annotated[Path | None, typer.Option(help="The hub's configuration file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -31,6 +34,7 @@ def drift(
     with opened(settings) as hub:
         looked = triggers.look(hub, chosen, whatever=True)
         earlier = hub.database.rows(SQL["checks"], {"use_case": use_case})
+    figures = looked.figures or {"why_not": _lacks(use_case, chosen.retrain.drift, looked.release)}
     if as_json:
         row = {
             "use_case": use_case,
@@ -38,9 +42,9 @@ def drift(
             "reasons": looked.reasons,
             "held": looked.held,
         }
-        typer.echo(json.dumps(row | {"drift": looked.figures, "checks": earlier}, default=str))
+        typer.echo(json.dumps(row | {"drift": figures, "checks": earlier}, default=str))
         return
-    _print(looked.figures, looked.reasons, looked.held)
+    _print(figures, looked.reasons, looked.held)
     for check in earlier:
         made = f": {check['made']} ({check['made_state']})" if check["made"] else ""
         came = (
@@ -50,11 +54,16 @@ def drift(
         typer.echo(f"{check['checked']:{DATE}}  {told + ' -> ' if told else ''}{came}")
 
 
+def _lacks(use_case: str, rule: "Drift | None", champion: str | None) -> str:
+    """What it takes to judge drift and is not there."""
+    lacking = [] if rule else ["declares no [retrain.drift]"]
+    lacking += [] if champion else ["has no champion yet: a rollout that is done makes one of its release"]
+    return f"{use_case} {' and '.join(lacking)}"
+
+
 def _print(figures: Any, reasons: tuple[str, ...], held: str) -> None:
-    if not figures:
-        typer.echo("drift is not judged: the use case has no [retrain.drift], or there is no champion")
-    elif "why_not" in figures:
-        typer.echo(f"drift cannot be told: {figures['why_not']}")
+    if "why_not" in figures:
+        typer.echo(f"drift is not judged: {figures['why_not']}")
     else:
         _print_figures(figures)
     for reason in reasons:

@@ -57,4 +57,23 @@ def test_a_release_is_held_against_its_dataset_and_the_figures_can_be_printed(hu
     told = CliRunner().invoke(app, [USE_CASE, "--json", "--config", str(config)])
     assert json.loads(told.stdout)["release"] == champion.release
     shown = CliRunner().invoke(app, [USE_CASE, "--config", str(config)])
-    assert shown.stdout.startswith("drift is not judged: the use case has no [retrain.drift]")
+    assert shown.stdout.startswith(f"drift is not judged: {USE_CASE} declares no [retrain.drift]\n")
+
+
+@pytest.mark.parametrize(
+    ("use_case", "lacks"),
+    [
+        ("motor-health", "has no champion yet:"),
+        (USE_CASE, "declares no [retrain.drift] and has no champion yet:"),
+    ],
+)
+def test_what_is_lacking_to_judge_drift_is_named(hub, tmp_path, use_case, lacks):
+    config = tmp_path / "hub.toml"
+    config.write_text(f"database_url = {json.dumps(hub.config.database_url)}\n")
+    app = typer.Typer()
+    app.command()(drift)
+    words = [use_case, "--config", str(config)]
+    shown = CliRunner().invoke(app, words).stdout.splitlines()[0]
+    assert shown.startswith(f"drift is not judged: {use_case} {lacks}")
+    told = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)["drift"]
+    assert told["why_not"].startswith(f"{use_case} {lacks}")
