@@ -48,6 +48,9 @@ class EngineManifest:
     stripped: bool  # the plan holds no weights: they come from the network by a refit
     worst: float  # the largest deviation from the oracle, as a share of what is tolerated; NaN is not sent
     built: str  # when, ISO 8601
+    # The GPU that gave the answers compared; "": compiled ahead of time, where none was. ``worst`` is then of the
+    # network on a CPU, and nobody has heard the engine itself before a device's golden inputs do.
+    compared_on: str = ""
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
@@ -71,6 +74,7 @@ class EngineManifest:
                 stripped=bool(row["stripped"]),
                 worst=float(row["worst"]),
                 built=str(row["built"]),
+                compared_on=str(row.get("compared_on", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
             raise EngineError(f"not the description of an engine: {error!r}") from error

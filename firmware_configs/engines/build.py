@@ -12,9 +12,10 @@ from typing import Any
 
 from firmware_configs.engines.library import MOST_SAID, Library, listen, said
 from firmware_configs.errors import EngineBuildError
-from firmware_configs.profiles import Runtime
+from firmware_configs.profiles import Profile, Runtime
 
 ROWS = (1, 64, 1000)  # at least, most often and at most in one run; what golden inputs and re-scoring need
+SMALLEST, LARGEST = 256 << 20, 1 << 30  # of a builder's work space, in bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,3 +126,11 @@ def _timings(library: Library, config: Any, known: bytes) -> Any | None:
     cache = config.create_timing_cache(known) or config.create_timing_cache(b"")
     config.set_timing_cache(cache, False)  # False: what was measured on another GPU is refused
     return cache
+
+
+def workspace_bytes(profile: Profile) -> int:
+    """What a builder may take for intermediate results on a device of this ``profile``.
+
+    A sixteenth of the memory, which on a Jetson the CPU and everything else there share.
+    """
+    return min(max((profile.memory_gb << 30) // 16, SMALLEST), LARGEST)
