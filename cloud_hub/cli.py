@@ -114,6 +114,20 @@ def web(config: ConfigFile = None, clock: ClockOption = "") -> None:
 
 
 @hub_app.command()
+def serve(
+    only: Annotated[
+        list[str] | None, typer.Argument(metavar="[USE_CASE|RELEASE]...", help="Else every champion.")
+    ] = None,
+    config: ConfigFile = None,
+    clock: ClockOption = "",
+) -> None:
+    """Answer feature rows over HTTPS with the champions, for the console and for devices as a last resort."""
+    from cloud_hub.serving import serve_cli  # noqa: PLC0415 - each process loads its own libraries
+
+    serve_cli.run(_ready(config, clock), only or ())
+
+
+@hub_app.command()
 def status(
     config: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -87,6 +87,13 @@ class IngestSettings(_Settings):
     metrics_port: int = Field(default=0, ge=0, le=65535)  # on loopback, the next free one from it; 0: none
 
 
+class ServingSettings(_Settings):
+    """Scoring over HTTPS with client certificates, by released models; off unless it listens somewhere."""
+
+    listen: str = ""  # empty: `andon hub run` starts none
+    port: int = Field(default=0, ge=0, le=65535)  # 0: a free one, kept from then on
+
+
 class SigningSettings(_Settings):
     """The online signing keys: sealed by a passphrase, or with a signer that is not this machine."""
 
@@ -111,6 +118,7 @@ class HubConfig(_Settings):
     devices: DeviceListenerSettings = DeviceListenerSettings()
     store: StoreSettings = StoreSettings()
     ingest: IngestSettings = IngestSettings()
+    serving: ServingSettings = ServingSettings()
     signing: SigningSettings = SigningSettings()
     ingest_processes: int = Field(default=1, ge=1, le=64)
     dask_scheduler: str = ""  # such as tcp://10.0.0.5:8786, after $DASK_SCHEDULER; empty: train here

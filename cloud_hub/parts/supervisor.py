@@ -78,7 +78,7 @@ class Supervisor:
     def _names(self) -> list[str]:
         count = self._config.ingest_processes
         ingests = ["ingest"] if count == 1 else [f"ingest-{number}" for number in range(1, count + 1)]
-        return [*ingests, "work", "web"]
+        return [*ingests, "work", "web", *(["serve"] if self._config.serving.listen else [])]
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-m", "andon", "hub", name.partition("-")[0]]
