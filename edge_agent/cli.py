@@ -6,11 +6,11 @@ import pwd
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from edge_agent import logs, status, updates_text
+from edge_agent import logs, status, status_text, updates_text
 from edge_agent.config import CLOCK_VARIABLE, AgentConfig
 from edge_agent.errors import ConfigError
 
@@ -108,7 +108,7 @@ def run(
 def show_status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """What the agent last said of itself."""
     found = status.read(AgentConfig.load(config).state_dir)
-    typer.echo(json.dumps(found) if as_json else _as_text(found))
+    typer.echo(json.dumps(found) if as_json else "\n".join(status_text.lines(found)))
 
 
 @edge_app.command("updates")
@@ -142,25 +142,3 @@ def _token(path: Path | None) -> str:
         return path.read_text() if path else sys.stdin.read()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the token cannot be read: {error}") from error
-
-
-def _as_text(found: dict[str, Any]) -> str:
-    outbox, uplink, feed = found["outbox"], found["uplink"], found["feed"]
-    running = ", ".join(found["releases"].values()) or "none"
-    lines = [
-        f"{found['device']} ({found['site']}): {found['state'] if found['alive'] else 'not running'}",
-        f"feed      {'connected' if feed['connected'] else feed['reason']}",
-        f"hub       {'connected' if uplink['connected'] else uplink['reason']}",
-        f"outbox    {outbox['batches']} batches, {outbox['bytes']} of {outbox['max_bytes']} bytes",
-        f"samples   {found['counters']['samples']}, left out {found['counters']['left_out']}",
-        f"releases  {running}",
-        *(f"update    {line}" for line in updates_text.standing_lines(found["updates"])),
-        *updates_text.device_lines(found["updates"]["deferrals"]),
-        f"identity  {_certificate(**found['certificate'])}",
-    ]
-    return "\n".join([*lines, f"trouble   {found['last_error']}"] if found["last_error"] else lines)
-
-
-def _certificate(ends: str, trouble: str) -> str:
-    until = f"certificate ends {ends[:16].replace('T', ' ')} UTC" if ends else "no certificate"
-    return f"{until}, not renewed: {trouble}" if trouble else until

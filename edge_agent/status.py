@@ -28,11 +28,13 @@ def read(state_dir: Path) -> dict[str, Any]:
     """The last status, with ``alive`` saying whether its agent still runs."""
     file = state_dir / FILE
     try:
-        status: dict[str, Any] = json.loads(file.read_text())
+        status: Any = json.loads(file.read_text())
     except FileNotFoundError as error:
         raise StatusError(f"no agent has run in {state_dir}: start one with `andon edge run`") from error
     except (OSError, ValueError) as error:
         raise StatusError(f"{file} cannot be read: {error}") from error
+    if not isinstance(status, dict):
+        raise StatusError(f"{file} cannot be read: expected one JSON object, got {type(status).__name__}")
     return status | {"alive": status.get("state") != "stopped" and _runs(int(status.get("pid", 0)))}
 
 
