@@ -1,0 +1,49 @@
+"""The process that compiles one engine for this machine's GPU: ``python -m edge_agent.runners.compile_here``.
+
+It steps back behind everything else that wants the processor, and ends with the agent that started it.
+Arguments: runtime, bytes of work space, "tf32" or "fp32", the folder with the network, the file of timings.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+from edge_agent.runners.compiling import NETWORK, PLAN
+from firmware_configs.engines.build import build
+from firmware_configs.engines.library import check_gpu, find
+from firmware_configs.errors import HostError
+from firmware_configs.profiles import Runtime
+
+BEHIND_ALL = 19
+PR_SET_PDEATHSIG = 1
+
+
+def main(runtime: str, workspace: str, products: str, folder: str, timings: str) -> None:
+    """Raises ``HostError`` with what stands in the way."""
+    os.nice(BEHIND_ALL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    work, known = Path(folder), Path(timings)
+    library = find(Runtime(runtime))
+    check_gpu(library)
+    built = build(
+        library,
+        (work / NETWORK).read_bytes(),
+        tf32=products == "tf32",
+        workspace_bytes=int(workspace),
+        timing_cache=known.read_bytes() if known.exists() else b"",
+    )
+    if built.timing_cache:
+        partial = known.with_suffix(".new")
+        partial.write_bytes(built.timing_cache)
+        partial.replace(known)
+    (work / PLAN).write_bytes(built.plan)
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except HostError as error:
+        sys.exit(str(error))

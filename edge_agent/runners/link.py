@@ -1,0 +1,125 @@
+"""One way to run a release's network: how it is had, whether it stands, what its answers take.
+
+A way may answer once its golden inputs were answered on this device, as close to what they were where the
+network was made as its precision may be off. That is asked anew every time it is made.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from edge_agent.errors import EdgeError
+from edge_agent.runners.errors import DriverError, NoEngineError, UnavailableError, told
+from edge_agent.runners.runner import Matrix, Runner
+from edge_agent.runners.standing import TRANSITIONS, Bounds, Event, Standing, p99
+from wire.bundle import Bundle
+from wire.precision import Precision
+
+MEASURED = 21  # rows that are timed when a way is made
+UNDISTURBED_S = 7200.0  # after which a failure is a first one again
+
+Clock = Callable[[], float]
+Check = Callable[[Runner, Bundle], object]  # raises EdgeError where the golden inputs are not answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a network could be run here; nothing is tried yet."""
+
+    name: str
+    precision: Precision
+    make: Callable[[Bundle], Runner]  # NoEngineError: only after ``prepare``
+    prepare: Callable[[Bundle], None] | None = None  # may take minutes, so never where a row waits
+    last_resort: bool = False  # made when nothing else answers, not before
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.precision}"
+
+
+class Link:
+    """A way, and what became of it; its chain guards it."""
+
+    def __init__(self, way: Way, bounds: Bounds, clock: Clock) -> None:
+        self.way = way
+        self.standing = Standing.UNTRIED
+        self.reason = ""  # why it does not stand
+        self.runner: Runner | None = None
+        self.measured_s: float | None = None  # one row, when it was made
+        self.due = 0.0  # when it may be tried again, on the chain's clock
+        self.waits_for_engine = False
+        self._failures = 0
+        self._bounds = bounds
+        self._clock = clock
+        self._seconds: deque[float] = deque(maxlen=bounds.window)
+
+    def make(self, bundle: Bundle, check: Check) -> tuple[Runner, float | None]:
+        """A runner that has answered the golden inputs, and what a row takes; nothing changes here.
+
+        What is a last resort is not timed: it would be no less one. Raises ``EdgeError``.
+        """
+        runner = self.way.make(bundle)
+        try:
+            check(runner, bundle)
+            return runner, None if self.way.last_resort else self._measure(runner, bundle)
+        except EdgeError:
+            runner.close()
+            raise
+
+    def measure(self, bundle: Bundle) -> float:
+        """What a row takes now, in seconds: the median of a few."""
+        assert self.runner is not None, "only a way that stands is asked"
+        return self._measure(self.runner, bundle)
+
+    def ask(self, features: Matrix) -> Matrix:
+        """What its runner answers; the time that took is noted where it was one row."""
+        assert self.runner is not None, "only a way that stands is asked"
+        outputs, seconds = self._timed(self.runner, features)
+        if len(features) == 1:
+            self._seconds.append(seconds)
+        return outputs
+
+    def newest(self) -> float | None:
+        """p99 of the newest answers, in seconds, once a window of them has come since the last look."""
+        if len(self._seconds) < self._bounds.window:
+            return None
+        taken = p99(self._seconds)
+        self._seconds.clear()
+        return taken
+
+    def stand(self, runner: Runner, measured_s: float | None) -> None:
+        self._move(Event.PROVED)
+        self.runner, self.measured_s, self.reason = runner, measured_s, ""
+        self.waits_for_engine = False
+        self._seconds.clear()
+
+    def leave(self, error: Exception, now: float) -> Runner | None:
+        """Not asked from now on; the runner it had, to be closed when nobody can be inside."""
+        missing = isinstance(error, (UnavailableError, DriverError))  # CUDA looks for its driver once
+        self._move(Event.MISSING if missing else Event.FAILED)
+        self.reason = told(error)
+        self.waits_for_engine = isinstance(error, NoEngineError)
+        self._failures = 1 if now - self.due > UNDISTURBED_S else self._failures + 1
+        self.due = now + self._bounds.wait_s(self._failures)  # a shared engine may have come by then
+        runner, self.runner = self.runner, None
+        return runner
+
+    def describe(self) -> dict[str, Any]:
+        """For people, as JSON."""
+        taken = None if self.measured_s is None else round(self.measured_s * 1000, 3)
+        own = {"runner": self.way.name, "precision": str(self.way.precision)}
+        return own | {"standing": str(self.standing), "reason": self.reason, "row_ms": taken}
+
+    def _measure(self, runner: Runner, bundle: Bundle) -> float:
+        row = bundle.golden_inputs[:1]
+        return median(self._timed(runner, row)[1] for _ in range(MEASURED))
+
+    def _move(self, event: Event) -> None:
+        self.standing = TRANSITIONS[self.standing][event]
+
+    def _timed(self, runner: Runner, features: Matrix) -> tuple[Matrix, float]:
+        began = self._clock()
+        outputs = runner.run(features)
+        return outputs, self._clock() - began

@@ -1,0 +1,80 @@
+"""The runner of every bundle of a device: a chain of what this device can run networks with.
+
+Chains in use are tended in a thread of its own, which may compile for minutes: the feed, the updates and
+whoever asks for a row wait for none of it. A chain that nobody uses any more closes by itself.
+"""
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from edge_agent.runners.chain import Chain
+from edge_agent.runners.change import Change
+from edge_agent.runners.link import Check, Clock, Way
+from edge_agent.runners.standing import Bounds
+from wire.bundle import Bundle
+
+TEND_S = 1.0
+STOP_S = 1.0  # a thread that waits for a library for so long is left behind
+
+log = structlog.get_logger()
+
+
+class ChainMaker:
+    """Called with a bundle, it makes that bundle's runner."""
+
+    def __init__(
+        self,
+        ways: Callable[[Bundle], Sequence[Way]],
+        *,
+        check: Check,
+        bounds: Bounds,
+        tell: Callable[[Change], None],
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        """``tell`` hears of every change of what answers, on the thread that asked for a row: it must not wait."""
+        self._ways = ways
+        self._check = check
+        self._bounds = bounds
+        self._tell = tell
+        self._clock = clock
+        self._chains: weakref.WeakSet[Chain] = weakref.WeakSet()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="runners", daemon=True)
+
+    def __call__(self, bundle: Bundle) -> Chain:
+        """Raises ``EdgeError`` where no way to run ``bundle`` can be had here."""
+        made = Chain(
+            bundle,
+            self._ways(bundle),
+            check=self._check,
+            bounds=self._bounds,
+            clock=self._clock,
+            tell=self._tell,
+        )
+        self._chains.add(made)
+        return made
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_S)
+
+    def tend(self) -> None:
+        """Close what was left, try again what is due."""
+        for chain in list(self._chains):
+            if not self._stopping.is_set():
+                chain.tend()
+
+    def _work(self) -> None:
+        while not self._stopping.wait(TEND_S):
+            try:
+                self.tend()
+            except Exception:  # rows are answered as before, and this thread goes on trying
+                log.exception("a way to run a network stumbled")
