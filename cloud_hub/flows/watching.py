@@ -20,6 +20,7 @@ from cloud_hub.monitor.edges import tightened
 from cloud_hub.monitor.lives_begun import aged, lives_begun
 from cloud_hub.monitor.seen import Seen, see, used_inputs
 from cloud_hub.monitor.sketch import Sketch
+from cloud_hub.registry.keeping import SKETCHES
 from cloud_hub.registry.manifests import conditions_of
 from cloud_hub.registry.models import Model, Registry
 from cloud_hub.training.slices import table_of
@@ -30,7 +31,6 @@ from models.examples import Examples
 from models.use_case import UseCase
 from wire.clock import EPOCH, to_us
 
-FOLDER = "sketches"
 SEED = 20_261_127  # fixed: the same rows give the same figures
 
 
@@ -62,7 +62,7 @@ def look(hub: Hub, use_case: UseCase, model: Model, rule: Drift) -> Drifted:
 
 
 def _sketch(hub: Hub, release: _Release, rule: Drift) -> Sketch:
-    path = hub.artifacts / FOLDER / f"{release.model.release}.npz"
+    path = hub.artifacts / SKETCHES / f"{release.model.release}.npz"
     try:
         kept = Sketch.from_bytes(path.read_bytes())
         if kept.days == rule.days:

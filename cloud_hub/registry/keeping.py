@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from cloud_hub.store.database import Row, load_queries
 
 SQL = load_queries("cloud_hub.registry", "keeping.sql")
+SKETCHES = "sketches"  # folder of what drift is held against, made of a release's dataset once
 SLOTS = 3  # newest directives of a device: what it runs, what it had before, what is on its way
 
 

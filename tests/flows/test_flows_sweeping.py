@@ -27,7 +27,12 @@ def world(hub):
             "UPDATE model SET onnx_path = %(place)s WHERE release = %(release)s",
             {"place": place, "release": release},
         )
-        for name in (place, f"bundles/{release}.zip", f"runs/run-{version}/fold-1.npz"):
+        for name in (
+            place,
+            f"bundles/{release}.zip",
+            f"sketches/{release}.npz",
+            f"runs/run-{version}/fold-1.npz",
+        ):
             (hub.artifacts / name).parent.mkdir(parents=True, exist_ok=True)
             (hub.artifacts / name).write_bytes(b"x" * 10)
         dataset(hub, f"d-{version}", f"run-{version}")
@@ -75,6 +80,7 @@ def test_what_devices_run_or_may_go_back_to_stays_and_the_rest_goes(hub, world):
     assert set(found.kept[f"{USE_CASE}/2"]) >= {"a device runs it", "it is the champion"}
     assert found.kept[f"{USE_CASE}/9"] == ["it is one of the 1 newest"]
     assert there(hub, "bundles") == [1, 2, 9]
+    assert there(hub, "sketches") == [1, 2, 9]
     assert there(hub, "models") == [1, 2, 5], "the fifth network is that of the ninth release too"
     assert there(hub, "datasets") == [1, 2, 9]
     assert not list((hub.artifacts / "runs").rglob("*.npz"))
