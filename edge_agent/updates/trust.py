@@ -8,7 +8,7 @@ import hashlib
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from edge_agent.updates.errors import RetryError, UntrustedError
 from edge_agent.updates.fetcher import PATIENT, Fetcher, Patience
 from wire.bundle import LARGEST
 from wire.directive import Directors
+from wire.engine import LARGEST as LARGEST_ENGINE
 from wire.errors import MessageError
 
 DIRECTORS = "directors.json"
@@ -101,8 +102,30 @@ class Trust:
                 said = str(signed)[:12]
                 raise UntrustedError(f"{path}: directive says SHA-256 {sha256[:12]}, signed metadata {said}")
             download = client.download(target, place)
-            self._check_room(download)
+            self._check_room(download, download.missing + target.length, LARGEST)
             download.run()
+
+    def engine(
+        self, paths: Iterable[str], folder: Path, aborted: Callable[[], bool] = lambda: False
+    ) -> tuple[str, Path] | None:
+        """Fetch the first of ``paths`` that is signed, as ``folder/<its name>.<sha256>``; None: none is.
+
+        That is no error: most engines are never made. Only the role of the engine's own target
+        can sign it, for no other one may list such a path.
+        """
+        with self._client(aborted) as client:
+            found = next(((path, target) for path in paths if (target := client.target(path))), None)
+            if found is None:
+                return None
+            path, target = found
+            signed = target.hashes.get("sha256")
+            if signed is None:
+                raise UntrustedError(f"{path}: expected a signed SHA-256, got {', '.join(target.hashes)}")
+            place = folder / f"{path.rpartition('/')[2]}.{signed}"
+            download = client.download(target, place)
+            self._check_room(download, download.missing, LARGEST_ENGINE)
+            download.run()
+            return path, place
 
     def _target(self, client: Client, path: str) -> TargetFile:
         target = client.target(path)
@@ -110,12 +133,12 @@ class Trust:
             raise UntrustedError(f"{path} is not among the signed targets")
         return target
 
-    def _check_room(self, download: Download) -> None:
-        """Before the first byte: room for what lacks of the bundle, and for its copy in a slot."""
+    def _check_room(self, download: Download, needed: int, largest: int) -> None:
+        """Before the first byte: nothing beyond ``largest``, and room for the ``needed`` bytes."""
         path, length = download.target.path, download.target.length
-        if length > LARGEST:
-            raise UntrustedError(f"{path}: expected at most {LARGEST} bytes, got {length}")
-        needed = download.missing + length + SPARE_BYTES
+        if length > largest:
+            raise UntrustedError(f"{path}: expected at most {largest} bytes, got {length}")
+        needed += SPARE_BYTES
         free = self._disk.free(self._folder)
         if free < needed:
             raise RetryError(f"{path} needs {needed} bytes of disk, {free} are free")

@@ -15,12 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
+from edge_agent.engine_facts import EngineFacts
+from edge_agent.engine_store import EngineStore
 from edge_agent.identity import Identity
 from edge_agent.memory import resident_bytes
 from edge_agent.updates import door
 from edge_agent.updates.deferral import Judge, never
 from edge_agent.updates.disk import Disk
 from edge_agent.updates.doorkeeper import Doorkeeper
+from edge_agent.updates.engines import SharedEngines
 from edge_agent.updates.errors import AbortedError, JournalError, RetryError, UntrustedError
 from edge_agent.updates.golden import DeviceFacts
 from edge_agent.updates.installer import PROBATION_POLL_S, Installer
@@ -68,6 +71,7 @@ class Updates:
         make_runner: RunnerFactory,
         deferral: Judge = never,
         memory: Callable[[], int | None] = resident_bytes,
+        engines: EngineFacts | None = None,  # which shared ones are asked for; None: nothing runs any here
         disk: Disk | None = None,
     ) -> None:
         disk = disk or Disk()
@@ -94,6 +98,8 @@ class Updates:
             deferral=deferral,
             memory=memory,
         )
+        store = EngineStore(state_dir, disk)
+        self._engines = SharedEngines(self._folder / "slots", self._parts, engines, store, tell=self.note)
         self._installers: dict[str, Installer] = {}
         self._due: dict[str, float] = {}  # when an installer does its next act
         self._offers = Offers()
@@ -166,7 +172,10 @@ class Updates:
 
     def status(self) -> dict[str, Any]:
         """For people: where every use case stands and why, what was not let in, what waits to be reported."""
-        return standing(self._journal) | {"turned_away": self._doorkeeper.turned_away}
+        return standing(self._journal) | {
+            "turned_away": self._doorkeeper.turned_away,
+            "shared_engines": self._engines.status(),
+        }
 
     def note(self, use_case: str, event: str, reason: str, evidence: Mapping[str, Any]) -> None:
         """Have something reported that moves nothing, such as what runs the network; on disk on return."""
@@ -188,6 +197,8 @@ class Updates:
     def turn(self) -> float:
         """Judge what was offered, do one act of each update, hand over reports; how long to rest.
 
+        Where no update has more to do right now, an engine may be fetched.
+
         The updates' thread does nothing else, over and over.
         """
         self._take_offers()
@@ -201,6 +212,8 @@ class Updates:
                 self._due[use_case] = time.monotonic() + wait
                 busy = busy or not wait
             rest = min(rest, self._due[use_case] - time.monotonic())
+        if not busy and not self._offers.stopping:
+            rest = min(rest, self._engines.turn(self._journal.records, self._wanted_elsewhere))
         self._hand_over()
         return max(rest, 0.0)
 
@@ -251,6 +264,12 @@ class Updates:
         pressing = [use_case for use_case, installer in self._installers.items() if installer.presses]
         self._due.update(dict.fromkeys(pressing, 0.0))
         return bool(pressing)
+
+    def _wanted_elsewhere(self) -> bool:
+        """Whether an engine has to wait: for what interrupts downloads, and for a download of an update."""
+        now = time.monotonic()
+        waiting = (self._due.get(use_case, 0.0) for use_case, each in self._installers.items() if each.rank)
+        return any(due <= now for due in waiting) or self._interrupted()
 
     def _hand_over(self) -> None:
         for number, report in self._journal.unsent():

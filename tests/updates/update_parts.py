@@ -158,6 +158,7 @@ class Device:
     full: bool = False  # whether the outbox takes no reports
     deferral: object = never
     memory: object = resident_bytes
+    engines: object = None  # what runs engines here
     updates: Updates = None
 
     def boot(self, disk=None):
@@ -171,6 +172,7 @@ class Device:
             make_runner=self.make_runner,
             deferral=self.deferral,
             memory=self.memory,
+            engines=self.engines,
             disk=disk or HastyDisk(),
         )
         self.updates.bring_up()
