@@ -20,8 +20,8 @@ class Bearing:
     contact_deg: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.balls < 3:
-            raise KernelInputError("balls", self.balls, "at least 3")
+        if not (isinstance(self.balls, int) and self.balls >= 3):
+            raise KernelInputError("balls", self.balls, "a whole number of at least 3")
         if not 0 < self.ball_mm < self.pitch_mm:
             raise KernelInputError("ball diameter", self.ball_mm, f"between 0 and the pitch {self.pitch_mm}")
         if not 0 <= self.contact_deg < 90:
@@ -52,4 +52,5 @@ class Bearing:
         return self.balls / 2 * (1 + self._ratio)
 
 
+# Drive end of the test stand of the Case Western Reserve University bearing data center.
 BEARING_6205 = Bearing(balls=9, ball_mm=7.94, pitch_mm=39.04)

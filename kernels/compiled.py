@@ -1,16 +1,14 @@
-"""Compile a function with Numba and keep the machine code on disk where there is a place for it.
+"""Compile a function with Numba and keep the machine code where there is a place for it.
 
-A daemon under systemd may have no writable cache; then it compiles at every
-start instead of not starting.
-
-Numba notices a change only in the file of the function it compiles, not in the
-files that function calls: after editing ``rows``, delete ``__pycache__``.
-``sets.warm`` refuses machine code that disagrees with the reference.
+A daemon may have no place that it can write to; then it compiles at every start instead
+of not starting.
 """
 
 from collections.abc import Callable
 
 from numba import njit
+
+from kernels import machine_code
 
 # Sums may be reordered, which lets them run in vector lanes; never where the order of operations
 # saves digits. NaN stays NaN.
@@ -28,9 +26,10 @@ def compiled_sum(function: Callable) -> Callable:
 
 
 def _compile(function: Callable, **options: object) -> Callable:
-    try:
-        return njit(cache=True, nogil=True, **options)(function)
-    except RuntimeError as error:
-        if "cannot cache" not in str(error):
-            raise
-        return njit(nogil=True, **options)(function)
+    with machine_code.kept() as place:
+        try:
+            return njit(cache=place, nogil=True, **options)(function)
+        except RuntimeError as error:
+            if "cannot cache" not in str(error):
+                raise
+            return njit(nogil=True, **options)(function)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import cpu, defect_cpu, defect_layout, layout
+from kernels import cpu, defect_cpu, defect_layout, layout, vibration
 from kernels.bearing import BEARING_6205, Bearing
 from kernels.errors import KernelInputError
 from kernels.extractor import Row, tag_of
@@ -35,10 +35,15 @@ def defect_features(
 ) -> NDArray[np.float32]:
     """[m, lines + 3] features of windows [m, n], all at one rate and speed; silence is all zeros.
 
+    Raises KernelInputError naming the first window with a sample that is not finite.
     ``orders``: see ``defect_layout.line_orders``. ``twin`` and ``own``: the modules that compute.
     """
     length = windows.shape[1]
-    spectra = twin.spectrum(twin.centre(windows))
+    centred = twin.centre(windows)
+    if np.isnan(centred[:, 0]).any():
+        place = int(np.argmax(np.isnan(centred[:, 0])))
+        raise KernelInputError(f"window {place}", "NaN or infinity", "finite samples")
+    spectra = twin.spectrum(centred)
     places = defect_layout.places(orders, speed_hz=speed_hz, rate_hz=rate_hz, length=length)
     lines = own.prominences(own.envelopes(spectra, length), places)
     shape = twin.spectral(spectra, length, rate_hz)[:, _SHAPE_AT:]
@@ -56,6 +61,12 @@ class DefectExtractor(VibrationExtractor):
             for window, waveform in zip(windows, self.waveforms, strict=True)
         ]
         return np.concatenate(found, axis=1)[0]
+
+
+def warm() -> None:
+    """Compile all that a reading needs, and prove it; see ``defect_cpu.warm``."""
+    vibration.warm()
+    defect_cpu.warm()
 
 
 def make_defects(

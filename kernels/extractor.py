@@ -12,6 +12,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kernels.compiled import compiled
 from kernels.errors import KernelInputError, KernelStateError
 
 LARGEST_SCALAR = 1e30  # features of larger ones would not fit a float32
@@ -104,16 +105,29 @@ def read_scalars(values: ArrayLike, names: Sequence[str]) -> Scalars:
 
 def read_window(values: ArrayLike, name: str, *, shortest: int, length: int = 0) -> NDArray[np.float32]:
     """``values`` as float32 [length] (any length from ``shortest`` if 0), all finite."""
-    window = np.asarray(values, np.float32)
+    window = np.ascontiguousarray(values, np.float32)
     if window.ndim != 1 or len(window) < shortest or (length and len(window) != length):
         wanted = f"a window of {length} samples" if length else f"a window of at least {shortest} samples"
         raise KernelInputError(name, f"shape {window.shape}", wanted)
-    sound = np.abs(window) <= LARGEST_SAMPLE  # False for NaN
-    if not sound.all():
-        place = int(np.argmin(sound))
+    place = _unsound(window, np.float32(LARGEST_SAMPLE))
+    if place >= 0:
         wanted = f"finite samples within ±{LARGEST_SAMPLE:g}"
         raise KernelInputError(name, f"{window[place]} at sample {place}", wanted)
     return window
+
+
+@compiled
+def _unsound(window, largest):
+    """The first sample that is NaN or beyond ``largest``, -1 if none."""
+    magnitude, worst = np.int32(0x7FFFFFFF), np.int32(0)
+    for i in range(len(window)):  # of integers, as those go through vector lanes; NaN is beyond infinity
+        worst = max(worst, np.int32(np.float32(window[i]).view(np.int32) & magnitude))
+    if worst <= np.float32(largest).view(np.int32):
+        return -1
+    for i in range(len(window)):
+        if not abs(window[i]) <= largest:
+            return i
+    return -1
 
 
 def replay(

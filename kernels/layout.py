@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kernels.compiled import compiled
+
 STATISTICS = ("rms", "peak", "crest", "kurtosis", "skewness", "shape", "impulse")
 BANDS = 8
 SHAPE = ("centroid", "spread", "entropy")
@@ -52,10 +54,19 @@ def line_bins(frequencies: ArrayLike, *, rate_hz: float, length: int, bins: int)
 
     The first and the last bin of a spectrum are left out: a line needs a neighbour on each side.
     """
-    frequency = np.asarray(frequencies, np.float64) * (length / rate_hz)
-    low = np.rint(frequency * (1 - LINE_TOLERANCE)).astype(np.int64)
-    high = np.rint(frequency * (1 + LINE_TOLERANCE)).astype(np.int64)
-    return np.stack([np.maximum(low, 1), np.minimum(high, bins - 2)], axis=-1)
+    wanted = np.array(frequencies, np.float64)
+    found = np.empty((len(wanted), 2), np.int64)
+    _line_bins(wanted, length / rate_hz, bins, found)
+    return found
+
+
+@compiled
+def _line_bins(frequencies, scale, bins, found):
+    for line in range(len(frequencies)):
+        low = np.rint(frequencies[line] * scale * (1 - LINE_TOLERANCE))
+        high = np.rint(frequencies[line] * scale * (1 + LINE_TOLERANCE))
+        found[line, 0] = int(min(max(low, 1.0), bins))  # a shaft may race beyond all integers
+        found[line, 1] = int(min(high, bins - 2.0))
 
 
 def names(waveform: str, features: Sequence[str]) -> list[str]:

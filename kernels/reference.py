@@ -20,7 +20,7 @@ def features(windows, rate_hz, near, far):
     sample is NaN or infinite is NaN in every feature, and its neighbours are as without it.
     """
     length = windows.shape[1]
-    sound = np.isfinite(windows).all(axis=1)[:, None]
+    sound = _sound(windows)
     centred = centre(np.where(sound, windows, 0.0))
     spectra = spectrum(centred)
     found = [statistics(centred), spectral(spectra, length, rate_hz)]
@@ -34,11 +34,15 @@ def centre(windows):
     """Each window less its mean: a DC offset says nothing about vibration.
 
     Where the deviation is but rounding (``layout.QUIET``) or nothing, the window is silence: zeros.
+    Where a sample is NaN or infinite it is all NaN.
     """
+    sound = _sound(windows)
+    windows = np.where(sound, windows, 0.0)
     mean = np.mean(windows, axis=1, dtype=np.float64, keepdims=True)
     deviation = windows - mean
     level = np.sqrt(np.mean(np.square(deviation), axis=1, keepdims=True))
-    return np.where(level > np.maximum(layout.QUIET * np.abs(mean), layout.SILENT), deviation, 0.0)
+    heard = level > np.maximum(layout.QUIET * np.abs(mean), layout.SILENT)
+    return np.where(sound, np.where(heard, deviation, 0.0), np.nan)
 
 
 def statistics(centred):
@@ -47,6 +51,9 @@ def statistics(centred):
     rms: the energy of the vibration. peak: the largest deviation. crest = peak / rms rises early
     in bearing wear, when impacts are sharp but rare; kurtosis (3 for Gaussian noise) likewise and
     steadier. skewness: strikes on one side. shape = rms / mean |x|, impulse = peak / mean |x|.
+    Moments are the window's own (divided by n). Kurtosis: Dyer & Stewart, J. Mech. Design 100, 1978;
+    crest and skewness: Heng & Nor, Applied Acoustics 53, 1998; shape and impulse: Lei, He & Zi,
+    Expert Systems with Applications 35, 2008.
     """
     peak = np.abs(centred).max(axis=1)
     unit = centred / np.where(peak > 0, peak, 1.0)[:, None]
@@ -75,8 +82,10 @@ def spectrum(centred):
 def spectral(spectra, length, rate_hz):
     """[m, 11], see ``layout.SPECTRAL``: power in eight octave bands (together rms squared), then
 
-    centroid and spread of the power in Hz, and its entropy: 0 for one line, 1 for white noise.
-    ``length``: samples of the window the spectra came from.
+    centroid and spread of the power in Hz, and its entropy: 0 for one line, 1 for the same in each bin.
+    ``length``: samples of the window the spectra came from. Power of a bin: Parseval's theorem; centroid
+    and spread: Peeters, "A large set of audio features", CUIDADO report, 2004; entropy over its largest
+    value: Inouye et al., Electroencephalography and Clinical Neurophysiology 79, 1991.
     """
     power = _one_sided(np.abs(spectra) ** 2, length) / length**2
     edges = layout.band_edges(length)
@@ -95,7 +104,9 @@ def envelope(spectra, length):
     """[m, n // 8 + 1] complex: the spectrum of the envelope of the resonance band, unscaled.
 
     The one-sided band alone, back in time, is the analytic signal shifted to zero: its magnitude is
-    the envelope, at a quarter of the rate. Bins are as wide as those of ``spectra``.
+    the envelope, at a quarter of the rate. Bins are as wide as those of ``spectra``. Ho & Randall,
+    "Optimisation of bearing diagnostic techniques using simulated and actual bearing fault signals",
+    MSSP 14, 2000; why a defect shows there: McFadden & Smith, Journal of Sound and Vibration 96, 1984.
     """
     low, high = layout.resonance_bins(length)
     if high <= low:
@@ -107,8 +118,8 @@ def envelope(spectra, length):
 def lines(spectra, length, ranges):
     """[m, l]: the amplitude (of a sine) of the strongest line in each bin range [low, high] of ``ranges``.
 
-    Through a Hann window, applied in frequency as the sum of three bins; ``length``: samples of the
-    signal whose real FFT ``spectra`` are. An empty range is 0.
+    Through a Hann window, applied in frequency as the sum of three bins (Harris, Proc. IEEE 66, 1978);
+    ``length``: samples of the signal whose real FFT ``spectra`` are. An empty range is 0.
     """
     hann = np.zeros(spectra.shape)
     inner = spectra[:, 1:-1] / 2 - (spectra[:, :-2] + spectra[:, 2:]) / 4
@@ -117,6 +128,10 @@ def lines(spectra, length, ranges):
     for line, (low, high) in enumerate(ranges):
         found[:, line] = hann[:, low : high + 1].max(axis=1, initial=0.0)
     return found
+
+
+def _sound(windows):
+    return np.isfinite(windows).all(axis=1, keepdims=True)
 
 
 def _one_sided(power, length):

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
-from kernels import cpu, defect_cpu
+from kernels import defects, machine_code, vibration
 from kernels.bearing import BEARING_6205, Bearing
 from kernels.condition_trend import make_condition_trend
 from kernels.conditions import ConditionTable, assign
@@ -57,7 +57,7 @@ class FeatureSet:
     modules: tuple[str, ...]  # whose text decides what the features are
     under_conditions: bool = False  # its rows are readings: what a model takes is derived under a table
     by_opening: bool = False  # it measures a machine by how its memory began, which no repair begins anew
-    warm: Callable[[], None] = cpu.warm  # compiles what it needs; raises TwinError
+    warm: Callable[[], None] = vibration.warm  # compiles what it needs; raises TwinError
 
 
 def _trend(*, scalars, waveforms, units, bearing):
@@ -125,7 +125,7 @@ _SETS = {
             name="bearing/1",
             factory=make_defects,
             modules=(*_WINDOW, "defect_layout", "defect_cpu", "defects"),
-            warm=defect_cpu.warm,
+            warm=defects.warm,
         ),
         FeatureSet(
             name="vibration-trend/1", factory=make_vibration_trend, modules=(*_WINDOW, "vibration_trend")
@@ -184,13 +184,14 @@ def warm(*names: str) -> None:
     Whoever uses one set does not wait for the others. Raises TwinError where machine code disagrees
     with its reference, UnknownFeatureSetError for a name there is not.
     """
-    for name in names or _SETS:
-        _warm_once(feature_set(name).warm)
+    for prepare in {feature_set(name).warm: None for name in names or _SETS}:
+        _warm_once(prepare)
 
 
 @cache
 def _warm_once(prepare):
     prepare()
+    machine_code.seal()
 
 
 def _version(known: FeatureSet) -> str:

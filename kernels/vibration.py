@@ -4,6 +4,7 @@ Every reading with windows makes a row that depends on no other reading, but for
 scalars that were not measured with it: those hold their last value.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from kernels import cpu, layout
 from kernels.bearing import BEARING_6205, Bearing
 from kernels.errors import KernelInputError
 from kernels.extractor import Row, State, read_scalars, read_window, replay, tag_of
+from kernels.scratch import Scratch
 
 SHORTEST = 64  # samples; below, bands and lines are empty
 SPEED = "speed"  # the scalar that gives the shaft's speed, in one of these units
@@ -21,6 +23,8 @@ PER_SECOND = {"Hz": 1.0, "1/min": 1 / 60}
 
 SPECTRUM_LINES = ("order_1x", "order_2x")
 ENVELOPE_LINES = ("env_1x", "env_2x", "env_ftf", "env_bsf", "env_2bsf", "env_bpfo", "env_bpfi")
+
+_scratch = Scratch()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +47,26 @@ def window_features(
 
     Statistics, band powers and shape of the spectrum; then lines of the spectrum at 1x and 2x
     (unbalance, misalignment) and of the envelope's at ``orders_`` (bearing), in the signal's unit.
-    A standing shaft (speed 0) has no lines: zeros. ``twin``: the module that computes.
+    A standing shaft (speed 0) has no lines: zeros. ``twin``: the module that computes. Raises
+    KernelInputError for windows that are none, and naming the first with a sample that is not finite.
     """
-    lines = np.empty(0) if speed_hz is None else np.asarray(orders_, np.float64) * abs(speed_hz)
-    found = twin.features(windows, rate_hz, lines[: len(SPECTRUM_LINES)], lines)
+    windows = np.asarray(windows)
+    if windows.ndim != 2 or not windows.shape[1]:
+        raise KernelInputError("windows", f"shape {windows.shape}", "[m, n] with at least one sample each")
+    if not 0 < rate_hz < math.inf:
+        raise KernelInputError("rate", rate_hz, "a finite sampling rate above 0 Hz")
+    if speed_hz is not None and not math.isfinite(speed_hz):
+        raise KernelInputError("speed", speed_hz, "a finite number of turns a second, or None")
+    found = _compute(windows, rate_hz, speed_hz, np.asarray(orders_, np.float64), twin)
     if np.isnan(found[:, 0]).any():
         place = int(np.argmax(np.isnan(found[:, 0])))
         raise KernelInputError(f"window {place}", "NaN or infinity", "finite samples")
     return found
+
+
+def _compute(windows, rate_hz, speed_hz, orders_, twin):
+    lines = orders_[:0] if speed_hz is None else orders_ * abs(speed_hz)
+    return twin.features(windows, rate_hz, lines[: len(SPECTRUM_LINES)], lines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +124,24 @@ class VibrationExtractor:
         alike: dict[tuple[int, float], list[int]] = {}
         for index, window in enumerate(windows):
             alike.setdefault((len(window), self.waveforms[index].rate_hz), []).append(index)
-        for (_, rate_hz), members in alike.items():
-            stack = np.stack([windows[index] for index in members])
-            features = window_features(stack, rate_hz=rate_hz, speed_hz=speed_hz, orders_=self.orders)
-            for index, row in zip(members, features, strict=True):
+        for (length, rate_hz), members in alike.items():
+            stack = _scratch.array("windows", (len(members), length))
+            for place, index in enumerate(members):
+                stack[place] = windows[index]
+            rows = _compute(stack, rate_hz, speed_hz, self.orders, cpu)
+            for index, row in zip(members, rows, strict=True):
                 found[index] = row
         return np.concatenate(found)
+
+
+def warm() -> None:
+    """Compile all that a reading needs, and prove it; see ``cpu.warm``."""
+    cpu.warm()
+    made = make_vibration(scalars=[SPEED], waveforms=[("warm", 256.0, 0)], units={SPEED: "Hz"})
+    window = np.zeros(256, np.float32)
+    for writeable in (True, False):  # the compiler takes them for two types
+        window.flags.writeable = writeable
+        made.update(made.initial(), 0, [1.0], [window])
 
 
 def make_vibration(
@@ -149,8 +177,8 @@ def make_vibration(
 
 
 def _waveform(name: str, rate_hz: float, length: int = 0) -> Waveform:
-    if not rate_hz > 0:
-        raise KernelInputError(name, rate_hz, "a sampling rate above 0 Hz")
+    if not 0 < rate_hz < math.inf:
+        raise KernelInputError(name, rate_hz, "a finite sampling rate above 0 Hz")
     if length and length < SHORTEST:
         raise KernelInputError(name, length, f"windows of at least {SHORTEST} samples")
     return Waveform(name=name, rate_hz=float(rate_hz), length=int(length))

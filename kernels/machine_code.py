@@ -1,0 +1,125 @@
+"""Where the machine code of the kernels lies between starts, and that it is theirs.
+
+A start that finds it computes its first features at once instead of compiling for
+seconds. Numba itself looks only at the file of the function it compiled, not at the files
+which that one calls, and trusts what it reads. So there is a folder for each text of this
+package (with Numba's version and the processor), and a seal in it: a file that is not as
+it was sealed, or that nobody sealed, as after a power failure, is deleted and compiled anew.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import numba
+from llvmlite import binding
+from numba.core import config
+
+from kernels.errors import KernelInputError
+
+SEAL = "sealed.json"
+OTHERS = 3  # folders of other texts that stay, as one goes back to them
+_PREFIX = "kernels-"
+_HERE = Path(__file__).parent
+_APART = "cuda*.py"  # what runs on a GPU is kept elsewhere
+
+_chosen: list[Path | None] = []  # once, before the first function is compiled
+
+
+def keep_in(parent: Path) -> None:
+    """Keep machine code in a folder of ``parent``, such as an agent's state directory.
+
+    Call it before any other module of this package is imported: KernelInputError afterwards.
+    Where ``parent`` cannot be written to, code is not kept.
+    """
+    if _chosen:
+        raise KernelInputError("folder for machine code", parent, f"nothing after {_chosen[0]} was chosen")
+    _chosen.append(_open(parent))
+
+
+def folder() -> Path | None:
+    """Where machine code is kept; None: nowhere, so each start compiles.
+
+    Without ``keep_in``: in the folder of ``NUMBA_CACHE_DIR``, else beside the sources.
+    """
+    if not _chosen:
+        _chosen.append(_open(Path(config.CACHE_DIR or _HERE / "__pycache__")))
+    return _chosen[0]
+
+
+@contextmanager
+def kept() -> Iterator[bool]:
+    """Within, a function given to Numba has its cache in ``folder()``, if there is one."""
+    before, own = config.CACHE_DIR, folder()
+    config.CACHE_DIR = str(own or "")
+    try:
+        yield own is not None
+    finally:
+        config.CACHE_DIR = before
+
+
+def seal() -> None:
+    """Whatever lies in ``folder()`` now is sound; call it when it has proved itself."""
+    own = folder()
+    if own is None:
+        return
+    found, new = json.dumps(_sums(own)), own / f"{SEAL}.{os.getpid()}"
+    try:
+        new.write_text(found, "utf-8")
+        new.replace(own / SEAL)
+    except OSError:  # a disk that has filled up: the next start compiles
+        new.unlink(missing_ok=True)
+
+
+def _open(parent: Path) -> Path | None:
+    own = parent / f"{_PREFIX}{_text()}"
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+        _delete_unsealed(own)
+    except OSError:
+        return None
+    with suppress(OSError):  # another process deletes the same
+        _delete_old(parent, own)
+    return own if os.access(own, os.W_OK) else None
+
+
+def _delete_old(parent: Path, own: Path) -> None:
+    others = [other for other in parent.glob(f"{_PREFIX}*") if other != own]
+    for other in sorted(others, key=lambda folder: folder.stat().st_mtime)[:-OTHERS]:
+        shutil.rmtree(other, ignore_errors=True)
+
+
+def _delete_unsealed(own: Path) -> None:
+    try:
+        sealed = json.loads((own / SEAL).read_text("utf-8"))
+    except (OSError, ValueError):
+        sealed = {}
+    for name, digest in _sums(own).items():
+        if sealed.get(name) != digest:
+            (own / name).unlink(missing_ok=True)
+
+
+def _sums(own: Path) -> dict[str, str]:
+    """SHA-256 of each file of machine code, by its path within ``own``."""
+    return {
+        file.relative_to(own).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(own.rglob("*.nb[ci]"))
+    }
+
+
+@cache
+def _text() -> str:
+    """Names what machine code depends on: this package's text, the compiler, the processor."""
+    digest = hashlib.sha256()
+    for file in sorted(file for file in _HERE.glob("*.py") if not file.match(_APART)):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    processor = (binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten())
+    digest.update(repr((sys.version, numba.__version__, llvmlite.__version__, processor)).encode())
+    return digest.hexdigest()[:16]
