@@ -48,8 +48,8 @@ class EngineManifest:
     stripped: bool  # the plan holds no weights: they come from the network by a refit
     worst: float  # the largest deviation from the oracle, as a share of what is tolerated; NaN is not sent
     built: str  # when, ISO 8601
-    # The GPU that gave the answers compared; "": compiled ahead of time, where none was. ``worst`` is then of the
-    # network on a CPU, and nobody has heard the engine itself before a device's golden inputs do.
+    # The GPU that gave the answers compared; "": compiled ahead of time, where none was. ``worst`` is then of
+    # the network on a CPU, and nobody has heard the engine itself before a device's golden inputs do.
     compared_on: str = ""
 
     def to_json(self) -> bytes:

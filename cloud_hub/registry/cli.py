@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cloud_hub.compiler.card_cli import card
+from cloud_hub.compiler.engines_cli import compile_, publish_engine
 from cloud_hub.config import HubConfig
 from cloud_hub.errors import NotFoundError
 from cloud_hub.files import write_public
@@ -142,6 +143,8 @@ model_app.command()(runs_cli.runs)
 model_app.command()(upkeep_cli.compare)
 model_app.command()(upkeep_cli.gc)
 model_app.command()(card)
+model_app.command("compile")(compile_)
+model_app.command()(publish_engine)
 model_app.command()(explain)
 
 

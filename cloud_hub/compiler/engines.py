@@ -1,0 +1,160 @@
+"""Compiling a bundle for a target, and hearing what the engine answers before anybody may sign it.
+
+Where a GPU of the target is here, the engine itself answers the golden inputs. Where none is, which only
+TensorRT for RTX allows, the network does, in ONNX Runtime: the engine then says that nobody has heard it.
+Every device hears it before it uses it, whoever compiled it: golden inputs at each load, on that very GPU.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud_hub.compiler.parity import Comparison, compare
+from cloud_hub.compiler.targets import check_host
+from cloud_hub.errors import ConflictError
+from firmware_configs.engines.build import build, workspace_bytes
+from firmware_configs.engines.execute import Execution
+from firmware_configs.engines.gpu import Driver
+from firmware_configs.engines.library import Library, find
+from firmware_configs.errors import EngineLibraryError
+from firmware_configs.profiles import Profile, Runtime
+from models.graphs import Runner
+from wire.bundle import Bundle
+from wire.engine import Engine, EngineKey, EngineManifest
+from wire.precision import Precision
+
+TIMED = 200  # single rows, of which the median is told
+FARTHEST = 1e9  # of a share that is told: an answer that is no number has none
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Compiled:
+    engine: Engine
+    comparison: Comparison  # of the engine where a GPU ran it, else of its network on a CPU
+    latency_ms: float  # of one row, where it was compared: median
+    seconds: float  # of building
+
+    @property
+    def heard(self) -> bool:
+        """Whether the engine itself gave the answers that were compared."""
+        return bool(self.engine.manifest.compared_on)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Builder:
+    """One bundle, for one target, on this host."""
+
+    bundle: Bundle
+    profile: Profile
+    library: Library
+    driver: Driver | None  # of this host's GPU, where that is one of the target
+
+    @classmethod
+    def of(cls, bundle: Bundle, profile: Profile) -> Self:
+        """With what is here. EngineLibraryError without the library; for TensorRT also without such a GPU."""
+        return cls(bundle=bundle, profile=profile, library=find(profile.runtime), driver=_driver(profile))
+
+    def key(self, precision: Precision) -> EngineKey:
+        """What the engine is asked for by: devices make the same out of what they have."""
+        return EngineKey(
+            use_case=self.bundle.manifest.use_case,
+            version=self.bundle.manifest.version,
+            onnx_sha256=hashlib.sha256(self._network(precision)).hexdigest(),
+            target=self.profile.target,
+            runtime=str(self.library.runtime),
+            runtime_version=self.library.version,
+            precision=precision,
+        )
+
+    def compile(self, precision: Precision, now: datetime) -> Compiled:
+        """The engine, compared with the golden outputs; EngineBuildError where none can be built."""
+        ahead = self.profile.runtime is Runtime.TENSORRT_RTX
+        built = build(
+            self.library,
+            self._network(precision),
+            compute_capabilities=self.profile.compute_capabilities if ahead else (),
+            tf32=precision is Precision.TF32,
+            workspace_bytes=workspace_bytes(self.profile),
+        )
+        found, latency = self._heard(built.plan, precision)
+        comparison = compare(self.bundle.manifest, self.bundle.golden_outputs, found, precision)
+        manifest = EngineManifest(
+            key=self.key(precision),
+            compute_capabilities=self.profile.compute_capabilities,
+            stripped=False,
+            worst=min(comparison.farthest.share, FARTHEST),
+            built=now.isoformat(timespec="seconds"),
+            compared_on=self.driver.gpu().name if self.driver else "",
+        )
+        engine = Engine(manifest=manifest, plan=built.plan)
+        return Compiled(engine=engine, comparison=comparison, latency_ms=latency, seconds=built.seconds)
+
+    def _heard(self, plan: bytes, precision: Precision) -> tuple[Floats, float]:
+        """What ``plan`` answers on the GPU here; without one, what its network answers on the CPU."""
+        names = [output.name for output in self.bundle.manifest.outputs]
+        rows = self.bundle.golden_inputs
+        if self.driver is None:
+            return _asked(Runner(self._network(precision), names).run, rows)
+        with Execution(self.library, plan, self.driver) as execution:
+            found, latency = _asked(execution.run, rows)
+            return found[:, [execution.outputs.index(name) for name in names]], latency
+
+    def _network(self, precision: Precision) -> bytes:
+        network = self.bundle.network(precision)
+        assert network is not None, "precisions are chosen out of those that the bundle has"
+        return network
+
+
+def check_brought(engine: Engine, bundle: Bundle, profile: Profile) -> None:
+    """ConflictError for an ``engine`` from a builder host that is not of this very release and target."""
+    manifest, key = engine.manifest, engine.manifest.key
+    network = bundle.network(key.precision)
+    expected = {
+        "use case": bundle.manifest.use_case,
+        "version": bundle.manifest.version,
+        "target": profile.target,
+        "runtime": str(profile.runtime),
+        "network": hashlib.sha256(network).hexdigest() if network else f"one in {key.precision}",
+    }
+    found = (key.use_case, key.version, key.target, key.runtime, key.onnx_sha256)
+    for (what, wanted), got in zip(expected.items(), found, strict=True):
+        if wanted != got:
+            raise ConflictError(f"expected an engine of {what} {wanted}, got one of {got}: compile it anew")
+    if not manifest.worst <= 1.0:
+        raise ConflictError(
+            f"its builder host found the engine {manifest.worst:.0%} of what may differ away from the oracle:"
+            " it is not signed"
+        )
+    if profile.runtime is Runtime.TENSORRT and not manifest.compared_on:
+        raise ConflictError("expected an engine that its builder host has heard, got one that nobody has")
+
+
+def _driver(profile: Profile) -> Driver | None:
+    """The driver of this host's GPU where that is one of ``profile``; TensorRT does nothing without."""
+    try:
+        driver = Driver()
+        check_host(profile, driver.gpu())
+    except (ConflictError, EngineLibraryError):
+        if profile.runtime is Runtime.TENSORRT:
+            raise
+        return None
+    return driver
+
+
+def _asked(run: Callable[[Floats], Floats], rows: Floats) -> tuple[Floats, float]:
+    """The answers to ``rows``, and the milliseconds that one row takes: the median of ``TIMED``."""
+    found, spent = run(rows), []
+    for place in range(TIMED):
+        row = rows[place % len(rows)][None]
+        began = time.perf_counter()
+        run(row)
+        spent.append(time.perf_counter() - began)
+    return found, float(np.median(spent)) * 1e3

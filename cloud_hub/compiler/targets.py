@@ -1,0 +1,58 @@
+"""What is compiled for: the device profiles' targets, the precisions each allows, and whether a host is one.
+
+An engine fits one kind of GPU. A builder host of another kind would make one that loads nowhere, or that
+loads and is slow; so it is held against the profile before anything is built.
+"""
+
+from collections.abc import Sequence
+
+from cloud_hub.errors import ConflictError
+from firmware_configs.engines.gpu import Gpu
+from firmware_configs.profiles import Profile, Runtime, profiles
+from wire.bundle import Bundle
+from wire.precision import Precision
+
+
+def profile_of(name: str) -> Profile:
+    """The profile that the compile target ``name`` belongs to; ConflictError tells which are compiled for."""
+    known = {profile.target: profile for profile in profiles().values()}
+    compiled = sorted(name for name, one in known.items() if one.runtime is not Runtime.ONNXRUNTIME)
+    if name not in known:
+        raise ConflictError(f"expected a target out of {', '.join(compiled)}, got {name!r}")
+    if name not in compiled:
+        raise ConflictError(
+            f"nothing is compiled for {name}, as its devices run the signed ONNX itself: expected one out of"
+            f" {', '.join(compiled)}"
+        )
+    return known[name]
+
+
+def precisions(profile: Profile, bundle: Bundle, asked: Sequence[Precision] = ()) -> tuple[Precision, ...]:
+    """What ``bundle`` is compiled in for ``profile``; ConflictError where it lacks one that is ``asked``."""
+    allowed = [one for one in Precision if one in profile.precisions and bundle.network(one) is not None]
+    for one in asked:
+        if one not in profile.precisions:
+            raise ConflictError(
+                f"expected a precision out of {', '.join(profile.precisions)} for {profile.target}, got {one}"
+            )
+        if one not in allowed:
+            raise ConflictError(
+                f"{bundle.manifest.release} has no {one}: its use case does not ask for it, or it did not"
+                " prove itself; its card tells"
+            )
+    return tuple(asked or allowed)
+
+
+def check_host(profile: Profile, gpu: Gpu) -> None:
+    """Refuse a GPU that is none of ``profile``."""
+    if gpu.compute_capability not in profile.compute_capabilities:
+        raise ConflictError(
+            f"expected a GPU of compute capability {' or '.join(profile.compute_capabilities)} for"
+            f" {profile.target}, got {gpu.name} with {gpu.compute_capability}: compile on a host of that kind"
+        )
+    wanted = profile.streaming_multiprocessors
+    if wanted and gpu.multiprocessors != wanted:
+        raise ConflictError(
+            f"expected {wanted} multiprocessors for {profile.target}, got {gpu.name} with"
+            f" {gpu.multiprocessors}: compile on a host of that kind, in the power mode of its devices"
+        )
