@@ -1,9 +1,9 @@
 """The agent: its parts kept running, and stopped so that nothing is left half said.
 
 Threads: the feed reads and records, the uplink speaks with the hub, the updates
-install, the renewal keeps the certificate from ending; this one commits what has
-waited long enough and writes the status. A part that breaks ends the agent with its
-reason, for the host to start it anew.
+install, the runners bring back what networks run better in, the renewal keeps the certificate
+from ending; this one commits what has waited long enough and writes the status. A part that
+breaks ends the agent with its reason, for the host to start it anew.
 """
 
 import signal
@@ -57,6 +57,7 @@ class Agent:
 
     def _start(self) -> None:
         self._parts.updates.start()
+        self._parts.runners.start()
         self._parts.recorder.use(self._parts.updates)
         self._parts.uplink.start()
         self._parts.renewal.start()
@@ -67,6 +68,7 @@ class Agent:
         told = 0.0
         while not self._stopping.wait(TICK_S):
             self._parts.recorder.tick()
+            self._parts.inference.hand_over(self._parts.updates.note)
             if time.monotonic() - told >= STATUS_S:
                 told = time.monotonic()
                 self._write_status("running")
@@ -91,6 +93,7 @@ class Agent:
             steps.callback(self._parts.uplink.stop)
             steps.callback(self._parts.renewal.stop)
             steps.callback(self._stop_updates, crashed=crashed)
+            steps.callback(self._parts.runners.stop)
             steps.callback(self._parts.feed.stop, timeout_s=0.5)
             self._parts.recorder.stop()
 
@@ -117,7 +120,7 @@ class Agent:
 
     def _begin_self_test(self) -> None:
         def run() -> None:
-            self._findings = selftest.run(self._config.state_dir)
+            self._findings = selftest.run(self._config)
             for finding in self._findings:
                 log.info("self-test", name=finding.name, passed=finding.passed, detail=finding.detail)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from edge_agent import logs, status, status_text, updates_text
+from edge_agent import logs, machine_code_place, status, status_text, updates_text
 from edge_agent.config import CLOCK_VARIABLE, AgentConfig
 from edge_agent.errors import ConfigError
 
@@ -99,6 +99,7 @@ def run(
         raise ConfigError(f"expected a log level out of {', '.join(logs.LEVELS)}, got {log_level!r}")
     settings = AgentConfig.load(config, clock=clock)
     logs.to_stderr(log_level, device=settings.device)
+    machine_code_place.keep_in(settings.state_dir)
     from edge_agent.agent import Agent  # noqa: PLC0415 - a second of numeric libraries
 
     Agent(settings).run()
@@ -125,9 +126,11 @@ def show_updates(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -
 @edge_app.command("self-test")
 def self_test(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Try kernels, the outbox's disk and the installed releases; exit 1 when one fails."""
+    settings = AgentConfig.load(config)
+    machine_code_place.keep_in(settings.state_dir)
     from edge_agent import selftest  # noqa: PLC0415 - a second of numeric libraries
 
-    findings = selftest.run(AgentConfig.load(config).state_dir)
+    findings = selftest.run(settings)
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings]))
     else:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from edge_agent.errors import ConfigError
 from firmware_configs.errors import ProfileError, WindowError
-from firmware_configs.profiles import profile
+from firmware_configs.profiles import Profile, profile
 from firmware_configs.windows import Window
 from wire.clock import Clock
 from wire.errors import ClockError
@@ -104,6 +104,16 @@ class ProbationSettings(_Settings):
     max_memory_mb: float = Field(default=256.0, gt=0)  # that the agent grows by meanwhile
 
 
+class InferenceSettings(_Settings):
+    """What runs the networks; one that answers wrongly, late or not at all is fallen back from."""
+
+    runner: Literal["auto", "onnxruntime-tensorrt", "onnxruntime-cuda", "onnxruntime-cpu"] = "auto"
+    precisions: tuple[Literal["fp32", "tf32", "fp16", "bf16", "int8"], ...] = ()  # of engines, best first
+    max_ms: float = Field(default=100.0, gt=0)  # that an answer may take, p99, where another way is faster
+    remote_url: Annotated[str, AfterValidator(_https)] = ""  # of the hub's scoring service; empty: none
+    remote_s: float = Field(default=1.0, gt=0, le=30)  # that a window may wait for it
+
+
 class CriticalSettings(_Settings):
     """One condition under which a machine must not get another model; both bounds: between them."""
 
@@ -141,6 +151,7 @@ class AgentConfig(_Settings):
     uplink: UplinkSettings = UplinkSettings()
     outbox: OutboxSettings = OutboxSettings()
     probation: ProbationSettings = ProbationSettings()
+    inference: InferenceSettings = InferenceSettings()
     updates: UpdateSettings = UpdateSettings()
 
     @classmethod
@@ -162,7 +173,7 @@ class AgentConfig(_Settings):
         try:
             config = cls.model_validate(settings)
             Clock.parse(config.clock)
-            profile(config.profile)
+            _check_precisions(config.inference.precisions, profile(config.profile))
         except ValidationError as error:
             raise ConfigError(f"{origin}: {_explain(error)}") from error
         except (ClockError, ProfileError) as error:
@@ -177,6 +188,14 @@ class AgentConfig(_Settings):
     def time(self) -> Clock:
         """The one clock of this agent."""
         return Clock.parse(self.clock)
+
+
+def _check_precisions(wanted: tuple[str, ...], device: Profile) -> None:
+    if unknown := [precision for precision in wanted if precision not in device.precisions]:
+        offered = ", ".join(device.precisions)
+        raise ProfileError(
+            f"inference.precisions: expected some of {offered}, which {device.name} has, got {unknown[0]}"
+        )
 
 
 def _explain(error: ValidationError) -> str:

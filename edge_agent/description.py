@@ -10,6 +10,7 @@ from edge_agent.identity import Identity
 from edge_agent.outbox import Outbox
 from edge_agent.parts import Parts
 from edge_agent.recorder import Recorder
+from edge_agent.runners.chain import Chain
 from edge_agent.selftest import Finding
 from edge_agent.uplink import Uplink
 from edge_agent.voice import agent_version
@@ -36,6 +37,11 @@ def describe(
         "outbox": _outbox(parts.outbox) | {"max_bytes": config.outbox.max_bytes, "full": parts.recorder.full},
         "uplink": _uplink(uplink) | {"max_bytes_per_s": config.uplink.max_bytes_per_s},
         "releases": {use_case: loaded.release for use_case, loaded in updates.running().items()},
+        "inference": {
+            use_case: loaded.runner.describe()
+            for use_case, loaded in updates.running().items()
+            if isinstance(loaded.runner, Chain)
+        },
         "updates": updates.status() | {"deferrals": parts.deferrals.status()},
         "certificate": parts.renewal.status(),
         "self_test": [asdict(finding) for finding in findings],

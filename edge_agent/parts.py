@@ -8,13 +8,15 @@ import structlog
 from edge_agent import status
 from edge_agent.config import AgentConfig
 from edge_agent.connection import Address
+from edge_agent.engine_store import EngineStore
 from edge_agent.feed import Feed
 from edge_agent.identity import Identity
-from edge_agent.inference import OnnxRunner
+from edge_agent.inference_reports import InferenceReports
 from edge_agent.outbox import Outbox
 from edge_agent.phases import Phases
 from edge_agent.recorder import Recorder
 from edge_agent.renewal import Renewal
+from edge_agent.runners.device import DeviceRunners, remote_runner
 from edge_agent.updates import Deferrals, DeviceFacts, Features, Updates, first_known
 from edge_agent.updates.disk import Disk
 from edge_agent.uplink import Uplink
@@ -33,7 +35,7 @@ class Parts:
         self, config: AgentConfig, identity: Identity, clock: Clock, *, self_test: Callable[[], None]
     ) -> None:
         random = Random()  # noqa: S311 - spreads devices in time, guards nothing
-        target = profile(config.profile).target
+        device = profile(config.profile)
         self.outbox = Outbox.open(
             config.state_dir / "outbox.db",
             max_bytes=config.outbox.max_bytes,
@@ -47,19 +49,29 @@ class Parts:
             phase=self.phases.critical,
         )
         self.recorder = self._recorder(config, clock)
+        self.inference = InferenceReports()
+        self.runners = DeviceRunners(
+            device,
+            config.inference,
+            config.state_dir,
+            EngineStore(config.state_dir, Disk()),
+            tell=self.inference.heard,
+            remote=remote_runner(config.inference, identity),
+        )
         self.updates = Updates(
             config.state_dir,
             identity,
             clock,
             config.probation,
-            DeviceFacts(target=target, features=self._features_of),
+            DeviceFacts(target=device.target, features=self._features_of),
             report=self._report,
-            make_runner=OnnxRunner,
+            make_runner=self.runners.make,
+            engines=self.runners.facts,
             deferral=self.deferrals.judge,
         )
         self.voice = Voice(
             profile=config.profile,
-            target=target,
+            target=device.target,
             outbox=self.outbox,
             recorder=self.recorder,
             updates=self.updates,

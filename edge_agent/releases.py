@@ -6,14 +6,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.runners.runner import Runner
 from wire.manifest import Manifest
 
 Matrix = npt.NDArray[np.float32]
-
-
-class Runner(Protocol):
-    def run(self, features: Matrix) -> Matrix:
-        """[n, width] to [n, k], the outputs in the manifest's order."""
 
 
 class Release(Protocol):

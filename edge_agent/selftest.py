@@ -7,14 +7,18 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from edge_agent.config import AgentConfig
 from edge_agent.draft import Draft
+from edge_agent.engine_store import EngineStore
 from edge_agent.errors import EdgeError, SelfTestError
-from edge_agent.inference import OnnxRunner
 from edge_agent.outbox import Outbox
+from edge_agent.runners.device import DeviceRunners
+from edge_agent.runners.telling import answering, passed_over
 from edge_agent.tables import EMPTY
 from edge_agent.updates.disk import Disk
-from edge_agent.updates.loaded import load, open_bundle
+from edge_agent.updates.loaded import open_bundle
 from edge_agent.updates.slots import Slots
+from firmware_configs.profiles import profile
 from kernels import sets
 from kernels.errors import KernelError
 from wire.batch import BatchClass, GapEvent
@@ -31,14 +35,21 @@ class Finding:
     detail: str
 
 
-def run(state_dir: Path) -> list[Finding]:
+def run(config: AgentConfig) -> list[Finding]:
     """Every check, also after one that failed. Harmless beside a running agent."""
+    state_dir = config.state_dir
     findings = [
         _finding("kernels", _kernels),
         _finding("outbox", lambda: _outbox(state_dir)),
     ]
     folders = sorted(path for path in (state_dir / "updates" / "slots").glob("*") if path.is_dir())
-    return findings + [_finding(f"release of {path.name}", partial(_release, path)) for path in folders]
+    store = EngineStore(state_dir, Disk())
+    runners = DeviceRunners(
+        profile(config.profile), config.inference, state_dir, store, tell=lambda change: None
+    )
+    return findings + [
+        _finding(f"release of {path.name}", partial(_release, path, runners)) for path in folders
+    ]
 
 
 def _finding(name: str, check: Callable[[], str]) -> Finding:
@@ -72,10 +83,16 @@ def _outbox(state_dir: Path) -> str:
     return f"commits are synced, {taken * 1000:.1f} ms each"
 
 
-def _release(folder: Path) -> str:
-    """The slot that runs; the other may hold anything."""
+def _release(folder: Path, runners: DeviceRunners) -> str:
+    """The slot that runs; the other may hold anything. Nothing is compiled, and the hub is not asked."""
     slots = Slots(folder, Disk())
     if slots.current is None:
         return "none installed"
-    loaded = load(open_bundle(slots.bundle(slots.current)), OnnxRunner)
-    return f"{loaded.release} answers its golden inputs"
+    bundle = open_bundle(slots.bundle(slots.current))
+    chain = runners.make(bundle)
+    try:
+        described = chain.describe()
+        told = [f"answers its golden inputs in {answering(described)}", *passed_over(described)]
+        return f"{bundle.manifest.release} {'; '.join(told)}"
+    finally:
+        chain.close()

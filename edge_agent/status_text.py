@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from edge_agent import updates_text
+from edge_agent.runners import telling
 
 Row = Mapping[str, Any]
 
@@ -48,6 +49,12 @@ def _releases(found: Row) -> Iterator[str]:
     yield f"releases  {', '.join(found['releases'].values()) or 'none'}"
 
 
+def _inference(found: Row) -> Iterator[str]:
+    for use_case, described in found["inference"].items():
+        yield f"runs in   {use_case}: {telling.answering(described)}"
+        yield from (f"          {line}" for line in telling.passed_over(described))
+
+
 def _updates(found: Row) -> Iterator[str]:
     yield from (f"update    {line}" for line in updates_text.standing_lines(found["updates"]))
 
@@ -79,6 +86,7 @@ PARTS: tuple[Callable[[Row], Iterator[str]], ...] = (
     _outbox,
     _samples,
     _releases,
+    _inference,
     _updates,
     _windows,
     _identity,

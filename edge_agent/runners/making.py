@@ -35,7 +35,7 @@ class ChainMaker:
         tell: Callable[[Change], None],
         clock: Clock = time.perf_counter,
     ) -> None:
-        """``tell`` hears of every change of what answers, on the thread that asked for a row: it must not wait."""
+        """``tell`` hears of every change of what answers, where a row waits: it must not."""
         self._ways = ways
         self._check = check
         self._bounds = bounds

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.runners.runner import Runner
 from edge_agent.updates.errors import GoldenError, UnfitError
 from kernels import sets
 from kernels.condition_trend import of_rows
@@ -14,14 +14,9 @@ from kernels.errors import KernelInputError
 from wire.bundle import Bundle
 from wire.directive import Directive
 from wire.manifest import ANY_TARGET, Manifest
+from wire.precision import Precision, tolerated
 
 Matrix = npt.NDArray[np.float32]
-
-
-class Runner(Protocol):
-    """Runs one network: features float32 [n, width] to outputs float32 [n, k]."""
-
-    def run(self, features: Matrix) -> Matrix: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +72,10 @@ def _inputs(features: Features, manifest: Manifest) -> tuple[tuple[str, ...], tu
 
 
 def check_golden(runner: Runner, bundle: Bundle) -> float:
-    """Run the golden inputs; the largest deviation as a share of what is tolerated, at most 1."""
+    """Run the golden inputs; the largest deviation as a share of what is tolerated, at most 1.
+
+    What is tolerated is that of the runner's precision. Raises ``GoldenError``, and what the runner raises.
+    """
     manifest = bundle.manifest
     expected = bundle.golden_outputs
     if expected.shape[1] != len(manifest.outputs):
@@ -85,19 +83,20 @@ def check_golden(runner: Runner, bundle: Bundle) -> float:
     got = runner.run(bundle.golden_inputs)
     if got.shape != expected.shape:
         raise GoldenError(f"expected golden outputs of shape {expected.shape}, got {got.shape}")
-    return _deviation(got, expected, manifest)
+    return _deviation(got, expected, manifest, runner.precision)
 
 
-def _deviation(got: Matrix, expected: Matrix, manifest: Manifest) -> float:
-    tolerated = manifest.atol + manifest.rtol * np.abs(expected.astype(np.float64))
+def _deviation(got: Matrix, expected: Matrix, manifest: Manifest, precision: Precision) -> float:
+    near = tolerated(manifest, expected, precision)
     apart = np.abs(got.astype(np.float64) - expected)
-    share = np.where(np.isfinite(apart), apart / np.maximum(tolerated, np.finfo(np.float64).tiny), np.inf)
+    share = np.where(np.isfinite(apart), apart / np.maximum(near, np.finfo(np.float64).tiny), np.inf)
     row, column = np.unravel_index(int(np.argmax(share)), share.shape)
     worst = float(share[row, column])
     if worst > 1:
         raise GoldenError(
             f"golden input {row}: expected {manifest.outputs[column].name} "
-            f"{expected[row, column]:.6g} within {tolerated[row, column]:.2g}, got {got[row, column]:.6g}"
+            f"{expected[row, column]:.6g} within {near[row, column]:.2g} in {precision}, "
+            f"got {got[row, column]:.6g}"
         )
     return worst
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_agent.inference import OnnxRunner
+from edge_agent.runners.onnx import OnnxRunner
 from edge_agent.updates import LoadedRelease
 from wire.manifest import AlarmRule, Input, IntervalTable, Manifest, Output
 

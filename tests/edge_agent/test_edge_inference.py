@@ -3,7 +3,7 @@ import pytest
 from edge_models import graph
 
 from edge_agent.errors import FeatureMismatchError, InferenceError
-from edge_agent.inference import OnnxRunner
+from edge_agent.runners.onnx import OnnxRunner
 
 
 def test_outputs_stand_side_by_side_in_the_graphs_order() -> None:

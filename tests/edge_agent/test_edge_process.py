@@ -165,7 +165,7 @@ def test_self_test_tries_what_is_installed(device: Callable[..., Device], state_
     (slot.parent / "current").write_text("a")
     exit_code, shown = edge("self-test", "--config", str(agent.config))
     assert exit_code == 1
-    assert "FAILED release of engine-life: bundle.zip: not a bundle" in shown
+    assert "FAILED release of engine-life: bundle.zip: cannot be read" in shown
 
 
 def test_install_writes_what_run_reads(tmp_path: Path) -> None:

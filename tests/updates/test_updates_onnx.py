@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper
 from update_parts import USE_CASE, Device, enrolled, slots
 
-from edge_agent.inference import OnnxRunner
+from edge_agent.runners.onnx import OnnxRunner
 
 
 def network(offset, *, operator="Add", domain=""):
@@ -33,6 +33,10 @@ def network(offset, *, operator="Add", domain=""):
     return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
 
 
+def in_onnx_runtime(bundle):
+    return OnnxRunner(bundle.onnx)
+
+
 def golden(offset):
     return np.array([[1 + offset, 0.5], [3 + offset, 0.5]], dtype=np.float32)
 
@@ -42,7 +46,7 @@ def onnx_device(hub, tmp_path):
     """A device that runs nothing yet, with ONNX Runtime."""
     identity = enrolled(hub, tmp_path / "device")
     hub.fingerprint = identity.key_fingerprint
-    device = Device(state_dir=tmp_path / "device", identity=identity, make_runner=OnnxRunner)
+    device = Device(state_dir=tmp_path / "device", identity=identity, make_runner=in_onnx_runtime)
     device.boot()
     return device
 

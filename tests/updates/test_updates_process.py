@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from update_parts import DEVICE, USE_CASE, Device, HastyDisk, enrolled
 
 from edge_agent.cli import edge_app
-from edge_agent.inference import OnnxRunner
+from edge_agent.runners.onnx import OnnxRunner
 from edge_agent.updates.journal import Journal
 from edge_agent.updates.updates import journal_file
 
@@ -28,7 +28,7 @@ STARTS_WITHIN_S = 60
 def on_probation(hub, tmp_path):
     """A device whose second release, a real network, is on probation."""
     state_dir = tmp_path / "device"
-    device = Device(state_dir=state_dir, identity=enrolled(hub, state_dir), make_runner=OnnxRunner)
+    device = Device(state_dir=state_dir, identity=enrolled(hub, state_dir), make_runner=lambda bundle: OnnxRunner(bundle.onnx))
     hub.fingerprint = device.identity.key_fingerprint
     device.boot()
     for version, offset in ((1, 90.0), (2, 91.0)):

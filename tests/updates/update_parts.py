@@ -24,6 +24,7 @@ from wire.bundle import Bundle, write_bundle
 from wire.clock import Clock
 from wire.directive import Directive
 from wire.manifest import Input, Manifest, Output
+from wire.precision import Precision
 
 USE_CASE = "motor-health"
 DEVICE = "press-04"
@@ -34,6 +35,9 @@ HOUR_US = 3_600_000_000
 class Linear:
     """A network of four numbers: outputs = features @ weights + offsets."""
 
+    name = "linear"
+    precision = Precision.FP32
+
     def __init__(self, onnx):
         numbers = np.frombuffer(onnx, dtype="<f4")
         if len(numbers) != 6:
@@ -42,6 +46,13 @@ class Linear:
 
     def run(self, features):
         return (features @ self.weights + self.offsets).astype(np.float32)
+
+    def close(self):
+        """It holds nothing."""
+
+
+def linear(bundle):
+    return Linear(bundle.onnx)
 
 
 class HastyDisk(Disk):
@@ -154,7 +165,7 @@ class Device:
         }
     )
     reports: list = field(default_factory=list)
-    make_runner: object = Linear
+    make_runner: object = linear
     full: bool = False  # whether the outbox takes no reports
     deferral: object = never
     memory: object = resident_bytes

@@ -1,0 +1,127 @@
+"""What this device runs networks with, put together once from its profile and its configuration."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from edge_agent.engine_facts import EngineFacts
+from edge_agent.engine_store import EngineStore
+from edge_agent.identity import Identity
+from edge_agent.runners import onnx
+from edge_agent.runners.change import Change
+from edge_agent.runners.compiling import Compiler, workspace_bytes
+from edge_agent.runners.errors import NoEngineError
+from edge_agent.runners.link import Way
+from edge_agent.runners.making import ChainMaker
+from edge_agent.runners.native_engines import NativeEngines
+from edge_agent.runners.remote import RemoteRunner
+from edge_agent.runners.runner import Runner
+from edge_agent.runners.standing import Bounds
+from edge_agent.runners.ways import REMOTE, Settings, native, order, precisions
+from edge_agent.updates.golden import check_golden
+from firmware_configs.profiles import Profile
+from wire.bundle import Bundle
+from wire.precision import Precision
+
+
+class InferenceSettings(Settings, Protocol):
+    @property
+    def max_ms(self) -> float: ...
+    @property
+    def remote_url(self) -> str: ...
+    @property
+    def remote_s(self) -> float: ...
+
+
+class DeviceRunners:
+    """``make`` is the factory of runners that the updates use; ``facts`` says which engines would fit."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        settings: InferenceSettings,
+        state_dir: Path,
+        store: EngineStore,
+        *,
+        tell: Callable[[Change], None],
+        remote: Callable[[Bundle], Runner] | None = None,
+    ) -> None:
+        self._profile = profile
+        self._settings = settings
+        self._remote = remote
+        self._compiler = Compiler(state_dir / "compiling", workspace_bytes(profile))
+        self._native = NativeEngines(
+            profile, store, self._compiler, precisions(profile, settings), check_golden
+        )
+        self.make = ChainMaker(
+            self.ways, check=check_golden, bounds=Bounds(max_ms=settings.max_ms), tell=tell
+        )
+
+    @property
+    def facts(self) -> EngineFacts | None:
+        """Of the library and GPU that are here; None where this device runs no engines."""
+        return self._native.facts if native(self._profile, self._settings) else None
+
+    def ways(self, bundle: Bundle) -> list[Way]:
+        """To run ``bundle``, the best one first."""
+        found = [self._way(*named) for named in order(self._profile, self._settings, bundle)]
+        if self._remote is not None:
+            found.append(Way(name=REMOTE, precision=Precision.FP32, make=self._remote, last_resort=True))
+        return found
+
+    def start(self) -> None:
+        """Bring up in the background what could not be had at once."""
+        self.make.start()
+
+    def stop(self) -> None:
+        """End what goes on in the background."""
+        self._compiler.stop()
+        self.make.stop()
+
+    def _way(self, name: str, precision: Precision) -> Way:
+        if name == str(self._profile.runtime):
+            return Way(
+                name=name,
+                precision=precision,
+                make=partial(self._native.make, precision=precision),
+                prepare=partial(self._native.prepare, precision=precision),
+            )
+        if name == onnx.TENSORRT:
+            slowly = InBackground(partial(_in_onnx_runtime, name=name))
+            return Way(name=name, precision=precision, make=slowly.make, prepare=slowly.prepare)
+        return Way(name=name, precision=precision, make=partial(_in_onnx_runtime, name=name))
+
+
+def remote_runner(settings: InferenceSettings, identity: Identity) -> Callable[[Bundle], Runner] | None:
+    """What asks the hub's scoring service, where the configuration names one."""
+    if not settings.remote_url:
+        return None
+
+    def make(bundle: Bundle) -> Runner:
+        return RemoteRunner(
+            bundle.manifest, url=settings.remote_url, tls=identity.tls(), timeout_s=settings.remote_s
+        )
+
+    return make
+
+
+class InBackground:
+    """A runner that takes minutes to make, as one whose library compiles when it loads."""
+
+    def __init__(self, make: Callable[[Bundle], Runner]) -> None:
+        self._make = make
+        self._made: Runner | None = None
+
+    def make(self, bundle: Bundle) -> Runner:
+        runner, self._made = self._made, None
+        if runner is None:
+            raise NoEngineError("its engine is still to be compiled here")
+        return runner
+
+    def prepare(self, bundle: Bundle) -> None:
+        self._made = self._make(bundle)
+
+
+def _in_onnx_runtime(bundle: Bundle, name: str) -> Runner:
+    return onnx.OnnxRunner(bundle.onnx, name)

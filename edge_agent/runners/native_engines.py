@@ -1,0 +1,126 @@
+"""Engines for this device's own GPU: shared ones that were signed for it, else compiled here.
+
+Library and GPU are looked for once. A shared engine that does not answer the golden inputs here is as good as
+none: this device compiles its own. Compiling takes minutes, so it is asked for where no row waits for it.
+"""
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TypeVar
+
+from edge_agent.engine_facts import EngineFacts, keys
+from edge_agent.engine_store import EngineStore
+from edge_agent.errors import EdgeError, InferenceError
+from edge_agent.runners.compiling import Compiler
+from edge_agent.runners.errors import ForeignEngineError, NoEngineError, UnavailableError, told
+from edge_agent.runners.gpu import Gpu
+from edge_agent.runners.link import Check
+from edge_agent.runners.native import NativeRunner
+from edge_agent.runners.runner import Runner
+from firmware_configs.engines.library import Library, check_gpu, find
+from firmware_configs.errors import EngineLibraryError
+from firmware_configs.profiles import Profile
+from wire.bundle import Bundle
+from wire.engine import Engine, EngineKey
+from wire.precision import Precision
+
+_Found = TypeVar("_Found", Library, Gpu)
+
+
+class NativeEngines:
+    """One an agent."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        store: EngineStore,
+        compiler: Compiler,
+        precisions: tuple[Precision, ...],
+        check: Check,
+    ) -> None:
+        self._profile = profile
+        self._store = store
+        self._compiler = compiler
+        self._precisions = precisions
+        self._check = check
+
+    @cached_property
+    def facts(self) -> EngineFacts | None:
+        """Which engines fit this device; None where nothing here could run one."""
+        library = self._library
+        if isinstance(library, InferenceError):
+            return None
+        return EngineFacts.of(self._profile, library.version, self._precisions)
+
+    def make(self, bundle: Bundle, precision: Precision) -> Runner:
+        """A runner of ``bundle`` that answers its golden inputs; NoEngineError: only after ``prepare``."""
+        network = bundle.network(precision)
+        assert network is not None, "ways are of the networks that a bundle has"
+        gpu = self._have(self._gpu)
+        shared, why = self._shared(bundle, precision), ""
+        if shared is not None:
+            try:
+                weights = network if shared.manifest.stripped else b""
+                return self._proved(bundle, precision, shared.plan, weights)
+            except EdgeError as error:
+                why = f", for the shared one: {told(error)}"
+        own = self._store.local(self._key(bundle, precision), gpu.identity)
+        if own is None:
+            raise NoEngineError(f"its engine is still to be compiled here{why}")
+        try:
+            return self._proved(bundle, precision, own, b"")
+        except ForeignEngineError as error:  # what another driver or library made of it may be gone
+            raise NoEngineError(f"its engine is to be compiled anew: {told(error)}") from error
+
+    def prepare(self, bundle: Bundle, precision: Precision) -> None:
+        """Compile an engine for this very GPU; minutes. Raises ``InferenceError``."""
+        library, gpu = self._have(self._library), self._have(self._gpu)
+        network = bundle.network(precision)
+        assert network is not None, "ways are of the networks that a bundle has"
+        plan = self._compiler.compile(library.runtime, network, tf32=precision is Precision.TF32)
+        self._store.put_local(self._key(bundle, precision), gpu.identity, plan)
+
+    @cached_property
+    def _library(self) -> Library | InferenceError:
+        try:
+            library = find(self._profile.runtime)
+            check_gpu(library)
+        except EngineLibraryError as error:
+            return UnavailableError(told(error))
+        return library
+
+    @cached_property
+    def _gpu(self) -> Gpu | InferenceError:
+        """Not without a library: what it lacks is the better reason."""
+        if isinstance(self._library, InferenceError):
+            return self._library
+        try:
+            return Gpu.open()
+        except InferenceError as error:
+            return error
+
+    def _have(self, found: _Found | InferenceError) -> _Found:
+        if isinstance(found, InferenceError):
+            raise type(found)(str(found))
+        return found
+
+    def _shared(self, bundle: Bundle, precision: Precision) -> Engine | None:
+        facts = self.facts
+        assert facts is not None, "a GPU is only looked for where there is a library"
+        return self._store.find(bundle, replace(facts, precisions=(precision,)))
+
+    def _key(self, bundle: Bundle, precision: Precision) -> EngineKey:
+        facts = self.facts
+        assert facts is not None, "a GPU is only looked for where there is a library"
+        return keys(bundle, replace(facts, precisions=(precision,)))[0]
+
+    def _proved(self, bundle: Bundle, precision: Precision, plan: bytes, weights: bytes) -> Runner:
+        library, gpu = self._have(self._library), self._have(self._gpu)
+        mapped = self._profile.shared_memory
+        runner = NativeRunner(library, gpu, plan, precision, mapped=mapped, weights=weights)
+        try:
+            self._check(runner, bundle)
+        except EdgeError:
+            runner.close()
+            raise
+        return runner
