@@ -98,8 +98,8 @@ def _delete_old(parent: Path, own: Path) -> None:
 
 def _delete_unsealed(own: Path) -> None:
     try:
-        sealed = json.loads((own / SEAL).read_text("utf-8"))
-    except (OSError, ValueError):
+        sealed = dict(json.loads((own / SEAL).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
         sealed = {}
     for name, digest in _sums(own).items():
         if sealed.get(name) != digest:
