@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cloud_hub.registry import wording
 from cloud_hub.registry.trace import Trace
 from cloud_hub.store.database import Row
 
@@ -105,4 +106,4 @@ def _rollout(row: Row) -> str:
 
 def _figure(figure: Mapping[str, Any]) -> str:
     unit = "" if figure["unit"] == "1" else f" {figure['unit'].strip('{}')}"
-    return f"{figure['name']} {figure['value']:.4g}{unit}"
+    return f"{figure['name']} {wording.figure(figure['value'])}{unit}"

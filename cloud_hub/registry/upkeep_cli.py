@@ -12,6 +12,7 @@ from rich.table import Table
 from cloud_hub.config import HubConfig
 from cloud_hub.registry.models import Registry
 from cloud_hub.registry.printing import DATE
+from cloud_hub.registry.wording import figure, size
 
 Config = Annotated[Path | None, typer.Option(help="The hub's configuration file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -62,7 +63,7 @@ def gc(
         typer.echo(json.dumps(found.to_fields()))
         return
     verb = "would remove" if dry_run else "removed"
-    typer.echo(f"{verb} {len(found.files)} files, {found.bytes / 1e6:.1f} MB")
+    typer.echo(f"{verb} {len(found.files)} files, {size(found.bytes)}")
     for kind, names in (("release", found.releases), ("dataset", found.datasets)):
         for name in names:
             typer.echo(f"  {kind} {name}")
@@ -100,4 +101,4 @@ def _sentence(found: dict[str, Any]) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(_cell, value))
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "" if value is None else figure(value) if isinstance(value, float) else str(value)

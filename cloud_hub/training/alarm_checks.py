@@ -5,8 +5,8 @@ from typing import Any
 
 from scipy.special import gammaincinv
 
+from cloud_hub.registry.wording import figure
 from cloud_hub.training.alarm_policy import QUANTILES, AlarmFigures
-from cloud_hub.training.wording import figure
 from models.declared.judging import Alarm
 
 LUCK = 0.05  # chance with which a rate that keeps its limit is held to exceed it

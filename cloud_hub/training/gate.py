@@ -16,12 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cloud_hub.registry.wording import figure, share, size
 from cloud_hub.training import evidence
 from cloud_hub.training.alarm_checks import AlarmTrial
 from cloud_hub.training.pairing import Pairing, pair, pair_slice
 from cloud_hub.training.scorecard import Scorecard
 from cloud_hub.training.uncertainty import binomial_band
-from cloud_hub.training.wording import figure, share, size
 from models.declared.judging import Coverage, Gate
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cloud_hub.registry.wording import figure
 from cloud_hub.training.gate import Check, Verdict
 from cloud_hub.training.making import thinned
 from cloud_hub.training.split import deal, kinds_of
 from cloud_hub.training.task_card import task_card
-from cloud_hub.training.wording import figure
 from models import heads
 from models.declared.learning import Oracle
 from models.examples import Examples, Floats

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cloud_hub.training import wording
+from cloud_hub.registry import wording
 from kernels import interval as intervals
 from models.examples import FAULTY, SOUND, UNKNOWN, Examples, Mask
 

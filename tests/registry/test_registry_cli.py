@@ -124,6 +124,8 @@ def test_the_list_tells_a_release_that_people_let_out_against_the_gate() -> None
         for more in ({}, {"passed": True}, {"state": "refused"})
     ]
     assert told == ["released, against the gate", "released", "refused"]
+    long = {"figure": {"name": "RMSE", "value": 12_345.6, "unit": "h"}, "created": to_datetime(BEGIN_US)}
+    assert printing.cells(row | long)[3] == "RMSE 12,346 h"
 
 
 def test_export_writes_the_registered_bytes(stored: Stored, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud_hub.training import wording
+from cloud_hub.registry import wording
 from cloud_hub.training.alarm_checks import AlarmTrial, least_rate
 from cloud_hub.training.alarm_policy import AlarmFigures
 from cloud_hub.training.gate import Price, Rival, Verdict, judge

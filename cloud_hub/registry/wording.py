@@ -1,4 +1,4 @@
-"""Figures in verdicts, as a person would write them: a reason is read by whoever has to answer for it."""
+"""Figures in verdicts and lists, as a person would write them: who answers for a model reads them."""
 
 LONG, LONGEST = 9999.5, 1e15  # between them a figure is written out, though fewer digits count
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
