@@ -18,6 +18,7 @@ from cloud_hub.console import (
     model_pages,
     rollout_pages,
     vendor,
+    whatif_pages,
     why_pages,
     words,
 )
@@ -42,6 +43,7 @@ def create_app(hub: Hub) -> Flask:
         why_pages,
         device_pages,
         model_pages,
+        whatif_pages,
         rollout_pages,
         api,
         live,

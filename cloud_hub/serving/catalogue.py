@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from cloud_hub.errors import NotFoundError
+from cloud_hub.errors import ConflictError, NotFoundError
 from cloud_hub.store.database import Database, Row, load_queries
+from wire.bundle import Bundle, file_sha256, read_bundle
+from wire.errors import WireError
 
 SQL = load_queries("cloud_hub.serving")
 
@@ -22,6 +24,23 @@ class Entry:
     use_case: str
     file: Path
     sha256: str
+
+
+def bundle_in(file: Path, entry: Entry) -> Bundle:
+    """The bundle of ``entry`` in ``file``; ``ConflictError`` where it is not what was published."""
+    try:
+        found = file_sha256(file)
+        if found != entry.sha256:
+            raise ConflictError(
+                f"{file}: expected SHA-256 {entry.sha256[:12]}, got {found[:12]}: "
+                "restore the repository from a backup"
+            )
+        bundle = read_bundle(file)
+    except (OSError, WireError) as error:
+        raise ConflictError(f"the bundle of {entry.release} cannot be used: {error}") from error
+    if bundle.manifest.release != entry.release:
+        raise ConflictError(f"{file}: expected {entry.release}, got {bundle.manifest.release}")
+    return bundle
 
 
 class Catalogue(Protocol):

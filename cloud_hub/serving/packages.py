@@ -12,23 +12,25 @@ import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
 
 from cloud_hub.errors import ConflictError
-from cloud_hub.serving.catalogue import Entry
-from wire.bundle import Bundle, file_sha256, read_bundle
-from wire.errors import WireError
+from cloud_hub.serving.catalogue import Entry, bundle_in
+from wire.bundle import Bundle
 
 FILE = "bundle.zip"
 
 
 def opened(entry: Entry) -> Bundle:
-    """The bundle of ``entry``, packaged if need be; ``ConflictError`` where it is not what was signed."""
+    """The bundle of ``entry``, packaged if need be; ``ConflictError`` where it is not what was published."""
     try:
-        file = _kept(entry) or _packaged(entry)
-        bundle = read_bundle(file)
-    except (OSError, WireError, BentoMLException) as error:
-        raise ConflictError(f"the bundle of {entry.release} cannot be used: {error}") from error
-    if bundle.manifest.release != entry.release:
-        raise ConflictError(f"{entry.file}: expected {entry.release}, got {bundle.manifest.release}")
-    return bundle
+        file = _kept(entry)
+        if file is not None:
+            return bundle_in(file, entry)
+    except ConflictError:  # damaged since: made anew
+        bentoml.models.delete(_tag(entry))
+    bundle_in(entry.file, entry)
+    try:
+        return bundle_in(_packaged(entry), entry)
+    except (OSError, BentoMLException) as error:
+        raise ConflictError(f"{entry.release} cannot be packaged: {error}") from error
 
 
 def forget_all_but(releases: set[str]) -> None:
@@ -39,29 +41,16 @@ def forget_all_but(releases: set[str]) -> None:
 
 
 def _kept(entry: Entry) -> Path | None:
-    """The packaged file, where it is still what it was; else room for a new one."""
-    tag = _tag(entry)
     try:
-        file = Path(bentoml.models.get(tag).path_of(FILE))
+        return Path(bentoml.models.get(_tag(entry)).path_of(FILE))
     except NotFound:
         return None
-    if file.is_file() and file_sha256(file) == entry.sha256:
-        return file
-    bentoml.models.delete(tag)
-    return None
 
 
 def _packaged(entry: Entry) -> Path:
-    with bentoml.models.create(
-        _tag(entry), labels={"release": entry.release, "sha256": entry.sha256}
-    ) as model:
-        copy = Path(model.path_of(FILE))
-        shutil.copyfile(entry.file, copy)
-        if (found := file_sha256(copy)) != entry.sha256:
-            raise ConflictError(
-                f"{entry.file}: expected SHA-256 {entry.sha256[:12]}, got {found[:12]}: "
-                "restore the repository from a backup"
-            )
+    labels = {"release": entry.release, "sha256": entry.sha256}
+    with bentoml.models.create(_tag(entry), labels=labels) as model:
+        shutil.copyfile(entry.file, model.path_of(FILE))
     return Path(bentoml.models.get(_tag(entry)).path_of(FILE))
 
 

@@ -23,6 +23,7 @@ from cloud_hub.identity.revoked_list import RevokedList
 from cloud_hub.store.database import Database
 from models.graphs import Runner
 from tests.edge_agent.edge_models import graph, release
+from tests.stored_machines import Stored
 from wire.bundle import Bundle, write_bundle
 from wire.manifest import Input, Manifest
 
@@ -54,6 +55,7 @@ class World:
         self.revoked = RevokedList(self.authority)
         self.revoked.follow(database)
         self.config = HubConfig(state_dir=state_dir, database_url=database.conninfo)
+        self._stored: Stored | None = None
         (state_dir / "hub.toml").write_text(
             f"state_dir = {json.dumps(str(state_dir))}\ndatabase_url = {json.dumps(database.conninfo)}\n"
         )
@@ -92,6 +94,22 @@ class World:
             "INSERT INTO alias (use_case, name, version) VALUES (%(use_case)s, 'champion', %(version)s) "
             "ON CONFLICT (use_case, name) DO UPDATE SET version = excluded.version",
             {"use_case": USE_CASE, "version": version},
+        )
+
+    def hear(self, machine: str, times_us: list[int], rows: Any, predictions: Any, release: str) -> None:
+        """Feature rows of ``machine``, and what a device predicted from them."""
+        if self._stored is None:
+            scalars = tuple(zip(NAMES, UNITS, strict=True))
+            self._stored = Stored(
+                self.database, machine_class="engine", scalars=scalars, feature_set="trend/1"
+            )
+        place = self._stored.add(machine)
+        self._stored.rows(machine, times_us, np.asarray(rows, np.float32))
+        self._stored.predict(machine, times_us, predictions, release)
+        self.database.execute(
+            "INSERT INTO latest_prediction SELECT machine, 'engine-life', release, time, values FROM prediction "
+            "WHERE machine = %(machine)s ORDER BY time DESC LIMIT 1",
+            {"machine": place},
         )
 
     def client(self, name: str | None) -> ssl.SSLContext:

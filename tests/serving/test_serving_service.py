@@ -1,23 +1,29 @@
 """The scoring service as devices and the console see it: one real process, real certificates."""
 
 import json
+import re
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from flask.testing import FlaskClient
 
+from cloud_hub.console import access
+from cloud_hub.console.app import create_app
 from cloud_hub.errors import ConflictError, UnreachableError
+from cloud_hub.hub import assemble
 from cloud_hub.serving.client import Service
 from edge_agent.errors import InferenceError
 from edge_agent.runners.remote import RemoteRunner
 from models.graphs import Runner
 from tests.certificates import Certificates
 from tests.serving.serving_world import NAMES, UNITS, Served, bundle_of
+from tests.stored_machines import BEGIN_US
 from wire.scoring import LARGEST, MOST_ROWS, Question
 
 ROW = [1.5, 2.0, 3.0]
@@ -171,6 +177,51 @@ def test_the_console_asks_with_the_hubs_own_certificate(served: Served, tmp_path
         service.ask(Question(release="x/1", names=NAMES, units=UNITS, rows=question.rows))
     with pytest.raises(UnreachableError, match="andon hub serve"):
         Service.of(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def console(served: Served) -> Iterator[FlaskClient]:
+    """A browser that was let in, and one machine whose newest row it may change."""
+    world = served.world
+    world.hear("press-1", [BEGIN_US], [ROW], [[11.5, 6.5, 21.5, 0.25]], "engine-life/1")
+    app = create_app(assemble(world.config, world.database, world.config.time()))
+    client = app.test_client()
+    client.get(f"/open?key={access.secret(world.config)}")
+    yield client
+    app.extensions["pulse"].stop()
+
+
+def _form(console: FlaskClient, **changes: str) -> dict[str, str]:
+    """The what-if form as the page has it, with ``changes``."""
+    page = console.get("/models/engine-life/1/what-if").text
+    fields = re.findall(r'<input [^>]*name="([^"]+)"[^>]*value="([^"]*)"', page)
+    return dict(fields) | {name.replace("_", "-"): value for name, value in changes.items()}
+
+
+def test_what_if_shows_the_newest_row_and_what_is_said_of_it(console: FlaskClient) -> None:
+    page = console.get("/models/engine-life/1/what-if").text
+    for expected in ("press-1", "pressure", 'value="1.5"', "remaining life", "11.5", "6.5", "21.5"):
+        assert expected in page
+
+
+def test_a_changed_input_moves_prediction_and_interval(console: FlaskClient) -> None:
+    form = _form(console, input_0="50")
+    answer = console.post("/models/engine-life/1/what-if", data=form, headers={"HX-Request": "true"}).text
+    assert "<html" not in answer
+    figures = re.findall(r">\s*([\d.]+)(?: to ([\d.]+))?\s*<", answer)
+    assert figures[:4] == [("11.5", ""), ("6.5", "21.5"), ("60", ""), ("40", "90")]
+
+
+@pytest.mark.parametrize("typed", ["abc", "nan", "1e39", "<script>"])
+def test_what_is_no_number_is_named_and_not_asked(console: FlaskClient, typed: str) -> None:
+    answer = console.post("/models/engine-life/1/what-if", data=_form(console, input_1=typed)).text
+    assert "expected a number for flow" in answer
+    assert "<script>" not in answer.partition("It cannot be answered")[2]
+
+
+def test_what_if_needs_the_forms_own_token_and_a_released_model(console: FlaskClient) -> None:
+    assert console.post("/models/engine-life/1/what-if", data=_form(console, csrf="x")).status_code == 403
+    assert console.get("/models/engine-life/9/what-if").status_code == 404
 
 
 def test_a_new_champion_answers_without_a_restart_and_a_damaged_one_never(served: Served) -> None:

@@ -1,0 +1,159 @@
+"""What if: inputs of a machine's newest row, changed by hand, and what a release says then.
+
+The scoring service is asked about the row as it was and as it was changed, in one
+question, so that what moves is what was changed and nothing else. Nothing is stored.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+
+from cloud_hub.console.here import hub
+from cloud_hub.errors import ConflictError, HubError, NotFoundError
+from cloud_hub.flows.explaining import _inputs as inputs_then
+from cloud_hub.registry.models import Registry
+from cloud_hub.serving.client import Service
+from cloud_hub.store.database import load_queries
+from wire.clock import EPOCH
+from wire.manifest import BOUNDS, INTERVAL_OF, Manifest
+from wire.scoring import Answer, Question
+
+SQL = load_queries("cloud_hub.console", "whatif.sql")
+MOST_MACHINES = 500
+
+pages = Blueprint("whatif", __name__, url_prefix="/models/<use_case>/<int:version>/what-if")
+
+Row = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Before:
+    """A machine's newest row that its use case predicted from, as the network takes it."""
+
+    machine: str
+    time: datetime
+    row: Row
+
+
+@pages.get("")
+def show(use_case: str, version: int) -> ResponseReturnValue:
+    manifest = _manifest(use_case, version)
+    machine = request.args.get("machine", "")
+    newest = hub().database.row(SQL["newest"], {"use_case": use_case, "machine": machine})
+    if newest is None:
+        return _page(manifest, None, {}, None, f"No prediction for {machine or 'any machine'} is stored yet")
+    before = _before(manifest, newest["machine"], newest["time"])
+    return _page(manifest, before, {}, *_asked(manifest, before, {}))
+
+
+@pages.post("")
+def change(use_case: str, version: int) -> ResponseReturnValue:
+    """As a page, or for htmx only the answer. What cannot be answered says why, in its place."""
+    manifest = _manifest(use_case, version)
+    before = _before(manifest, request.form.get("machine", ""), _time(request.form.get("time", "")))
+    typed = {each.name: request.form.get(f"input-{place}", "") for place, each in enumerate(manifest.inputs)}
+    answer, objection = _asked(manifest, before, typed)
+    if request.headers.get("HX-Request"):
+        return render_template("whatif_answer.html", answer=answer, objection=objection)
+    return _page(manifest, before, typed, answer, objection)
+
+
+def _asked(
+    manifest: Manifest, before: Before, typed: dict[str, str]
+) -> tuple[list[dict[str, Any]] | None, str]:
+    """Each output as it was and as it would be; or None, and why."""
+    try:
+        rows = np.stack([before.row, _changed(manifest, before.row, typed)])
+        return _outputs(Service.of(hub().config.state_dir).ask(Question.of(manifest, rows))), ""
+    except HubError as error:
+        return None, str(error)
+
+
+def _changed(manifest: Manifest, row: Row, typed: dict[str, str]) -> Row:
+    """``row`` with what was typed; a field that still says what it said changes nothing."""
+    changed = row.copy()
+    for place, each in enumerate(manifest.inputs):
+        text = typed.get(each.name, "").strip()
+        if text in ("", _text(row[place])):
+            continue
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not abs(value) < float(np.finfo(np.float32).max):
+            raise ConflictError(f"expected a number for {each.name}, got {text[:40]!r}")
+        changed[place] = value
+    return changed
+
+
+def _outputs(answer: Answer) -> list[dict[str, Any]]:
+    """Per output its two values, and the two intervals of the one that has them."""
+    columns = dict(zip(answer.names, answer.rows.T.tolist(), strict=True))
+    units = dict(zip(answer.names, answer.units, strict=True))
+    bounds = list(zip(*(columns[name] for name in BOUNDS), strict=True)) if BOUNDS[0] in columns else []
+    return [
+        {
+            "name": name.replace("_", " "),
+            "unit": units[name],
+            "before": before,
+            "after": after,
+            "bounds": bounds if name == INTERVAL_OF else [],
+        }
+        for name, (before, after) in columns.items()
+        if name not in BOUNDS
+    ]
+
+
+def _page(
+    manifest: Manifest,
+    before: Before | None,
+    typed: dict[str, str],
+    answer: list[dict[str, Any]] | None,
+    objection: str,
+) -> str:
+    asked = {"use_case": manifest.use_case, "most": MOST_MACHINES}
+    texts = [_text(value) for value in before.row] if before else []
+    fields = [
+        {"name": each.name, "unit": each.unit, "was": text, "now": typed.get(each.name) or text}
+        for each, text in zip(manifest.inputs, texts, strict=bool(before))
+    ]
+    return render_template(
+        "whatif.html",
+        manifest=manifest,
+        before=before,
+        machines=[row["name"] for row in hub().database.rows(SQL["machines"], asked)],
+        fields=fields,
+        answer=answer,
+        objection=objection,
+    )
+
+
+def _before(manifest: Manifest, machine: str, time: datetime) -> Before:
+    row = inputs_then(hub(), machine, {"time": time}, manifest)
+    return Before(machine=machine, time=time, row=np.asarray(row, np.float32))
+
+
+def _manifest(use_case: str, version: int) -> Manifest:
+    model = Registry(hub().database, hub().artifacts, hub().clock).get(f"{use_case}/{version}")
+    if model.state != "released":
+        raise ConflictError(f"{model.release} is {model.state}: only what is released is served")
+    return model.manifest
+
+
+def _time(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+        return found if found.tzinfo else EPOCH
+    except ValueError as error:
+        raise NotFoundError("feature row of", text[:40]) from error
+
+
+def _text(value: Any) -> str:
+    """Six digits: enough to see, and what a person would change."""
+    return f"{float(value):.6g}"
