@@ -1,0 +1,95 @@
+"""A TensorRT engine that answers one row at fixed addresses: the form in which its work can be recorded.
+
+TensorRT and TensorRT for RTX have one API. What differs: the latter compiles kernels for the shape it meets,
+by default beside the work that already runs, which would leave a recording with the kernels of before. So it
+is asked to compile at once, and whether a stream can be recorded at all (NVIDIA, "Working with dynamic
+shapes", "Working with RTX CUDA graphs": IExecutionContext.isStreamCapturable).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from edge_agent.errors import FeatureMismatchError, InferenceError
+from firmware_configs.engines.library import Library
+from firmware_configs.profiles import Runtime
+
+ALIGNED = 256  # bytes that TensorRT wants an address to be a multiple of
+
+
+class EngineRow:
+    """``outputs``: how many values each output has, in the engine's own order."""
+
+    def __init__(self, library: Library, engine: Any, *, width: int) -> None:
+        """``engine``: deserialised, with its weights. Raises InferenceError where it takes no such row."""
+        self._library, self._engine = library, engine
+        self._context = _context(library, engine)
+        names = [engine.get_tensor_name(place) for place in range(engine.num_io_tensors)]
+        self._input = self._only_input(names)
+        self._fix(width)
+        self.outputs: Mapping[str, int] = {name: self._values(name) for name in names if name != self._input}
+
+    def bind(self, row: int, outputs: Mapping[str, int]) -> None:
+        """Where the row lies, where each output goes: addresses on the GPU, multiples of ``ALIGNED``."""
+        for name, address in {self._input: row, **outputs}.items():
+            if address % ALIGNED or not self._context.set_tensor_address(name, address):
+                raise InferenceError(f"the engine does not take address {address:#x} for {name}")
+
+    def put(self, stream: int) -> None:
+        """Put one run on ``stream``, which must not be the default one. The first one also settles shapes."""
+        if not self._context.execute_async_v3(stream):
+            raise InferenceError(f"{self._library.runtime} {self._library.version} does not run the engine")
+
+    def check_recordable(self, stream: int) -> None:
+        """Raises InferenceError where the library says that it cannot be recorded; TensorRT always can."""
+        if self._library.runtime is not Runtime.TENSORRT_RTX or self._context.is_stream_capturable(stream):
+            return
+        raise InferenceError(
+            f"{self._library.runtime} {self._library.version} says that this engine cannot be recorded:"
+            " it takes memory while it runs"
+        )
+
+    def close(self) -> None:
+        """After the stream is empty. The engine stays its owner's."""
+        self._context = None
+
+    def _only_input(self, names: list[str]) -> str:
+        trt, engine = self._library.module, self._engine
+        inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
+        if len(inputs) != 1:
+            raise FeatureMismatchError(
+                f"expected an engine with one input, got {', '.join(inputs) or 'none'}"
+            )
+        for name in names:
+            if engine.get_tensor_dtype(name) != trt.float32:
+                found = engine.get_tensor_dtype(name)
+                raise FeatureMismatchError(f"expected an engine with float32 at {name}, got {found}")
+        return inputs[0]
+
+    def _fix(self, width: int) -> None:
+        """One row from here on. A dimension that may vary is -1 in what the engine says of itself."""
+        shape = tuple(self._engine.get_tensor_shape(self._input))
+        if len(shape) != 2 or shape[0] not in (1, -1) or shape[1] != width:
+            raise FeatureMismatchError(f"expected an engine for rows of {width} features, got {shape}")
+        if not self._context.set_input_shape(self._input, (1, width)):
+            raise InferenceError("the engine was not built for single rows")
+        if missing := self._context.infer_shapes():
+            raise InferenceError(f"the engine has no shape for {', '.join(missing)}")
+
+    def _values(self, name: str) -> int:
+        shape = tuple(self._context.get_tensor_shape(name))
+        if len(shape) != 2 or shape[0] != 1 or shape[1] < 1:
+            raise FeatureMismatchError(f"expected one row of output {name}, got {shape}")
+        return int(shape[1])
+
+
+def _context(library: Library, engine: Any) -> Any:
+    if library.runtime is Runtime.TENSORRT_RTX:
+        config = engine.create_runtime_config()
+        strategies = library.module.DynamicShapesKernelSpecializationStrategy
+        config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
+        context = engine.create_execution_context(config)
+    else:
+        context = engine.create_execution_context()
+    if context is None:
+        raise InferenceError(f"{library.runtime} {library.version} has no memory to run the engine")
+    return context
