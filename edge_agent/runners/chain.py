@@ -138,6 +138,7 @@ class Chain:
 
 
 def _failed(error: Exception) -> InferenceError:
+    """Without the frames it came through: they would keep the chain, and what it holds of a GPU, alive."""
     if isinstance(error, InferenceError):
-        return error
+        return error.with_traceback(None)
     return InferenceError(f"{type(error).__name__}: {told(error)}")

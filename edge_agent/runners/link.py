@@ -17,7 +17,7 @@ from edge_agent.runners.standing import TRANSITIONS, Bounds, Event, Standing, p9
 from wire.bundle import Bundle
 from wire.precision import Precision
 
-MEASURED = 21  # rows that are timed when a way is made
+MEASURED, CONFIRMED = 21, 3  # rows that are timed when a way is made, and while a row waits
 UNDISTURBED_S = 7200.0  # after which a failure is a first one again
 
 Clock = Callable[[], float]
@@ -63,7 +63,7 @@ class Link:
         runner = self.way.make(bundle)
         try:
             check(runner, bundle)
-            return runner, None if self.way.last_resort else self._measure(runner, bundle)
+            return runner, None if self.way.last_resort else self._measure(runner, bundle, MEASURED)
         except EdgeError:
             runner.close()
             raise
@@ -71,7 +71,7 @@ class Link:
     def measure(self, bundle: Bundle) -> float:
         """What a row takes now, in seconds: the median of a few."""
         assert self.runner is not None, "only a way that stands is asked"
-        return self._measure(self.runner, bundle)
+        return self._measure(self.runner, bundle, CONFIRMED)
 
     def ask(self, features: Matrix) -> Matrix:
         """What its runner answers; the time that took is noted where it was one row."""
@@ -101,8 +101,10 @@ class Link:
         self._move(Event.MISSING if missing else Event.FAILED)
         self.reason = told(error)
         self.waits_for_engine = isinstance(error, NoEngineError)
-        self._failures = 1 if now - self.due > UNDISTURBED_S else self._failures + 1
-        self.due = now + self._bounds.wait_s(self._failures)  # a shared engine may have come by then
+        if not self.waits_for_engine:
+            self._failures = 1 if now - self.due > UNDISTURBED_S else self._failures + 1
+        # Also before an engine is compiled here: a shared one may have come by then.
+        self.due = now + self._bounds.wait_s(max(self._failures, 1))
         runner, self.runner = self.runner, None
         return runner
 
@@ -112,9 +114,9 @@ class Link:
         own = {"runner": self.way.name, "precision": str(self.way.precision)}
         return own | {"standing": str(self.standing), "reason": self.reason, "row_ms": taken}
 
-    def _measure(self, runner: Runner, bundle: Bundle) -> float:
+    def _measure(self, runner: Runner, bundle: Bundle, times: int) -> float:
         row = bundle.golden_inputs[:1]
-        return median(self._timed(runner, row)[1] for _ in range(MEASURED))
+        return median(self._timed(runner, row)[1] for _ in range(times))
 
     def _move(self, event: Event) -> None:
         self.standing = TRANSITIONS[self.standing][event]

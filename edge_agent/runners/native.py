@@ -51,10 +51,10 @@ class NativeRunner:
                 raise
 
     def run(self, features: Matrix) -> Matrix:
-        """[n, width] to [n, k], in the order of the engine's outputs; any n."""
-        if features.ndim != 2 or features.shape[1] != self.width:
+        """[n, width] to [n, k], in the order of the engine's outputs; any n from 1."""
+        if features.ndim != 2 or features.shape[1] != self.width or not len(features):
             raise FeatureMismatchError(f"expected features of width {self.width}, got {features.shape}")
-        starts = range(0, len(features), self.rows) if len(features) else (0,)
+        starts = range(0, len(features), self.rows)
         parts = [self._some(features[start : start + self.rows]) for start in starts]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 

@@ -1,0 +1,117 @@
+"""What a device of each profile runs its networks with, on a machine that lacks most of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from edge_runners import answers, bundle, standings
+
+from edge_agent.config import InferenceSettings
+from edge_agent.engine_store import EngineStore
+from edge_agent.errors import InferenceError
+from edge_agent.runners import ways
+from edge_agent.runners.compiling import Compiler
+from edge_agent.runners.device import DeviceRunners
+from edge_agent.runners.errors import UnavailableError
+from edge_agent.runners.onnx import CUDA, OnnxRunner
+from edge_agent.runners.telling import answering, passed_over
+from edge_agent.updates.disk import Disk
+from firmware_configs.profiles import Runtime, profiles
+from wire.precision import Precision
+
+ROW = np.array([[5, 0, 0]], np.float32)
+HERE = {profile.runtime: profile for _, profile in sorted(profiles().items())}  # one of each runtime
+
+
+def order(profile, settings, **variants):
+    made = replace(bundle(), variants={Precision(name): b"variant" for name in variants})
+    return [f"{name} {precision}" for name, precision in ways.order(profile, settings, made)]
+
+
+ONNX = ["onnxruntime-cuda fp32", "onnxruntime-cpu fp32"]
+JETSON = replace(HERE[Runtime.TENSORRT], precisions=("fp32", "tf32", "fp16", "int8"))
+
+
+@pytest.mark.parametrize(
+    ("profile", "settings", "variants", "expected"),
+    [
+        (HERE[Runtime.ONNXRUNTIME], {}, ["fp16"], ["onnxruntime-cpu fp32"]),
+        (JETSON, {}, [], ["tensorrt fp32", *ONNX]),
+        (JETSON, {}, ["int8", "fp16"], ["tensorrt fp16", "tensorrt int8", "tensorrt fp32", *ONNX]),
+        (JETSON, {}, ["bf16"], ["tensorrt fp32", *ONNX]),
+        (JETSON, {"precisions": ["tf32"]}, ["fp16"], ["tensorrt tf32", *ONNX]),
+        (JETSON, {"precisions": ["int8"]}, [], ONNX),
+        (JETSON, {"runner": "onnxruntime-cuda"}, ["fp16"], ONNX),
+        (JETSON, {"runner": "onnxruntime-tensorrt"}, [], ["onnxruntime-tensorrt fp32", *ONNX]),
+        (JETSON, {"runner": "onnxruntime-cpu"}, ["fp16"], ["onnxruntime-cpu fp32"]),
+        (HERE[Runtime.ONNXRUNTIME], {"runner": "onnxruntime-cuda"}, [], ONNX),
+    ],
+)
+def test_profile_operator_and_bundle_decide_what_is_tried_first(profile, settings, variants, expected):
+    assert order(profile, InferenceSettings(**settings), **dict.fromkeys(variants)) == expected
+
+
+@pytest.fixture
+def runners(tmp_path):
+    made = []
+
+    def make(profile, told=None, **settings):
+        store = EngineStore(tmp_path, Disk())
+        tell = (told if told is not None else []).append
+        made.append(DeviceRunners(profile, InferenceSettings(**settings), tmp_path, store, tell=tell))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+NO_GPU = {
+    Runtime.TENSORRT: "tensorrt cannot be imported|expected a GPU|expected a driver",
+    Runtime.TENSORRT_RTX: "tensorrt_rtx cannot be imported|expected a GPU that CUDA's driver answers for",
+}
+
+
+@pytest.mark.parametrize("runtime", [Runtime.TENSORRT, Runtime.TENSORRT_RTX])
+def test_without_a_gpu_onnx_runtime_answers_and_the_reasons_are_told_once(runners, runtime):
+    told = []
+    made = runners(HERE[runtime], told)
+    if made.facts is not None:
+        pytest.skip("a GPU answers here")
+    chain = made.make(bundle())
+    np.testing.assert_allclose(chain.run(ROW), answers(ROW), rtol=1e-6)
+    assert standings(chain) == {runtime: "absent", "onnxruntime-cuda": "absent", "onnxruntime-cpu": "stands"}
+    native, on_cuda = passed_over(chain.describe())
+    assert native.startswith(f"not {runtime} fp32: ")
+    assert any(part in native for part in NO_GPU[runtime].split("|"))
+    assert "onnxruntime-gpu" in on_cuda
+    assert answering(chain.describe()).startswith("onnxruntime-cpu fp32, ")
+    chain.run(ROW)
+    made.make.tend()
+    (change,) = told
+    assert change.reason.startswith(f"onnxruntime-cpu fp32 answers instead of {runtime} fp32: ")
+
+
+def test_a_device_that_is_to_run_no_engines_asks_for_none(runners):
+    assert runners(HERE[Runtime.ONNXRUNTIME]).facts is None
+    assert runners(HERE[Runtime.TENSORRT], runner="onnxruntime-cpu").facts is None
+
+
+def test_a_provider_that_this_build_lacks_is_named_with_what_to_do():
+    with pytest.raises(UnavailableError, match="expected an ONNX Runtime with CUDAExecutionProvider, got"):
+        OnnxRunner(bundle().onnx, CUDA)
+
+
+def test_an_engine_that_cannot_be_compiled_here_says_why(tmp_path):
+    """The builder is a process of its own, and really started."""
+    compiler = Compiler(tmp_path / "compiling", 1 << 28)
+    with pytest.raises(InferenceError, match="cannot be compiled here: expected a GPU that CUDA's driver"):
+        compiler.compile(Runtime.TENSORRT_RTX, bundle().onnx, tf32=False)
+    assert list((tmp_path / "compiling").iterdir()) == [], "nothing of it stays"
+
+
+def test_compiling_ends_with_the_agent(tmp_path):
+    compiler = Compiler(tmp_path / "compiling", 1 << 28)
+    compiler.stop()
+    with pytest.raises(InferenceError, match="compiling ended with the agent"):
+        compiler.compile(Runtime.TENSORRT_RTX, bundle().onnx, tf32=False)

@@ -1,0 +1,136 @@
+"""Engines run natively: what is asked of TensorRT and CUDA, and what each failure is called."""
+
+import numpy as np
+import pytest
+from edge_native import CudaError, Driver, library
+from edge_runners import answers, bundle
+
+from edge_agent.errors import FeatureMismatchError, InferenceError
+from edge_agent.runners.errors import DriverError, ForeignEngineError, GpuMemoryError, UnavailableError, named
+from edge_agent.runners.gpu import Gpu
+from edge_agent.runners.native import NativeRunner
+from edge_agent.updates.golden import check_golden
+from wire.precision import Precision
+
+
+def gpu_here() -> bool:
+    try:
+        Gpu.open()
+    except InferenceError:
+        return False
+    return True
+
+
+ROWS = np.random.default_rng(3).normal(size=(150, 3)).astype(np.float32)
+
+
+@pytest.fixture(params=[True, False], ids=["mapped", "copied"])
+def made(request):
+    driver = Driver()
+    found = library(driver)
+    runner = NativeRunner(found, Gpu(driver), b"plan", Precision.FP16, mapped=request.param)
+    return runner, driver, found.module
+
+
+def test_an_engine_answers_one_row_many_and_more_than_its_profile_allows(made):
+    runner, driver, _ = made
+    for rows in (ROWS[:1], ROWS[:40], ROWS, ROWS[:1]):
+        np.testing.assert_array_equal(runner.run(rows), answers(rows))
+    assert (runner.name, runner.precision, runner.width) == ("tensorrt", Precision.FP16, 3)
+    assert check_golden(runner, bundle()) <= 1
+    assert driver.pushed == 0, "the thread's own context is as it was"
+
+
+def test_an_answer_is_nobody_elses_memory(made):
+    runner, _, _ = made
+    first = runner.run(ROWS[:1])
+    runner.run(ROWS[5:6])
+    np.testing.assert_array_equal(first, answers(ROWS[:1]))
+
+
+def test_the_shape_is_set_where_it_changes_and_bytes_move_where_memory_is_not_shared(made):
+    runner, driver, module = made
+    for _ in range(5):
+        runner.run(ROWS[:1])
+    assert module.made.shaped == 1
+    assert driver.copies in (0, 5 * 3), "features out, two outputs back; none of it where memory is mapped"
+
+
+def test_closing_gives_everything_back_and_twice_does_no_harm(made):
+    runner, driver, _ = made
+    runner.close()
+    assert driver.held == set()
+    runner.close()
+    with pytest.raises(InferenceError, match="this engine is closed"):
+        runner.run(ROWS[:1])
+
+
+@pytest.mark.parametrize("features", [ROWS[:1, :2], ROWS[0], ROWS[:0]], ids=["narrow", "flat", "none"])
+def test_other_features_are_refused(made, features):
+    with pytest.raises(FeatureMismatchError, match=r"expected features of width 3, got \("):
+        made[0].run(features)
+
+
+def test_a_launch_that_fails_and_a_kernel_that_fails_are_told_by_name(made):
+    runner, driver, module = made
+    module.made.runs = False
+    with pytest.raises(GpuMemoryError, match=r"tensorrt does not run the engine: .*out of memory"):
+        runner.run(ROWS[:1])
+    module.made.runs = True
+    driver.fails = CudaError("cuStreamSynchronize failed: an illegal memory access was encountered")
+    with pytest.raises(InferenceError, match="illegal memory access"):
+        runner.run(ROWS[:1])
+    assert driver.pushed == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "plan", "kind", "reason"),
+    [
+        ({}, b"other", ForeignEngineError, "expecting library version 10.13 got 10.7"),
+        ({"dtype": "float16"}, b"plan", ForeignEngineError, "expected float32 in features, got float16"),
+        ({"context": False}, b"plan", InferenceError, "makes no execution context"),
+    ],
+    ids=["of another version", "with other types", "too large"],
+)
+def test_an_engine_that_cannot_be_used_is_named_and_holds_nothing(wrong, plan, kind, reason):
+    driver = Driver()
+    with pytest.raises(kind, match=reason):
+        NativeRunner(library(driver, **wrong), Gpu(driver), plan, Precision.FP32, mapped=False)
+    assert (driver.held, driver.pushed) == (set(), 0)
+
+
+SAID = [
+    ("CUDA out of memory", GpuMemoryError),
+    ("Error Code 2: OutOfMemory (Requested size was 4096 bytes.)", GpuMemoryError),
+    ("cuMemHostAlloc failed: out of memory", GpuMemoryError),
+    (  # TensorRT for RTX 1.7 on a machine without a driver
+        "IRuntime::deserializeCudaEngine: Error Code 1: Cuda Runtime (In ScopedCudaStream at /_src/common/dispatch/"
+        "cudaResources.cpp:25 (cudaError 35: CUDA driver version is insufficient for CUDA runtime version))",
+        DriverError,
+    ),
+    ("cuInit failed: no CUDA-capable device is detected", DriverError),
+    (  # TensorRT for RTX 1.7 with bytes that are no engine
+        "IRuntime::deserializeCudaEngine: Error Code 1: Serialization (Serialization assertion header.magicTag == "
+        "kEXPECTED_MAGIC_TAG failed.Trying to load an engine created with incompatible serialization version)",
+        ForeignEngineError,
+    ),
+    (
+        "The engine plan file is generated on an incompatible device, expecting compute 8.6 got compute 8.9, "
+        "please rebuild.",
+        ForeignEngineError,
+    ),
+    ("an illegal memory access was encountered", InferenceError),
+]
+
+
+@pytest.mark.parametrize(("text", "kind"), SAID, ids=[text[:40] for text, _ in SAID])
+def test_what_a_library_says_has_a_name(text, kind):
+    error = named(text)
+    assert type(error) is kind
+    assert str(error) == text
+
+
+@pytest.mark.skipif(gpu_here(), reason="a GPU answers here")
+def test_a_device_without_pycuda_or_a_driver_says_what_to_do():
+    with pytest.raises((UnavailableError, DriverError), match=r"andon\[gpu\]|nvidia-smi"):
+        Gpu.open()
