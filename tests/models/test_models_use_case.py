@@ -45,6 +45,12 @@ def test_unknown_use_case_is_told_which_there_are() -> None:
         ("cap = 125.0", "", "missing setting life.cap"),
         ("cap = 125.0", "cap = -1.0", "life.cap: Input should be greater than 0, got -1.0"),
         ("cap = 125.0", "cap = nan", "life.cap: .* got nan"),
+        (
+            '["fp16", "int8"]',
+            '["fp16", "fp8"]',
+            "compile.precisions.1: Input should be 'fp16' or 'int8', got 'fp8'",
+        ),
+        ('["fp16", "int8"]', '["fp16", "fp16"]', "compile: expected each precision once"),
         ("share = 0.15", "share = 1.5", "holdout.share: Input should be less than 1, got 1.5"),
         ('title = "', 'budgets = 1\ntitle = "', "unknown setting budgets"),
         ('"remaining-life"', '"fortune"', "task: Input should be 'remaining-life', .* got 'fortune'"),

@@ -1,0 +1,156 @@
+"""What compiles engines says what it lacks and what it cannot compile; plans are built here without a GPU."""
+
+import ctypes
+from dataclasses import replace
+from types import ModuleType
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from firmware_configs.engines import gpu, library
+from firmware_configs.engines.build import LARGEST, SMALLEST, build, workspace_bytes
+from firmware_configs.engines.execute import Execution
+from firmware_configs.engines.library import Library, check_gpu, check_version, find
+from firmware_configs.errors import EngineBuildError, EngineLibraryError
+from firmware_configs.profiles import Runtime, profile
+
+pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed: pip install tensorrt-rtx")
+
+SIZES = {"compute_capabilities": ("8.6", "8.9", "12.0"), "workspace_bytes": 64 << 20}
+
+
+@pytest.fixture(scope="module")
+def rtx() -> Library:
+    return find(Runtime.TENSORRT_RTX)
+
+
+def graph(*nodes: onnx.NodeProto) -> bytes:
+    weights = numpy_helper.from_array(np.ones((1, 4), np.float32), "w")
+    made = helper.make_graph(
+        list(nodes),
+        "g",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1])],
+        [weights],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    payload: bytes = helper.make_model(made, opset_imports=opsets, ir_version=8).SerializeToString()
+    return payload
+
+
+def plain() -> bytes:
+    return graph(helper.make_node("Gemm", ["features", "w"], ["y"], name="product", transB=1))
+
+
+def test_plan_is_built_for_gpus_that_are_not_here(rtx: Library) -> None:
+    built = build(rtx, plain(), **SIZES)
+    assert len(built.plan) > 1000
+    assert built.seconds > 0
+    assert built.timing_cache == b""  # TensorRT for RTX measures nothing ahead of time
+
+
+@pytest.mark.parametrize("strange", [("Scaler", "ai.onnx.ml"), ("NoSuchThing", "")])
+def test_operator_that_no_gpu_runs_is_named_with_its_node(strange: tuple[str, str], rtx: Library) -> None:
+    kind, domain = strange
+    node = helper.make_node(kind, ["features"], ["y"], name="the-one", domain=domain)
+    with pytest.raises(
+        EngineBuildError, match=rf"cannot read the network: operator {kind} at node 'the-one'"
+    ):
+        build(rtx, graph(node), **SIZES)
+
+
+def test_what_a_gpu_cannot_compute_is_named_too(rtx: Library) -> None:
+    with pytest.raises(EngineBuildError, match=r"'product' for Turing \(SM75\): FP32 GEMM is not supported"):
+        build(rtx, plain(), compute_capabilities=("7.5",), workspace_bytes=64 << 20)
+
+
+def test_bytes_that_are_no_network_are_refused(rtx: Library) -> None:
+    with pytest.raises(EngineBuildError, match=r"cannot read the network: .*Failed to parse the ONNX model"):
+        build(rtx, b"no network", **SIZES)
+
+
+def test_compute_capability_that_it_does_not_compile_for_is_named_with_those_it_does(rtx: Library) -> None:
+    with pytest.raises(EngineBuildError, match=r"out of SM75, .*SM86.*, got SM90: .* compiles for no other"):
+        build(rtx, plain(), compute_capabilities=("9.0",), workspace_bytes=64 << 20)
+
+
+def test_tensorrt_is_asked_for_its_own_gpu_alone(rtx: Library) -> None:
+    with pytest.raises(EngineBuildError, match=r"no compute capabilities for tensorrt, got 8\.6"):
+        build(
+            replace(rtx, runtime=Runtime.TENSORRT), plain(), compute_capabilities=("8.6",), workspace_bytes=1
+        )
+
+
+def test_library_that_is_not_here_says_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(library.MODULES, Runtime.TENSORRT, "tensorrt_that_is_nowhere")
+    with pytest.raises(
+        EngineLibraryError, match=r"cannot be imported: .*; on a Jetson it comes with JetPack"
+    ):
+        find(Runtime.TENSORRT)
+
+
+def test_runtime_that_compiles_nothing_is_refused() -> None:
+    with pytest.raises(EngineLibraryError, match="expected a runtime that compiles, got onnxruntime"):
+        find(Runtime.ONNXRUNTIME)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "version", "fits"),
+    [
+        (Runtime.TENSORRT, "8.6.1", False),
+        (Runtime.TENSORRT, "10.13.2.6", True),
+        (Runtime.TENSORRT, "11.4.0", True),
+        (Runtime.TENSORRT_RTX, "1.1.1", False),
+        (Runtime.TENSORRT_RTX, "1.7.1.116", True),
+    ],
+)
+def test_library_that_is_too_old_is_refused_with_both_versions(
+    runtime: Runtime, version: str, *, fits: bool
+) -> None:
+    asked = Library(runtime=runtime, version=version, module=ModuleType("x"))
+    if fits:
+        check_version(asked)
+    else:
+        with pytest.raises(EngineLibraryError, match=rf"expected tensorrt.* or newer, got {version}"):
+            check_version(asked)
+
+
+def test_host_without_a_driver_says_so(rtx: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(name: str) -> ctypes.CDLL:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(ctypes, "CDLL", nowhere)
+    with pytest.raises(
+        EngineLibraryError, match="expected a GPU that CUDA's driver answers for, got no driver"
+    ):
+        check_gpu(rtx)
+    with pytest.raises(EngineLibraryError, match=r"expected CUDA's driver, got none \(libcuda\.so\.1"):
+        gpu.Driver()
+
+
+@pytest.mark.parametrize(
+    ("device", "size"), [("orin-nano", 512 << 20), ("agx-thor", LARGEST), ("generic", SMALLEST)]
+)
+def test_builder_takes_a_sixteenth_of_the_memory_within_bounds(device: str, size: int) -> None:
+    assert workspace_bytes(profile(device)) == size
+
+
+def driver_here() -> gpu.Driver:
+    """Skips, with what the driver says, where there is no GPU."""
+    try:
+        return gpu.Driver()
+    except EngineLibraryError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.gpu
+def test_what_a_plan_answers_on_the_gpu_is_what_the_network_says(rtx: Library) -> None:
+    driver = driver_here()
+    rows = np.arange(24, dtype=np.float32).reshape(6, 4)
+    built = build(rtx, plain(), workspace_bytes=64 << 20)
+    with Execution(rtx, built.plan, driver) as execution:
+        assert execution.outputs == ("y",)
+        np.testing.assert_allclose(execution.run(rows), rows.sum(axis=1, keepdims=True), rtol=1e-6)
+        np.testing.assert_allclose(execution.run(rows[:1]), rows[:1].sum(axis=1, keepdims=True), rtol=1e-6)
