@@ -18,7 +18,7 @@ from edge_agent.runners.standing import Bounds
 from wire.bundle import Bundle
 
 TEND_S = 1.0
-STOP_S = 1.0  # a thread that waits for a library for so long is left behind
+STOP_S = 0.5  # a thread that waits for a library for so long is left behind
 
 log = structlog.get_logger()
 

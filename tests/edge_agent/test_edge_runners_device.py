@@ -1,6 +1,7 @@
 """What a device of each profile runs its networks with, on a machine that lacks most of it."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -49,6 +50,12 @@ JETSON = replace(HERE[Runtime.TENSORRT], precisions=("fp32", "tf32", "fp16", "in
 )
 def test_profile_operator_and_bundle_decide_what_is_tried_first(profile, settings, variants, expected):
     assert order(profile, InferenceSettings(**settings), **dict.fromkeys(variants)) == expected
+
+
+def test_the_configuration_offers_what_there_is():
+    fields = InferenceSettings.model_fields
+    assert get_args(fields["runner"].annotation) == ways.RUNNERS
+    assert get_args(get_args(fields["precisions"].annotation)[0]) == tuple(Precision)
 
 
 @pytest.fixture

@@ -28,7 +28,11 @@ STARTS_WITHIN_S = 60
 def on_probation(hub, tmp_path):
     """A device whose second release, a real network, is on probation."""
     state_dir = tmp_path / "device"
-    device = Device(state_dir=state_dir, identity=enrolled(hub, state_dir), make_runner=lambda bundle: OnnxRunner(bundle.onnx))
+    device = Device(
+        state_dir=state_dir,
+        identity=enrolled(hub, state_dir),
+        make_runner=lambda bundle: OnnxRunner(bundle.onnx),
+    )
     hub.fingerprint = device.identity.key_fingerprint
     device.boot()
     for version, offset in ((1, 90.0), (2, 91.0)):
