@@ -67,6 +67,7 @@ class Parts:
             report=self._report,
             make_runner=self.runners.make,
             engines=self.runners.facts,
+            memory=self.runners.memory,
             deferral=self.deferrals.judge,
         )
         self.voice = Voice(

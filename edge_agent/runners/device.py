@@ -8,6 +8,7 @@ from typing import Protocol
 from edge_agent.engine_facts import EngineFacts
 from edge_agent.engine_store import EngineStore
 from edge_agent.identity import Identity
+from edge_agent.memory import resident_bytes
 from edge_agent.runners import onnx
 from edge_agent.runners.change import Change
 from edge_agent.runners.compiling import Compiler, workspace_bytes
@@ -50,6 +51,7 @@ class DeviceRunners:
         self._profile = profile
         self._settings = settings
         self._remote = remote
+        self._taken = 0  # bytes that libraries took when they were loaded
         self._compiler = Compiler(state_dir / "compiling", workspace_bytes(profile))
         self._native = NativeEngines(
             profile, store, self._compiler, precisions(profile, settings), check_golden
@@ -70,6 +72,15 @@ class DeviceRunners:
             found.append(Way(name=REMOTE, precision=Precision.FP32, make=self._remote, last_resort=True))
         return found
 
+    def memory(self) -> int | None:
+        """Bytes of memory that this process takes, less what executions took: that speaks against no model.
+
+        A GPU's libraries take hundreds of megabytes when an engine is ready, in the middle of a probation
+        if it so happens. None where nobody can tell.
+        """
+        takes = resident_bytes()
+        return None if takes is None else takes - self._taken
+
     def start(self) -> None:
         """Bring up in the background what could not be had at once."""
         self.make.start()
@@ -84,13 +95,25 @@ class DeviceRunners:
             return Way(
                 name=name,
                 precision=precision,
-                make=partial(self._native.make, precision=precision),
+                make=self._counted(partial(self._native.make, precision=precision)),
                 prepare=partial(self._native.prepare, precision=precision),
             )
         if name == onnx.TENSORRT:
-            slowly = InBackground(partial(_in_onnx_runtime, name=name))
+            slowly = InBackground(self._counted(partial(_in_onnx_runtime, name=name)))
             return Way(name=name, precision=precision, make=slowly.make, prepare=slowly.prepare)
-        return Way(name=name, precision=precision, make=partial(_in_onnx_runtime, name=name))
+        return Way(name=name, precision=precision, make=self._counted(partial(_in_onnx_runtime, name=name)))
+
+    def _counted(self, make: Callable[[Bundle], Runner]) -> Callable[[Bundle], Runner]:
+        def counted(bundle: Bundle) -> Runner:
+            before = resident_bytes()
+            try:
+                return make(bundle)
+            finally:
+                after = resident_bytes()
+                if before is not None and after is not None:
+                    self._taken += max(0, after - before)
+
+        return counted
 
 
 def remote_runner(settings: InferenceSettings, identity: Identity) -> Callable[[Bundle], Runner] | None:
