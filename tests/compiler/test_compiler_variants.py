@@ -79,6 +79,27 @@ def test_fp16_is_what_multiplies_by_weights_and_nothing_before_or_behind(drawn: 
     assert {value.type.tensor_type.elem_type for value in borders} == {TensorProto.FLOAT}
 
 
+def test_activation_of_what_sensors_say_stays_float32() -> None:
+    nodes = [
+        helper.make_node("Relu", ["features"], ["raw"], name="raw"),
+        helper.make_node("Mul", ["raw", "small"], ["normal"], name="normal"),
+        helper.make_node("Gemm", ["normal", "w"], ["life"], name="life"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 2])],
+        [helper.make_tensor_value_info("life", TensorProto.FLOAT, ["n", 1])],
+        [
+            numpy_helper.from_array(np.array([1e-6], np.float32), "small"),
+            numpy_helper.from_array(np.ones((2, 1), np.float32), "w"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    half = onnx.load_model_from_string(to_fp16(model.SerializeToString()))
+    assert [node.op_type for node in half.graph.node] == ["Relu", "Mul", "Cast", "Gemm", "Cast"]
+
+
 def test_no_weight_is_carried_twice(drawn: Drawn) -> None:
     assert len(made("fp16", drawn).SerializeToString()) < 0.6 * len(drawn.onnx)
     assert len(made("int8", drawn).SerializeToString()) < 0.4 * len(drawn.onnx)
