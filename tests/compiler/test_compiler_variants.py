@@ -182,6 +182,19 @@ def test_variant_that_the_held_out_machines_find_worse_is_left_out(drawn: Drawn)
     assert half.told() == "left out: RMSE 20 cycle, in float32 10 cycle; asked <= 1.05 x"
 
 
+def test_network_made_elsewhere_that_cannot_be_quantised_is_released_without(drawn: Drawn) -> None:
+    model = onnx.load_model_from_string(drawn.onnx)
+    model.opset_import[0].version = 12  # which knows no scale for each channel
+    reduced = next(node for node in model.graph.node if node.op_type == "ReduceSum")
+    del reduced.input[1]
+    reduced.attribute.append(helper.make_attribute("axes", [1]))
+    old = Drawn(onnx=model.SerializeToString(), manifest=drawn.manifest, rows=drawn.rows)
+    half, eight = weighed(old, ["fp16", "int8"])
+    assert half.taken
+    assert not eight.taken
+    assert eight.told().startswith("left out: ONNX Runtime cannot load the graph")
+
+
 # ------------------------------------------------------------------ the judge
 
 
