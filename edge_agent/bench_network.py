@@ -27,8 +27,8 @@ def drawn(width: int, precision: Precision = Precision.FP32) -> bytes:
     constants: Constants = {
         "mean": np.zeros(width, np.float32),
         "scale": np.ones(width, np.float32),
-        "low": np.float32(-4),
-        "high": np.float32(4),
+        "low": np.array(-4, np.float32),
+        "high": np.array(4, np.float32),
     }
     nodes = [
         helper.make_node("Sub", ["features", "mean"], ["shifted"]),
@@ -67,10 +67,14 @@ def _layer(
             end,
         ]
     if precision is Precision.INT8:
-        step = np.float32(np.abs(weights).max() / 127)
-        steps = np.rint(weights / step).astype(np.int8)
-        constants |= {f"{right}8": steps, f"{right}_step": step, "step": np.float32(STEP), "zero": np.int8(0)}
-        constants[bias] = zeros
+        step = np.array(np.abs(weights).max() / 127, np.float32)
+        constants |= {
+            f"{right}8": np.rint(weights / step).astype(np.int8),
+            f"{right}_step": step,
+            "step": np.array(STEP, np.float32),
+            "zero": np.array(0, np.int8),
+            bias: zeros,
+        }
         return [
             helper.make_node("QuantizeLinear", [below, "step", "zero"], [f"{left}8"]),
             helper.make_node("DequantizeLinear", [f"{left}8", "step", "zero"], [left]),

@@ -163,11 +163,11 @@ class Kernel:
         )
         return np.concatenate([near, far]).astype(np.int32)
 
-    def put(self, *, windows, ranges, row, stream):
+    def put(self, *, windows, ranges, rows, stream):
         assert stream, "kernels are not put on the default stream"
-        self._driver.put(lambda: self._compute(windows, ranges, row))
+        self._driver.put(lambda: self._compute(windows, ranges, rows))
 
-    def _compute(self, windows, ranges, row):
+    def _compute(self, windows, ranges, rows):
         length = self._shape[1]
         centred = reference.centre(floats(windows, self._shape))
         spectra = reference.spectrum(centred)
@@ -178,7 +178,7 @@ class Kernel:
             found.append(reference.lines(spectra, length, places[:2]))
             found.append(reference.lines(reference.envelope(spectra, length), length // 4, places[2:]))
         features = np.concatenate(found, axis=1)
-        floats(row, features.shape)[:] = features
+        floats(rows, features.shape)[:] = features
 
 
 class Engine:
