@@ -274,7 +274,7 @@ def test_a_command_says_what_it_did_and_what_is_next(hub, configured, tmp_path):
     assert {*facts["keys"]} == {"snapshot", "timestamp"}
     assert SECRET.decode() not in done.output
     unknown = call("delegate", "--engine-target", "toaster", *offline)
-    assert "one of agx-orin-jp6" in str(unknown.exception)
+    assert "one of agx-orin-jp7" in str(unknown.exception)
     nowhere = call("rotate", "root-1", "--offline", str(tmp_path / "nowhere"))
     assert "holds no keys" in str(nowhere.exception)
 
