@@ -114,6 +114,9 @@ class WindowGraph:
             {name: at + part.start for name, part in self._layout.outputs.items()},
         )
         try:
+            self._cuda.ask(
+                "cuCtxSynchronize"
+            )  # the kernel's tables came on a stream that ours does not wait for
             self._put()
             self._cuda.wait()
             if not recorded:

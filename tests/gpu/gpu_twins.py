@@ -95,6 +95,9 @@ class Driver:
     def cuStreamSynchronize(self, stream):  # noqa: N802
         return (CAPTURING,) if self._forbidden() else (OK,)
 
+    def cuCtxSynchronize(self):  # noqa: N802
+        return self.cuStreamSynchronize(0)
+
     def cuMemHostAlloc(self, size, flags):  # noqa: N802
         return (CAPTURING,) if self._forbidden() else self._allocate("host memory", size)
 

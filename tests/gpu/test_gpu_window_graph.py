@@ -1,6 +1,7 @@
 """A window's kernel and engine in one recorded launch, on twins in memory that keep CUDA's rules."""
 
 import ctypes.util
+import gc
 from itertools import pairwise
 
 import numpy as np
@@ -159,6 +160,14 @@ def test_a_launch_that_fails_while_it_is_recorded_ends_the_recording_and_gives_m
         World(kernel=Raising)
     assert Raising.driver.calls.count("cuStreamEndCapture") == 1
     assert sorted(kind for kind, _ in Raising.driver.held.values()) == ["context", "stream"]
+
+
+def test_garbage_is_collected_again_after_a_recording():
+    World()
+    assert gc.isenabled()
+    with pytest.raises(InferenceError):
+        World(kernel=Raising)
+    assert gc.isenabled()
 
 
 def test_an_engine_that_cannot_be_recorded_says_so_and_still_runs_unrecorded():
