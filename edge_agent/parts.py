@@ -17,6 +17,7 @@ from edge_agent.phases import Phases
 from edge_agent.recorder import Recorder
 from edge_agent.renewal import Renewal
 from edge_agent.runners.device import DeviceRunners, remote_runner
+from edge_agent.sampling import too_fast
 from edge_agent.updates import Deferrals, DeviceFacts, Features, Updates, first_known
 from edge_agent.updates.disk import Disk
 from edge_agent.uplink import Uplink
@@ -35,7 +36,7 @@ class Parts:
         self, config: AgentConfig, identity: Identity, clock: Clock, *, self_test: Callable[[], None]
     ) -> None:
         random = Random()  # noqa: S311 - spreads devices in time, guards nothing
-        device = profile(config.profile)
+        device = self._device = profile(config.profile)
         self.outbox = Outbox.open(
             config.state_dir / "outbox.db",
             max_bytes=config.outbox.max_bytes,
@@ -101,6 +102,8 @@ class Parts:
 
     def table_changed(self) -> None:
         """The source told other signals than before."""
+        if trouble := too_fast(self.recorder.tables.current, self._device):
+            log.warning("the source gives too much", reason=trouble)
         self.voice.hand_over()
         self.uplink.announce()
 
