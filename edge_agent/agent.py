@@ -122,7 +122,7 @@ class Agent:
 
     def _begin_self_test(self) -> None:
         def run() -> None:
-            self._findings = selftest.run(self._config)
+            self._findings = selftest.run(self._config.state_dir, self._parts.runners)
             for finding in self._findings:
                 log.info("self-test", name=finding.name, passed=finding.passed, detail=finding.detail)
 

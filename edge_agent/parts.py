@@ -8,7 +8,6 @@ import structlog
 from edge_agent import status
 from edge_agent.config import AgentConfig
 from edge_agent.connection import Address
-from edge_agent.engine_store import EngineStore
 from edge_agent.feed import Feed
 from edge_agent.identity import Identity
 from edge_agent.inference_reports import InferenceReports
@@ -16,7 +15,7 @@ from edge_agent.outbox import Outbox
 from edge_agent.phases import Phases
 from edge_agent.recorder import Recorder
 from edge_agent.renewal import Renewal
-from edge_agent.runners.device import DeviceRunners, remote_runner
+from edge_agent.runners.device import device_runners, remote_runner
 from edge_agent.sampling import too_fast
 from edge_agent.updates import Deferrals, DeviceFacts, Features, Updates, first_known
 from edge_agent.updates.disk import Disk
@@ -51,13 +50,8 @@ class Parts:
         )
         self.recorder = self._recorder(config, clock)
         self.inference = InferenceReports()
-        self.runners = DeviceRunners(
-            device,
-            config.inference,
-            config.state_dir,
-            EngineStore(config.state_dir, Disk()),
-            tell=self.inference.heard,
-            remote=remote_runner(config.inference, identity),
+        self.runners = device_runners(
+            config, tell=self.inference.heard, remote=remote_runner(config.inference, identity)
         )
         self.updates = Updates(
             config.state_dir,

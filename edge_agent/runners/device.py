@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
+from edge_agent.config import AgentConfig, InferenceSettings
 from edge_agent.engine_facts import EngineFacts
 from edge_agent.engine_store import EngineStore
 from edge_agent.identity import Identity
@@ -19,20 +19,12 @@ from edge_agent.runners.native_engines import NativeEngines
 from edge_agent.runners.remote import RemoteRunner
 from edge_agent.runners.runner import Runner
 from edge_agent.runners.standing import Bounds
-from edge_agent.runners.ways import REMOTE, Settings, native, order, precisions
+from edge_agent.runners.ways import REMOTE, native, order, precisions
+from edge_agent.updates.disk import Disk
 from edge_agent.updates.golden import check_golden
-from firmware_configs.profiles import Profile
+from firmware_configs.profiles import Profile, profile
 from wire.bundle import Bundle
 from wire.precision import Precision
-
-
-class InferenceSettings(Settings, Protocol):
-    @property
-    def max_ms(self) -> float: ...
-    @property
-    def remote_url(self) -> str: ...
-    @property
-    def remote_s(self) -> float: ...
 
 
 class DeviceRunners:
@@ -114,6 +106,19 @@ class DeviceRunners:
                     self._taken += max(0, after - before)
 
         return counted
+
+
+def device_runners(
+    config: AgentConfig,
+    *,
+    tell: Callable[[Change], None] = lambda change: None,
+    remote: Callable[[Bundle], Runner] | None = None,
+) -> DeviceRunners:
+    """Of the device that ``config`` is for."""
+    store = EngineStore(config.state_dir, Disk())
+    return DeviceRunners(
+        profile(config.profile), config.inference, config.state_dir, store, tell=tell, remote=remote
+    )
 
 
 def remote_runner(settings: InferenceSettings, identity: Identity) -> Callable[[Bundle], Runner] | None:

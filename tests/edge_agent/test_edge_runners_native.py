@@ -89,8 +89,9 @@ def test_a_launch_that_fails_and_a_kernel_that_fails_are_told_by_name(made):
         ({}, b"other", ForeignEngineError, "expecting library version 10.13 got 10.7"),
         ({"dtype": "float16"}, b"plan", ForeignEngineError, "expected float32 in features, got float16"),
         ({"context": False}, b"plan", InferenceError, "makes no execution context"),
+        ({"takes": 1}, b"plan", InferenceError, "takes no address for remaining_life"),
     ],
-    ids=["of another version", "with other types", "too large"],
+    ids=["of another version", "with other types", "too large", "half bound"],
 )
 def test_an_engine_that_cannot_be_used_is_named_and_holds_nothing(wrong, plan, kind, reason):
     driver = Driver()

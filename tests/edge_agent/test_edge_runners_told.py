@@ -47,7 +47,7 @@ class Notes(list):
 
 
 def test_a_change_is_reported_once_and_waits_while_the_disk_is_full():
-    reports, notes = InferenceReports(), Notes()
+    reports, notes = InferenceReports(Hands()), Notes()
     reports.heard(FELL)
     notes.full = True
     reports.hand_over(notes)
@@ -57,6 +57,21 @@ def test_a_change_is_reported_once_and_waits_while_the_disk_is_full():
     reports.hand_over(notes)
     evidence = {"runner": "onnxruntime-cpu", "of": "engine-life/3"}
     assert notes == [("engine-life", "fell-back", FELL.reason, evidence)]
+
+
+def test_what_changes_to_and_fro_is_told_at_once_and_then_once_a_minute():
+    clock, notes = Hands(), Notes()
+    reports = InferenceReports(clock)
+    back = replace(FELL, event="came-up", reason="tensorrt fp16 has answered its golden inputs here")
+    for _ in range(100):  # 50 s
+        for change in (FELL, back):
+            reports.heard(change)
+            reports.hand_over(notes)
+        clock.now += 0.5
+    assert [event for _, event, _, _ in notes] == ["fell-back"]
+    clock.now += 11
+    reports.hand_over(notes)
+    assert [event for _, event, _, _ in notes] == ["fell-back", "came-up"], "what holds in the end is told"
 
 
 def test_the_status_says_what_runs_and_why_nothing_better_does():
