@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
-from cloud_hub.compiler.half import to_fp16
+from cloud_hub.compiler.half import check_room, to_fp16
 from cloud_hub.compiler.parity import Comparison, compare
 from cloud_hub.compiler.quantised import to_int8
 from models.errors import GraphError
@@ -107,6 +107,7 @@ def _or_left_out(weighed: Callable[[Precision], Variant], precision: Precision) 
 def _made(payload: bytes, precision: Precision, learning: Examples) -> bytes:
     if precision is Precision.INT8:
         return to_int8(payload, learning.features[:: max(1, len(learning) // MOST_ROWS)])
+    check_room(payload, learning.features)
     return to_fp16(payload)
 
 

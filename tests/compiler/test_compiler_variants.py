@@ -1,6 +1,8 @@
 """A network in another precision is taken along where it answers as float32 does and is no worse; else by no means."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -160,15 +162,26 @@ def test_network_that_fp16_overflows_in_is_left_out_by_name(drawn: Drawn) -> Non
     )
     (half,) = weighed(strange, ["fp16"])
     assert not half.taken
+    assert re.match(r"left out: life0\.0 reaches \S+ on its dataset, expected at most 32752", half.told())
+
+
+def test_network_that_fp16_overflows_in_on_golden_inputs_alone_is_left_out_too(drawn: Drawn) -> None:
+    (half,) = weighed(overflowing(drawn), ["fp16"], learning=still(drawn))
+    assert not half.taken
+    assert half.golden is not None
     assert half.golden.farthest.output == "remaining_life"
     assert half.told().startswith("left out: ")
+    assert "remaining_life" in half.told()
+
+
+def still(drawn: Drawn) -> Examples:
+    """Rows of machines that never move from the mean."""
+    rows = np.repeat(drawn.rows.features.mean(axis=0, keepdims=True), len(drawn.rows), axis=0)
+    return replace(drawn.rows, features=rows.astype(np.float32))
 
 
 def test_int8_that_was_calibrated_on_too_little_is_left_out(drawn: Drawn) -> None:
-    still = np.repeat(drawn.rows.features.mean(axis=0, keepdims=True), len(drawn.rows), axis=0)
-    narrow = drawn.rows.where(np.ones(len(drawn.rows), bool))
-    object.__setattr__(narrow, "features", still.astype(np.float32))
-    (eight,) = weighed(drawn, ["int8"], learning=narrow)
+    (eight,) = weighed(drawn, ["int8"], learning=still(drawn))
     assert not eight.golden.agrees
     assert not eight.taken
 
