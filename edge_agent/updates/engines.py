@@ -16,7 +16,14 @@ import structlog
 from edge_agent.engine_facts import EngineFacts, keys
 from edge_agent.engine_store import EngineStore
 from edge_agent.updates.disk import Disk
-from edge_agent.updates.errors import AbortedError, RetryError, SlotError, UnfitError, UntrustedError
+from edge_agent.updates.errors import (
+    AbortedError,
+    JournalError,
+    RetryError,
+    SlotError,
+    UnfitError,
+    UntrustedError,
+)
 from edge_agent.updates.loaded import open_bundle
 from edge_agent.updates.record import Held, Record
 from edge_agent.updates.slots import Slots
@@ -115,9 +122,11 @@ class SharedEngines:
         except (EngineError, UntrustedError, UnfitError) as error:
             self._refuse(errand, error)
             wait = 0.0 if isinstance(error, EngineError) and errand.keys else REFUSED_AGAIN_S
-        except OSError as error:
-            errand.said = f"waits: {error}"
-            wait = LONGEST_RETRY_S
+        except JournalError:
+            raise
+        except Exception as error:
+            log.exception("shared engine", release=errand.release)
+            errand.said, wait = f"waits: {error!r}", LONGEST_RETRY_S
         errand.due = self._now() + wait
 
     def _work_out(self, errand: Errand, held: Held, facts: EngineFacts) -> None:
@@ -129,7 +138,7 @@ class SharedEngines:
     def _fetch(self, errand: Errand, aborted: Callable[[], bool]) -> float:
         """Have the best engine that is signed, and none that is not any more; seconds until the next look."""
         keys = {f"engines/{key.target}/{key.name}": key for key in errand.keys}
-        signed = self._trust.engines(keys) if keys else {}
+        signed = self._trust.engines(keys, aborted) if keys else {}
         for path, key in keys.items():
             if self._store.withdraw(key, signed.get(path, "")):
                 self._told(errand, "engine-withdrawn", f"{path} is signed no longer")
@@ -159,8 +168,8 @@ class SharedEngines:
         reason = f"{type(error).__name__}: {error}"
         errand.said = f"refused: {reason}"
         if reason not in errand.refused:
-            errand.refused.append(reason)
             self._told(errand, "engine-refused", reason)
+            errand.refused.append(reason)
 
     def _told(self, errand: Errand, event: str, reason: str) -> None:
         log.warning(event, release=errand.release, reason=reason)

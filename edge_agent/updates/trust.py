@@ -97,12 +97,12 @@ class Trust:
             raise UntrustedError(f"expected a bundle path like bundles/motor-health/3.zip, got {path!r}")
         self._bring(path, sha256, place, aborted, copies=2, largest=LARGEST)
 
-    def engines(self, paths: Iterable[str]) -> dict[str, str]:
+    def engines(self, paths: Iterable[str], aborted: Callable[[], bool] = lambda: False) -> dict[str, str]:
         """Those of ``paths`` that are signed, each with its SHA-256. That none is, is no error.
 
         Only the role of an engine's own target can sign it: no other one may list such a path.
         """
-        with self._client() as client:
+        with self._client(aborted) as client:
             found = {path: client.target(path) for path in paths}
         signed = {path: str(target.hashes.get("sha256")) for path, target in found.items() if target}
         for path, sha256 in signed.items():

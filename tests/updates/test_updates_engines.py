@@ -17,6 +17,7 @@ from edge_agent.engine_facts import keys
 from edge_agent.engine_store import EngineStore
 from edge_agent.updates.engines import ASK_AGAIN_S, FIRST_RETRY_S, LONGEST_RETRY_S, SharedEngines
 from edge_agent.updates.trust import Trust
+from edge_agent.updates_text import standing_lines
 from wire.precision import Precision
 
 
@@ -48,6 +49,8 @@ def test_a_device_fetches_the_engine_that_fits_what_it_runs(device, builder):
     assert (found.plan, found.manifest.key) == (PLAN, builder.key(1))
     assert [path.stat().st_mode & 0o777 for path in files(device)] == [0o600]
     assert device.reports == []
+    lines = list(standing_lines(device.updates.status()))
+    assert lines[1:] == [f"shared engine of motor-health/1: {published.target_path}"]
 
 
 def test_the_engine_of_a_new_release_comes_while_that_is_on_probation(hub, device, builder):
@@ -233,6 +236,24 @@ def test_without_room_not_a_byte_of_an_engine_is_written(device, builder):
     assert errands.turn() == FIRST_RETRY_S
     assert "bytes of disk" in errands.shared.status()[0]["said"]
     assert files(device) == []
+
+
+def test_whatever_goes_wrong_with_an_engine_the_updates_go_on(hub, device, builder):
+    class Broken(HastyDisk):
+        def make_folder(self, path):
+            if path.parent.name == "engines":
+                raise OSError("Read-only file system")
+            super().make_folder(path)
+
+    builder.publish(1)
+    hub.publish(2)
+    device.boot(Broken())
+    device.commit(hub.offer(2))
+    assert (device.state, device.release) == ("committed", "motor-health/2")
+    errands = Errands(device, Broken())
+    builder.publish(2)
+    assert errands.turn() == LONGEST_RETRY_S
+    assert "Read-only file system" in errands.shared.status()[0]["said"]
 
 
 def test_power_loss_at_every_touch_leaves_a_whole_engine_or_none(device, builder, tmp_path):
