@@ -261,6 +261,24 @@ def test_the_state_of_another_set_is_refused() -> None:
         make("vibration-trend/1").restore(make("vibration/1").initial().to_bytes())
 
 
+@pytest.mark.parametrize("name", ["vibration/1", "vibration-trend/1", "vibration-trend/2", "bearing/1"])
+@pytest.mark.parametrize(
+    ("rate_hz", "bearing"),
+    [(25_600.0, BEARING_6205), (RATE_HZ, Bearing(balls=8, ball_mm=6.75, pitch_mm=28.5))],
+)
+def test_what_was_remembered_at_another_rate_or_of_another_bearing_is_refused(
+    name: str, rate_hz: float, bearing: Bearing
+) -> None:
+    def built(rate_hz: float, bearing: Bearing) -> Extractor:
+        waveforms = [("vibration_x", rate_hz, LENGTH)]
+        return sets.make(name, scalars=["speed"], waveforms=waveforms, units=UNITS, bearing=bearing)
+
+    before = built(RATE_HZ, BEARING_6205).initial().to_bytes()
+    built(RATE_HZ, BEARING_6205).restore(before)
+    with pytest.raises(KernelStateError, match="have changed"):
+        built(rate_hz, bearing).restore(before)
+
+
 def test_each_set_has_a_version_of_its_own() -> None:
     assert set(sets.VERSIONS) >= {"trend/1", "vibration/1", "vibration-trend/1", "vibration-trend/2"}
     assert all(len(version) == 64 for version in sets.VERSIONS.values())
