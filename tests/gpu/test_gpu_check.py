@@ -70,8 +70,15 @@ def test_figures_and_reasons_of_tests_are_told(outcomes):
     assert told[2] == "no such GPU"
 
 
+def test_a_folder_without_such_tests_gives_no_row_and_what_cannot_even_be_imported_there_is_left_alone(
+    tmp_path,
+):
+    (tmp_path / "test_of_the_hub.py").write_text("import nothing_of_that_name")
+    assert gpu_tests.run(tmp_path) == []
+
+
 def test_a_module_that_cannot_be_collected_is_a_test_that_failed():
-    report = """<testsuites><testsuite><testcase classname="" name="tests.gpu.test_broken" time="0.0">
+    report = """<testsuites><testsuite><testcase file="" name="tests.gpu.test_broken" time="0.0">
         <error message="collection failure">No module named 'nothing'</error></testcase></testsuite></testsuites>"""
     (row,) = gpu_tests.read(report)
     assert (row.became, row.told) == (Became.FAILED, "collection failure")

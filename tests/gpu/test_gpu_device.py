@@ -42,7 +42,8 @@ def test_the_simulator_computes_what_the_cpu_does(length, simulated):
 
 
 @pytest.mark.gpu
-def test_the_device_computes_what_the_simulator_did(cuda, simulated, tmp_path, record_property):
+def test_the_device_computes_what_the_simulator_did(cuda, request, tmp_path, record_property):
+    simulated = request.getfixturevalue("simulated")  # seconds, which nobody spends where there is no GPU
     found = computed(tmp_path, simulated=False)
     off = {n: np.abs(found[n] - simulated[n]) / (TOLERANCE * scales(n)) for n in LENGTHS}
     record_property("largest deviation, share of what is tolerated", f"{max(map(np.max, off.values())):.3g}")
