@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from edge_agent.errors import EdgeError
-from edge_agent.runners.errors import DriverError, NoEngineError, UnavailableError, told
+from edge_agent.runners.errors import DriverError, NoEngineError, UnavailableError, failure, told
 from edge_agent.runners.runner import Matrix, Runner
 from edge_agent.runners.standing import TRANSITIONS, Bounds, Event, Standing, p99
 from wire.bundle import Bundle
@@ -60,13 +59,15 @@ class Link:
 
         What is a last resort is not timed: it would be no less one. Raises ``EdgeError``.
         """
-        runner = self.way.make(bundle)
+        runner: Runner | None = None
         try:
+            runner = self.way.make(bundle)
             check(runner, bundle)
             return runner, None if self.way.last_resort else self._measure(runner, bundle, MEASURED)
-        except EdgeError:
-            runner.close()
-            raise
+        except Exception as error:  # whatever a library raises, another way may do
+            if runner is not None:
+                runner.close()
+            raise failure(error) from error
 
     def measure(self, bundle: Bundle) -> float:
         """What a row takes now, in seconds: the median of a few."""

@@ -13,6 +13,7 @@ from edge_agent import doctor, status_text
 from edge_agent.config import AgentConfig
 from edge_agent.errors import ConfigError, InferenceError
 from edge_agent.inference_reports import InferenceReports
+from edge_agent.machine_code_place import needs_own
 from edge_agent.runners.chain import Chain
 from edge_agent.runners.change import Change
 from edge_agent.runners.link import Way
@@ -95,6 +96,13 @@ def test_the_doctor_names_each_part_of_a_gpu_and_what_is_missing():
         "TensorRT for RTX",
         "ONNX Runtime, CUDA",
     ]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shared", "own"), [("", True, False), ("", False, True), ("/var/cache/numba", False, False)]
+)
+def test_machine_code_lies_in_the_state_directory_where_there_is_no_better_place(chosen, shared, own):
+    assert needs_own(chosen=chosen, shared=shared) is own
 
 
 @pytest.mark.parametrize(
