@@ -134,14 +134,14 @@ def _check_role(settings: HubConfig, target: str) -> None:
 def _row(builder: "Builder", precision: Precision, folder: Path | None) -> dict[str, Any]:
     """What there is to tell of one engine; it is written below ``folder`` where its answers agree."""
     from cloud_hub.compiler import engine_lines  # noqa: PLC0415 - brings ONNX Runtime
+    from cloud_hub.compiler.engines import check_brought  # noqa: PLC0415 - as above
 
     key = builder.key(precision)
     path = folder / key.name if folder else None
     if path and path.exists():  # two builds differ in their bytes, and what was signed once stays as it is
-        return engine_lines.kept(read_engine(path).manifest) | {
-            "path": str(path),
-            "sha256": file_sha256(path),
-        }
+        known = read_engine(path)
+        check_brought(known, builder.bundle, builder.profile)
+        return engine_lines.kept(known.manifest) | {"path": str(path), "sha256": file_sha256(path)}
     try:
         made = builder.compile(precision, datetime.now(UTC))
     except EngineBuildError as error:

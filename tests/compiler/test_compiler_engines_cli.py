@@ -24,7 +24,7 @@ from models import graphs, use_case
 from tests.stored_machines import Stored
 from wire.bundle import Bundle, file_sha256, write_bundle
 from wire.clock import Clock
-from wire.engine import read_engine
+from wire.engine import read_engine, write_engine
 from wire.precision import Precision
 
 pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed: pip install tensorrt-rtx")
@@ -77,6 +77,16 @@ def test_builder_host_compiles_a_bundle_file_without_a_hub(file: Path, tmp_path:
     assert [row["sha256"] for row in again] == [
         row["sha256"] for row in told
     ]  # a build differs, what is kept not
+
+
+def test_engine_of_something_else_in_the_place_of_one_is_refused(file: Path, tmp_path: Path) -> None:
+    asked = ("compile", "--bundle", file, "--target", RTX, "--precision", "fp16", "--out", tmp_path)
+    path = Path(rows(*asked)[1][0]["path"])
+    known = read_engine(path).manifest
+    other = replace(known, key=replace(known.key, version=2))
+    write_engine(path, replace(read_engine(path), manifest=other))
+    with pytest.raises(ConflictError, match="expected an engine of version 1, got one of 2"):
+        rows(*asked)
 
 
 def test_check_compares_and_keeps_nothing(file: Path, tmp_path: Path) -> None:
