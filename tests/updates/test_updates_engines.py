@@ -16,6 +16,7 @@ from cloud_hub.signing.repository import Repository
 from edge_agent.engine_facts import keys
 from edge_agent.engine_store import EngineStore
 from edge_agent.updates.engines import ASK_AGAIN_S, FIRST_RETRY_S, LONGEST_RETRY_S, SharedEngines
+from edge_agent.updates.installer import FIRST_RETRY_S as FIRST_UPDATE_RETRY_S
 from edge_agent.updates.trust import Trust
 from edge_agent.updates_text import standing_lines
 from wire.precision import Precision
@@ -119,28 +120,39 @@ def test_an_engine_that_cannot_be_had_delays_and_fails_nothing(hub, device, buil
     assert told(device) == []
 
 
+def parts(device):
+    """Engines on their way, of which something is there."""
+    return [path for path in files(device) if path.suffix == ".part" and path.stat().st_size]
+
+
+def slowly(device, meanwhile):
+    """Serves the beginning, does something meanwhile, and then the rest."""
+
+    def wrap(honest):
+        def app(environ, start_response):
+            with closing(honest(environ, start_response)) as pieces:
+                content = b"".join(pieces)
+            yield content[:70_000]
+            while not parts(device):  # the engine is on its way
+                threading.Event().wait(0.005)
+            meanwhile()
+            yield content[70_000:]
+
+        return app
+
+    return wrap
+
+
 def test_an_update_ends_the_download_of_an_engine_which_goes_on_later(hub, device, builder):
     hub.publish(2)
     builder.publish(1)
     device.boot()
     honest = hub.server.app
-
-    def part():
-        return [path for path in files(device) if path.suffix == ".part" and path.stat().st_size]
-
-    def slow(environ, start_response):
-        with closing(honest(environ, start_response)) as pieces:
-            content = b"".join(pieces)
-        yield content[:70_000]
-        while not part():  # the engine is on its way
-            threading.Event().wait(0.005)
-        device.updates.offer(USE_CASE, offered)
-        yield content[70_000:]
-
     offered = hub.offer(2)
-    hub.server.app = only("/targets/engines", lambda _: slow)(honest)
+    slow = slowly(device, lambda: device.updates.offer(USE_CASE, offered))
+    hub.server.app = only("/targets/engines", slow)(honest)
     device.updates.turn()
-    assert [path.stat().st_size < len(PLAN) for path in part()] == [True]
+    assert [path.stat().st_size < len(PLAN) for path in parts(device)] == [True]
     assert device.settle() == "probation"  # with the very next turns
     hub.server.app = counting = Counting(honest)
     device.boot()
@@ -148,6 +160,23 @@ def test_an_update_ends_the_download_of_an_engine_which_goes_on_later(hub, devic
     ranges = [asked for path, asked in counting.asked if path.startswith("/targets/engines")]
     assert [asked.startswith("bytes=") for asked in ranges] == [True]
     assert engine(device, builder, 1).plan == PLAN
+    device.prove()
+
+
+def test_an_engine_waits_for_an_update_that_tries_its_download_again(hub, device, builder):
+    hub.publish(2)
+    builder.publish(1)
+    device.boot()
+    honest = hub.server.app
+    slow = slowly(device, lambda: threading.Event().wait(1.1 * FIRST_UPDATE_RETRY_S))
+    hub.server.app = only("/targets/bundles", breaking_off(100))(only("/targets/engines", slow)(honest))
+    device.updates.offer(USE_CASE, hub.offer(2))
+    while not parts(device):
+        device.updates.turn()
+    assert device.state == "downloading"
+    assert engine(device, builder, 1) is None
+    hub.server.app = honest
+    assert device.settle() == "probation"
     device.prove()
 
 
@@ -283,3 +312,22 @@ def test_power_loss_at_every_touch_leaves_a_whole_engine_or_none(device, builder
             platter.do(touch)
     assert len(disk.touches) > 5
     assert len(tried) > 5
+
+
+def test_power_loss_at_every_touch_leaves_a_whole_plan_compiled_here_or_the_one_before(
+    device, builder, tmp_path
+):
+    key, plans = builder.key(1), [b"first" * 4000, b"second" * 4000]
+    store(device).put_local(key, "GPU", plans[0])
+    platter, disk = Platter(device.state_dir), RecordingDisk(device.state_dir, [])
+    EngineStore(device.state_dir, disk).put_local(key, "GPU", plans[1])
+    found = set()
+    for number, touch in enumerate([*disk.touches, None]):
+        for way, images in platter.images(touch, number).items():
+            for place, image in enumerate(images):
+                folder = tmp_path / f"{number}-{way}-{place}"
+                image.write(folder)
+                found.add(EngineStore(folder, HastyDisk()).local(key, "GPU"))
+        if touch:
+            platter.do(touch)
+    assert found == {*plans}
