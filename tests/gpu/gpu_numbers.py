@@ -13,6 +13,7 @@ import numpy as np
 REPOSITORY = Path(__file__).parents[2]
 RATE_HZ, NEAR, FAR = 1000.0, (40.0, 80.0), (40.0, 80.0, 16.0, 95.0, 190.0)
 LENGTHS = (64, 65)  # by FFT, and by products
+SPEED_HZ = 29.5
 PATIENCE_S = 300.0
 
 
@@ -39,8 +40,8 @@ def scales(length: int) -> np.ndarray:
     return np.maximum(np.concatenate([rms, peak, ratios, powers, shape, lines], axis=1), 1e-6)
 
 
-def computed(folder: Path, *, simulated: bool) -> dict[int, np.ndarray]:
-    """The features by length, computed in a process of its own."""
+def computed(folder: Path, *, simulated: bool) -> dict[int | str, np.ndarray]:
+    """The features by length, and the ranges of ``FusedWindows``, computed in a process of its own."""
     file = folder / f"{'simulator' if simulated else 'device'}.npz"
     done = subprocess.run(
         [sys.executable, __file__, str(file)],
@@ -52,13 +53,17 @@ def computed(folder: Path, *, simulated: bool) -> dict[int, np.ndarray]:
     )
     assert done.returncode == 0, done.stderr
     with np.load(file) as found:
-        return {length: found[str(length)] for length in LENGTHS}
+        return {length: found[str(length)] for length in LENGTHS} | {"ranges": found["ranges"]}
 
 
 def main(file: str) -> None:
     from kernels import cuda
+    from kernels.bearing import BEARING_6205
+    from kernels.vibration import orders
 
-    np.savez(file, **{str(n): cuda.features(windows(n), RATE_HZ, NEAR, FAR) for n in LENGTHS})
+    fused = cuda.FusedWindows(length=LENGTHS[0], rate_hz=RATE_HZ, orders_=orders(BEARING_6205), across=4)
+    features = {str(n): cuda.features(windows(n), RATE_HZ, NEAR, FAR) for n in LENGTHS}
+    np.savez(file, ranges=fused.ranges(SPEED_HZ), **features)
 
 
 if __name__ == "__main__":

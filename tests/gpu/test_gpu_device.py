@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from gpu_numbers import FAR, LENGTHS, NEAR, RATE_HZ, computed, scales, windows
+from gpu_numbers import FAR, LENGTHS, NEAR, RATE_HZ, SPEED_HZ, computed, scales, windows
+from gpu_twins import Kernel
 
 from edge_agent.bench_gpu_ways import gpu_library
 from edge_agent.bench_network import drawn
@@ -41,6 +42,13 @@ def test_the_simulator_computes_what_the_cpu_does(length, simulated):
     assert (np.abs(simulated[length] - expected) <= TOLERANCE * scales(length)).all()
 
 
+def test_the_twin_of_the_kernel_asks_for_the_bins_that_the_kernel_itself_asks_for(simulated):
+    made = sets.make("vibration/1", scalars=["speed"], waveforms=[("x", RATE_HZ, 0)], units={"speed": "Hz"})
+    twin = Kernel(None, check_extractor(made), LENGTHS[0])
+    np.testing.assert_array_equal(twin.ranges(SPEED_HZ), simulated["ranges"])
+    assert twin.ranges(SPEED_HZ).dtype == simulated["ranges"].dtype
+
+
 @pytest.mark.gpu
 def test_the_device_computes_what_the_simulator_did(cuda, request, tmp_path, record_property):
     simulated = request.getfixturevalue("simulated")  # seconds, which nobody spends where there is no GPU
@@ -55,18 +63,18 @@ def test_the_device_computes_what_the_simulator_did(cuda, request, tmp_path, rec
 class OnDevice:
     """Kernel and engine for four channels on this GPU."""
 
-    def __init__(self, cuda, *, recorded):
+    def __init__(self, cuda, *, recorded, speed="speed"):
         from kernels.cuda import FusedWindows
 
         waveforms = [(f"vibration_{channel}", RATE, 0) for channel in range(CHANNELS)]
-        made = sets.make("vibration/1", scalars=["speed"], waveforms=waveforms, units={"speed": "Hz"})
+        made = sets.make("vibration/1", scalars=[speed], waveforms=waveforms, units={"speed": "Hz"})
         self.extractor = check_extractor(made)
+        self.turns = self.extractor.speed is not None
         self.network, library = drawn(made.width), gpu_library()
         plan = build(library, self.network, workspace_bytes=256 << 20).plan
         self.engine = EngineRow.load(library, plan, width=made.width)
-        self.kernel = FusedWindows(
-            length=LENGTH, rate_hz=RATE, orders_=self.extractor.orders, across=CHANNELS
-        )
+        orders = self.extractor.orders if self.turns else ()
+        self.kernel = FusedWindows(length=LENGTH, rate_hz=RATE, orders_=orders, across=CHANNELS)
         self.graph = WindowGraph(
             self.extractor,
             self.kernel,
@@ -80,6 +88,10 @@ class OnDevice:
     def run(self, seed):
         return self.graph.run(draw(seed), np.array([20.0 + seed]))
 
+    def alone(self, seed):
+        """The kernel's features, by themselves."""
+        return self.kernel(np.stack(draw(seed)), speed_hz=20.0 + seed if self.turns else None)[0]
+
     def close(self):
         self.graph.close()
         self.engine.close()
@@ -91,13 +103,15 @@ def draw(seed):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("recorded", [True, False])
-def test_a_window_in_one_launch_is_kernel_and_engine_one_after_the_other(cuda, recorded, record_property):
-    world = OnDevice(cuda, recorded=recorded)
+@pytest.mark.parametrize("speed", ["speed", "load"])  # of a machine that tells it, and of one that does not
+def test_a_window_in_one_launch_is_kernel_and_engine_one_after_the_other(
+    cuda, speed, recorded, record_property
+):
+    world = OnDevice(cuda, recorded=recorded, speed=speed)
     runner, worst = OnnxRunner(world.network), 0.0
     for seed in range(20):
         answered = world.run(seed)
-        alone = world.kernel(np.stack(draw(seed)), speed_hz=20.0 + seed)[0]
-        np.testing.assert_array_equal(answered.row[:-1], alone)
+        np.testing.assert_array_equal(answered.row[:-1], world.alone(seed))
         assert answered.row[-1] == 20.0 + seed
         expected = runner.run(answered.row[None, :])
         worst = max(worst, float(np.abs(answered.outputs - expected).max()))
