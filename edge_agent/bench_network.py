@@ -55,35 +55,44 @@ def _layer(
     constants: Constants,
 ) -> list[Any]:
     """activation(below @ weights + bias), float32 outside and ``precision`` inside."""
+    kinds = {Precision.FP16: _in_fp16, Precision.INT8: _in_int8}
+    found, constants_of = kinds.get(precision, _in_fp32)(below, above, weights)
+    constants |= constants_of
+    return [*found, helper.make_node(activation, [f"{above}_sums"], [above])]
+
+
+def _in_fp32(below: str, above: str, weights: npt.NDArray[np.float32]) -> tuple[list[Any], Constants]:
+    right, bias, sums = f"{above}_weights", f"{above}_bias", f"{above}_sums"
+    constants: Constants = {right: weights, bias: np.zeros(weights.shape[1], np.float32)}
+    return [helper.make_node("Gemm", [below, right, bias], [sums])], constants
+
+
+def _in_fp16(below: str, above: str, weights: npt.NDArray[np.float32]) -> tuple[list[Any], Constants]:
     left, right, bias, sums = (f"{above}_{part}" for part in ("in", "weights", "bias", "sums"))
-    zeros = np.zeros(weights.shape[1], np.float32)
-    end = helper.make_node(activation, [sums], [above])
-    if precision is Precision.FP16:
-        constants |= {right: weights.astype(np.float16), bias: zeros.astype(np.float16)}
-        return [
-            helper.make_node("Cast", [below], [left], to=TensorProto.FLOAT16),
-            helper.make_node("Gemm", [left, right, bias], [f"{sums}16"]),
-            helper.make_node("Cast", [f"{sums}16"], [sums], to=TensorProto.FLOAT),
-            end,
-        ]
-    if precision is Precision.INT8:
-        step = np.array(np.abs(weights).max() / 127, np.float32)
-        constants |= {
-            f"{right}8": np.rint(weights / step).astype(np.int8),
-            f"{right}_step": step,
-            "step": np.array(STEP, np.float32),
-            "zero": np.array(0, np.int8),
-            bias: zeros,
-        }
-        return [
-            helper.make_node("QuantizeLinear", [below, "step", "zero"], [f"{left}8"]),
-            helper.make_node("DequantizeLinear", [f"{left}8", "step", "zero"], [left]),
-            helper.make_node("DequantizeLinear", [f"{right}8", f"{right}_step", "zero"], [right]),
-            helper.make_node("Gemm", [left, right, bias], [sums]),
-            end,
-        ]
-    constants |= {right: weights, bias: zeros}
-    return [helper.make_node("Gemm", [below, right, bias], [sums]), end]
+    nodes = [
+        helper.make_node("Cast", [below], [left], to=TensorProto.FLOAT16),
+        helper.make_node("Gemm", [left, right, bias], [f"{sums}16"]),
+        helper.make_node("Cast", [f"{sums}16"], [sums], to=TensorProto.FLOAT),
+    ]
+    return nodes, {right: weights.astype(np.float16), bias: np.zeros(weights.shape[1], np.float16)}
+
+
+def _in_int8(below: str, above: str, weights: npt.NDArray[np.float32]) -> tuple[list[Any], Constants]:
+    left, right, bias, sums = (f"{above}_{part}" for part in ("in", "weights", "bias", "sums"))
+    nodes = [
+        helper.make_node("QuantizeLinear", [below, "step", "zero"], [f"{left}8"]),
+        helper.make_node("DequantizeLinear", [f"{left}8", "step", "zero"], [left]),
+        helper.make_node("DequantizeLinear", [f"{right}8", f"{right}_step", "zero"], [right]),
+        helper.make_node("Gemm", [left, right, bias], [sums]),
+    ]
+    step = np.array(np.abs(weights).max() / 127, np.float32)
+    return nodes, {
+        f"{right}8": np.rint(weights / step).astype(np.int8),
+        f"{right}_step": step,
+        "step": np.array(STEP, np.float32),
+        "zero": np.array(0, np.int8),
+        bias: np.zeros(weights.shape[1], np.float32),
+    }
 
 
 def _model(nodes: list[Any], width: int, constants: Constants) -> bytes:
