@@ -24,9 +24,9 @@ __all__ = ["FusedWindows", "features", "warm"]
 Rows = NDArray[np.float32]
 
 _ROWS, _PAIRS, _FLAT = float32[:, ::1], complex64[:, ::1], float32[::1]
-_TAIL = (int32[::1], int32[:, ::1], int64, float32, float32)  # edges, ranges, near, per bin, per nat
-FAST = (_PAIRS, _ROWS, *_TAIL, int64, int64, _FLAT, int64, int64)
-PLAIN = (_ROWS, _ROWS, _ROWS, *_TAIL, int64, _FLAT, int64, int64)
+_TAIL = (int32[:, ::1], int64, float32, _FLAT, int64, int64)  # ranges, near, per bin, out, column, stride
+FAST = (_PAIRS, _ROWS, *_TAIL)
+PLAIN = (_ROWS, _ROWS, _ROWS, *_TAIL)
 MOST_ACROSS = 65_535  # blocks along the second side of a grid
 
 
@@ -91,7 +91,8 @@ class FusedWindows:
         """Put the features of ``count`` rows on ``stream`` (its address); nothing waits or allocates.
 
         Addresses on the device: of float32 [count * across, length], int32 [lines, 2] and float32, in
-        which row r begins at r * stride. A window that is not finite makes its features NaN. The first launch compiles.
+        which row r begins at r * stride. A window that is not finite makes its features NaN. The
+        first launch compiles.
         """
         size = (count - 1) * stride + self.width
         self.launch(
@@ -126,7 +127,9 @@ def warm() -> None:
 
 def kernel_of(plan: Plan) -> Any:
     """The kernel for ``plan``, not compiled yet; its arguments' types are ``FAST`` or ``PLAIN``."""
-    return cuda_fused.fast if plan.fast else cuda_fused.plain
+    if plan.fast:
+        return cuda_fused.fast(plan.length.bit_length() - 1, plan.thread_bits)
+    return cuda_fused.plain(plan.length, plan.thread_bits)
 
 
 class _Prepared:
@@ -142,16 +145,16 @@ class _Prepared:
             self._kernel = kernel_of(self.plan)
             allow_shared(self._kernel, FAST if self.plan.fast else PLAIN, self.plan.shared_bytes)
             tables = (self.plan.table,) if self.plan.fast else (self.plan.table, self.plan.slow_table)
-            self._tables = [_to_device(table) for table in (*tables, self.plan.edges)]
+            self._tables = [_to_device(table) for table in tables]
 
     def launch(self, windows, ranges, near, out, *, across, column, stride, stream) -> None:
-        plan, bits = self.plan, (self.plan.thread_bits,)
+        plan = self.plan
         if plan.fast:
-            windows, bits = windows.view(np.complex64), (*bits, plan.length.bit_length() - 1)
+            windows = windows.view(np.complex64)
         grid = (windows.shape[0] // across, across)
         with named(f"features of {windows.shape[0]} windows of {plan.length} samples"):
             self._kernel[grid, plan.threads, stream, plan.shared_bytes](
-                windows, *self._tables, ranges, near, plan.per_bin, plan.per_nat, *bits, out, column, stride
+                windows, *self._tables, ranges, near, plan.per_bin, out, column, stride
             )
 
 

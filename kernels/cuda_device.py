@@ -1,4 +1,4 @@
-"""The GPU of this thread's context: the device's primary one, so that TensorRT and PyCUDA see the same memory."""
+"""The GPU of this thread's context: its primary one, so that TensorRT and PyCUDA see the same memory."""
 
 from dataclasses import dataclass
 

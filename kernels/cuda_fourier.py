@@ -43,6 +43,14 @@ def turned(x, y, cosine, sine):
 
 
 @on_device
+def turned_after(done, x, y, cosine, sine):
+    """The first pass, before which no bits are done, turns nothing."""
+    if done == 0:
+        return x, y
+    return turned(x, y, cosine, sine)
+
+
+@on_device
 def four(ax, ay, bx, by, cx, cy, dx, dy):
     """The transform of four numbers."""
     ex, ey, fx, fy = ax + cx, ay + cy, ax - cx, ay - cy
@@ -56,21 +64,21 @@ def pass_of_four(re, im, source, target, bits, done, mask_in, mask_out, table, s
     quarter = 1 << (bits - 2)
     in1, in2 = mixed(quarter, mask_in), mixed(2 * quarter, mask_in)
     out1, out2 = mixed(1 << done, mask_out), mixed(2 << done, mask_out)
-    j = thread
-    while j < quarter:
-        low = j & ((1 << done) - 1)
-        cos1, sin1 = table[0, u32(low << shift)], table[1, u32(low << shift)]
-        cos2, sin2 = turned(cos1, sin1, cos1, sin1)
-        cos3, sin3 = turned(cos2, sin2, cos1, sin1)
-        a, b, c, d = places(source, mixed(j, mask_in), in1, in2)
-        bx, by = turned(re[b], im[b], cos1, sin1)
-        cx, cy = turned(re[c], im[c], cos2, sin2)
-        dx, dy = turned(re[d], im[d], cos3, sin3)
-        ax, ay, bx, by, cx, cy, dx, dy = four(re[a], im[a], bx, by, cx, cy, dx, dy)
-        a, b, c, d = places(target, mixed(((j >> done) << (done + 2)) | low, mask_out), out1, out2)
-        re[a], re[b], re[c], re[d] = ax, bx, cx, dx
-        im[a], im[b], im[c], im[d] = ay, by, cy, dy
-        j += threads
+    for i in range(max(quarter // threads, 1)):
+        j = i * threads + thread
+        if j < quarter:
+            low = j & ((1 << done) - 1)
+            cos1, sin1 = table[0, u32(low << shift)], table[1, u32(low << shift)]
+            cos2, sin2 = turned(cos1, sin1, cos1, sin1)
+            cos3, sin3 = turned(cos2, sin2, cos1, sin1)
+            a, b, c, d = places(source, mixed(j, mask_in), in1, in2)
+            bx, by = turned_after(done, re[b], im[b], cos1, sin1)
+            cx, cy = turned_after(done, re[c], im[c], cos2, sin2)
+            dx, dy = turned_after(done, re[d], im[d], cos3, sin3)
+            ax, ay, bx, by, cx, cy, dx, dy = four(re[a], im[a], bx, by, cx, cy, dx, dy)
+            a, b, c, d = places(target, mixed(((j >> done) << (done + 2)) | low, mask_out), out1, out2)
+            re[a], re[b], re[c], re[d] = ax, bx, cx, dx
+            im[a], im[b], im[c], im[d] = ay, by, cy, dy
 
 
 @on_device
@@ -79,94 +87,100 @@ def pass_of_eight(re, im, source, target, bits, done, mask_in, mask_out, table, 
     eighth = 1 << (bits - 3)
     in1, in2, in4 = mixed(eighth, mask_in), mixed(2 * eighth, mask_in), mixed(4 * eighth, mask_in)
     out1, out2, out4 = mixed(1 << done, mask_out), mixed(2 << done, mask_out), mixed(4 << done, mask_out)
-    j = thread
-    while j < eighth:
-        low = j & ((1 << done) - 1)
-        cos1, sin1 = table[0, u32(low << shift)], table[1, u32(low << shift)]
-        cos2, sin2 = turned(cos1, sin1, cos1, sin1)
-        cos4, sin4 = turned(cos2, sin2, cos2, sin2)
-        cos6, sin6 = turned(cos4, sin4, cos2, sin2)
-        i = mixed(j, mask_in)
-        ax, ay, bx, by, cx, cy, dx, dy = even_four(
-            re, im, places(source, i, in2, in4), cos2, sin2, cos4, sin4, cos6, sin6
-        )
-        at = places(source, i ^ in1, in2, in4)
-        ex, ey, fx, fy, gx, gy, hx, hy = odd_four(re, im, at, cos1, sin1, cos2, sin2, cos4, sin4, cos6, sin6)
-        i = mixed(((j >> done) << (done + 3)) | low, mask_out)
-        a, b, c, d = places(target, i, out1, out2)
-        re[a], re[b], re[c], re[d] = ax + ex, bx + fx, cx + gx, dx + hx
-        im[a], im[b], im[c], im[d] = ay + ey, by + fy, cy + gy, dy + hy
-        a, b, c, d = places(target, i ^ out4, out1, out2)
-        re[a], re[b], re[c], re[d] = ax - ex, bx - fx, cx - gx, dx - hx
-        im[a], im[b], im[c], im[d] = ay - ey, by - fy, cy - gy, dy - hy
-        j += threads
+    for i in range(max(eighth // threads, 1)):
+        j = i * threads + thread
+        if j < eighth:
+            low = j & ((1 << done) - 1)
+            cos1, sin1 = table[0, u32(low << shift)], table[1, u32(low << shift)]
+            at = mixed(j, mask_in)
+            even, odd = places(source, at, in2, in4), places(source, at ^ in1, in2, in4)
+            ax, ay, bx, by, cx, cy, dx, dy = even_four(re, im, even, done, cos1, sin1)
+            ex, ey, fx, fy, gx, gy, hx, hy = odd_four(re, im, odd, done, cos1, sin1)
+            at = mixed(((j >> done) << (done + 3)) | low, mask_out)
+            a, b, c, d = places(target, at, out1, out2)
+            re[a], re[b], re[c], re[d] = ax + ex, bx + fx, cx + gx, dx + hx
+            im[a], im[b], im[c], im[d] = ay + ey, by + fy, cy + gy, dy + hy
+            a, b, c, d = places(target, at ^ out4, out1, out2)
+            re[a], re[b], re[c], re[d] = ax - ex, bx - fx, cx - gx, dx - hx
+            im[a], im[b], im[c], im[d] = ay - ey, by - fy, cy - gy, dy - hy
 
 
 @on_device
-def even_four(re, im, at, cos2, sin2, cos4, sin4, cos6, sin6):
+def even_four(re, im, at, done, cos1, sin1):
     a, b, c, d = at
-    bx, by = turned(re[b], im[b], cos2, sin2)
-    cx, cy = turned(re[c], im[c], cos4, sin4)
-    dx, dy = turned(re[d], im[d], cos6, sin6)
+    cos2, sin2 = turned(cos1, sin1, cos1, sin1)
+    cos4, sin4 = turned(cos2, sin2, cos2, sin2)
+    cos6, sin6 = turned(cos4, sin4, cos2, sin2)
+    bx, by = turned_after(done, re[b], im[b], cos2, sin2)
+    cx, cy = turned_after(done, re[c], im[c], cos4, sin4)
+    dx, dy = turned_after(done, re[d], im[d], cos6, sin6)
     return four(re[a], im[a], bx, by, cx, cy, dx, dy)
 
 
 @on_device
-def odd_four(re, im, at, cos1, sin1, cos2, sin2, cos4, sin4, cos6, sin6):
+def odd_four(re, im, at, done, cos1, sin1):
     """As ``even_four``, each then turned by as many eighths of a circle as the number it goes with."""
     a, b, c, d = at
+    cos2, sin2 = turned(cos1, sin1, cos1, sin1)
     cos3, sin3 = turned(cos2, sin2, cos1, sin1)
-    cos5, sin5 = turned(cos4, sin4, cos1, sin1)
-    cos7, sin7 = turned(cos6, sin6, cos1, sin1)
-    ax, ay = turned(re[a], im[a], cos1, sin1)
-    bx, by = turned(re[b], im[b], cos3, sin3)
-    cx, cy = turned(re[c], im[c], cos5, sin5)
-    dx, dy = turned(re[d], im[d], cos7, sin7)
+    cos5, sin5 = turned(cos3, sin3, cos2, sin2)
+    cos7, sin7 = turned(cos5, sin5, cos2, sin2)
+    ax, ay = turned_after(done, re[a], im[a], cos1, sin1)
+    bx, by = turned_after(done, re[b], im[b], cos3, sin3)
+    cx, cy = turned_after(done, re[c], im[c], cos5, sin5)
+    dx, dy = turned_after(done, re[d], im[d], cos7, sin7)
     ax, ay, bx, by, cx, cy, dx, dy = four(ax, ay, bx, by, cx, cy, dx, dy)
     bx, by = ROOT_HALF * (bx + by), ROOT_HALF * (by - bx)
     dx, dy = ROOT_HALF * (dy - dx), -ROOT_HALF * (dx + dy)
     return ax, ay, bx, by, cy, -cx, dx, dy
 
 
-@on_device
-def transform(re, im, source, home, away, bits, table, table_bits, thread, threads):
-    """The transform of 2^bits (8 or more) complex numbers at ``source``; where it lies: home or away.
+def transform_of(bits, table_bits, threads, done=0):
+    """The transform of 2^bits (8 or more) complex numbers by ``threads`` (a power of two), for a kernel.
 
-    ``source`` lies in home. ``table`` is that of n = 2^table_bits.
+    ``run(re, im, table, source, target, other, thread)``: from ``source``, in the stretch ``other``, to
+    ``target`` and back, pass by pass; it gives where the result lies. ``table`` is that of 2^table_bits.
+    All else is known as it is compiled, which halves the arithmetic. After ``done`` bits: the rest of it.
     """
-    done, target = 0, away
-    while done < bits:
-        left = bits - done
-        mask_in = MIXED if done > 0 else NATURAL
-        if left % 3 == 0 or left > 4:
-            mask_out = MIXED if left > 3 else NATURAL
-            shift = table_bits - done - 3
-            pass_of_eight(
-                re, im, source, target, bits, done, mask_in, mask_out, table, shift, thread, threads
-            )
-            done += 3
-        else:
-            mask_out = MIXED if left > 2 else NATURAL
-            shift = table_bits - done - 2
-            pass_of_four(re, im, source, target, bits, done, mask_in, mask_out, table, shift, thread, threads)
-            done += 2
+    left = bits - done
+    size = 3 if left % 3 == 0 or left > 4 else 2
+    one_pass = pass_of_eight if size == 3 else pass_of_four
+    mask_in, mask_out = MIXED if done else NATURAL, MIXED if left > size else NATURAL
+    shift = table_bits - done - size
+
+    @on_device
+    def last(re, im, table, source, target, other, thread):
+        one_pass(re, im, source, target, bits, done, mask_in, mask_out, table, shift, thread, threads)
         cuda.syncthreads()
-        source, target = target, home if target == away else away
-    return source
+        return target
+
+    if left == size:
+        return last
+    rest = transform_of(bits, table_bits, threads, done + size)
+
+    @on_device
+    def run(re, im, table, source, target, other, thread):
+        one_pass(re, im, source, target, bits, done, mask_in, mask_out, table, shift, thread, threads)
+        cuda.syncthreads()
+        return rest(re, im, table, target, other, target, thread)
+
+    return run
 
 
 @on_device
 def untangle(re, im, at, bits, table, shift, thread, threads):
     """The half spectrum of 2^(bits+1) real samples, 2^bits + 1 bins, from that of their pairs, in place."""
-    count, k = 1 << bits, thread
-    while k <= count >> 1:
+    count = 1 << bits
+    for i in range((count >> 1) // threads + 1):
+        k = i * threads + thread
+        if k > count >> 1:
+            break
         a, b, mirror = u32(at + k), u32(at + ((count - k) & (count - 1))), u32(at + count - k)
         even_x, even_y = HALF * (re[a] + re[b]), HALF * (im[a] - im[b])
         odd_x, odd_y = HALF * (im[a] + im[b]), HALF * (re[b] - re[a])
         odd_x, odd_y = turned(odd_x, odd_y, table[0, u32(k << shift)], table[1, u32(k << shift)])
         re[a], im[a] = even_x + odd_x, even_y + odd_y
         re[mirror], im[mirror] = even_x - odd_x, odd_y - even_y
-        k += threads
     cuda.syncthreads()
 
 

@@ -2,130 +2,143 @@
 
 A block takes one window: block (r, c) the c-th of row r, whose features go side by side to
 out[column + r * stride + c * width], such as an engine's input. A window in which a sample is
-NaN, infinite or too loud for float32 powers is NaN throughout.
+NaN, infinite or too loud for float32 powers is NaN throughout. ``ranges``: near lines first,
+those of the spectrum, then far ones, of the envelope's; ``per_bin``: Hz.
+
+A kernel is made for one length and 2^bits threads: what is known as it is compiled is no
+arithmetic of every thread.
 """
 # ruff: noqa: PLR0917  a launch takes arguments by position only
 
 import math
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numba import cuda, float32
 
 from kernels import layout
 from kernels.cuda_block import on_device
-from kernels.cuda_fourier import slow_magnitude, slow_real, transform, untangle
-from kernels.cuda_window import SOUND, centred, filled, judged, lines, moments, spectral
+from kernels.cuda_fourier import slow_magnitude, slow_real, transform_of, untangle
+from kernels.cuda_spectrum import lines, spectral_of
+from kernels.cuda_window import SOUND, centred, filled, judged, moments
 
-BANDS, STATISTICS = layout.BANDS, len(layout.STATISTICS)
+STATISTICS = len(layout.STATISTICS)
 LINES = STATISTICS + len(layout.SPECTRAL)  # where they begin
 u32 = np.uint32
-ZERO, ONE, TWO, FOUR = np.float32(0), np.float32(1), np.float32(2), np.float32(4)
+ZERO = np.float32(0)
 
 
-@cuda.jit
-def fast(windows, table, edges, ranges, near, per_bin, per_nat, bits, table_bits, out, column, stride):
-    """``windows``: complex64 [m, n / 2], samples in pairs, n = 2^table_bits; ``ranges``: near lines, then far.
+@cache
+def fast(table_bits: int, bits: int) -> Callable:
+    """For windows of 2^table_bits samples, 64 or more: complex64 [m, n / 2], samples in pairs.
 
-    2^bits threads a block.
+    ``table`` is that of n. By FFT: of pairs, then of half its bins, which gives the envelope, then of
+    the envelope's pairs.
     """
-    m = cuda.shared.array(0, float32)
-    thread, threads = cuda.threadIdx.x, 1 << bits
-    index = cuda.blockIdx.x * cuda.gridDim.y + cuda.blockIdx.y
-    half_bits, half = table_bits - 1, 1 << (table_bits - 1)
+    threads, half_bits = 1 << bits, table_bits - 1
+    half, quarter = 1 << half_bits, 1 << (half_bits - 1)
     gap = half + 1
-    home, away, scratch = 0, 2 * gap, 4 * gap
-    re, im = m, m[gap:]
-    where = column + cuda.blockIdx.x * stride + cuda.blockIdx.y * (LINES + ranges.shape[0])
+    away, scratch = 2 * gap, 4 * gap
+    whole = transform_of(half_bits, table_bits, threads)
+    analytic = transform_of(half_bits - 1, table_bits, threads)
+    folded = transform_of(half_bits - 2, table_bits, threads)
+    spectral = spectral_of(2 * half, bits)
+    near_scale, far_scale = np.float32(4 / (2 * half)), np.float32(4 / quarter * 2 / (2 * half))
 
-    total = ZERO
-    j = thread
-    while j < half:
-        pair = windows[u32(index), u32(j)]
-        re[u32(j)], im[u32(j)] = pair.real, pair.imag
-        total += pair.real + pair.imag
-        j += threads
-    mean, loudest = centred(m, total, half, 2, gap, 2 * half, scratch, bits, thread)
-    moments(m, half, 2, gap, scratch, bits, thread)
-    verdict = judged(m, mean, loudest, 2 * half, scratch, bits, out, where, thread)
-    if verdict != SOUND:
-        filled(out, where, LINES + ranges.shape[0], verdict, thread, threads)
-        return
+    @cuda.jit
+    def run(windows, table, ranges, near, per_bin, out, column, stride):
+        m = cuda.shared.array(0, float32)
+        re, im = m, m[gap:]
+        thread = cuda.threadIdx.x & (threads - 1)  # which tells the compiler that there are no more
+        index = cuda.blockIdx.x * cuda.gridDim.y + cuda.blockIdx.y
+        count = ranges.shape[0]
+        where = column + cuda.blockIdx.x * stride + cuda.blockIdx.y * (LINES + count)
+        total = ZERO
+        for i in range(max(half // threads, 1)):
+            j = i * threads + thread
+            if j < half:
+                pair = windows[u32(index), u32(j)]
+                re[u32(j)], im[u32(j)] = pair.real, pair.imag
+                total += pair.real + pair.imag
+        mean, rest, loudest = centred(m, total, half, 2, gap, 2 * half, scratch, bits, thread)
+        moments(m, mean, rest, loudest, half, 2, gap, scratch, bits, thread)
+        verdict = judged(m, mean, loudest, 2 * half, scratch, bits, out, where, thread)
+        if verdict != SOUND:
+            filled(out, where, LINES + count, verdict, thread, threads)
+            return
+        at = whole(re, im, table, 0, away, 0, thread)
+        untangle(re, im, at, half_bits, table, 0, thread, threads)
+        spectral(m, re, im, at, loudest, per_bin, scratch, out, where + STATISTICS, thread)
+        if count == 0:
+            return
+        where += LINES
+        lines(m, re, im, at, ranges, 0, near, near_scale * loudest, scratch, out, where, thread, threads)
+        other = away - at
+        at = analytic(re, im, table, at + (half >> 2), other, at, thread)
+        other = away - at
+        _magnitudes_in_pairs(re, im, at, other, quarter >> 1, thread, threads)
+        at = folded(re, im, table, other, at, other, thread)
+        untangle(re, im, at, half_bits - 2, table, 2, thread, threads)
+        _centre_spectrum(re, at, thread)
+        lines(m, re, im, at, ranges, near, count, far_scale * loudest, scratch, out, where, thread, threads)
 
-    each = ONE / np.float32(2 * half)
-    at = transform(re, im, home, home, away, half_bits, table, table_bits, thread, threads)
-    untangle(re, im, at, half_bits, table, 0, thread, threads)
-    spectral(
-        m, re, im, at, edges, half, each * each, loudest, per_bin, per_nat,
-        scratch, bits, out, where + STATISTICS, thread,
-    )  # fmt: skip
-    if ranges.shape[0] == 0:
-        return
-    lines(m, re, im, at, ranges, 0, near, FOUR * each * loudest, scratch, out, where + LINES, thread, threads)
+    return run
 
-    quarter = half >> 1  # samples of the envelope: the transform of half the spectrum's bins
-    other = away if at == home else home
-    found = transform(re, im, at + (half >> 2), at, other, half_bits - 1, table, table_bits, thread, threads)
-    other = away if found == home else home
-    j = thread
-    while j < quarter >> 1:
-        a, b = u32(found + 2 * j), u32(found + 2 * j + 1)
-        re[u32(other + j)] = math.sqrt(re[a] * re[a] + im[a] * im[a])
-        im[u32(other + j)] = math.sqrt(re[b] * re[b] + im[b] * im[b])
-        j += threads
+
+@cache
+def plain(length: int, bits: int) -> Callable:
+    """For windows of any length: float32 [m, n]; ``table`` is that of n, ``slow`` that of n // 4."""
+    threads, quarter, gap = 1 << bits, length // 4, length // 2 + 1
+    away, scratch = 2 * gap, 4 * gap
+    spectral = spectral_of(length, bits)
+    near_scale, far_scale = np.float32(4 / length), np.float32(4 / max(quarter, 1) * 2 / length)
+
+    @cuda.jit
+    def run(windows, table, slow, ranges, near, per_bin, out, column, stride):
+        m = cuda.shared.array(0, float32)
+        re, im = m, m[gap:]
+        thread = cuda.threadIdx.x & (threads - 1)
+        index = cuda.blockIdx.x * cuda.gridDim.y + cuda.blockIdx.y
+        count = ranges.shape[0]
+        where = column + cuda.blockIdx.x * stride + cuda.blockIdx.y * (LINES + count)
+        total = ZERO
+        for i in range((length + threads - 1) >> bits):
+            j = (i << bits) + thread
+            if j < length:
+                x = windows[u32(index), u32(j)]
+                re[u32(j)] = x
+                total += x
+        mean, rest, loudest = centred(m, total, length, 1, gap, length, scratch, bits, thread)
+        moments(m, mean, rest, loudest, length, 1, gap, scratch, bits, thread)
+        verdict = judged(m, mean, loudest, length, scratch, bits, out, where, thread)
+        if verdict != SOUND:
+            filled(out, where, LINES + count, verdict, thread, threads)
+            return
+        slow_real(re, im, 0, away, length, table, thread, threads)
+        spectral(m, re, im, away, loudest, per_bin, scratch, out, where + STATISTICS, thread)
+        if count == 0:
+            return
+        where += LINES
+        lines(m, re, im, away, ranges, 0, near, near_scale * loudest, scratch, out, where, thread, threads)
+        slow_magnitude(re, im, away + length // 8, 0, quarter, slow, thread, threads)
+        slow_real(re, im, 0, away, quarter, slow, thread, threads)
+        _centre_spectrum(re, away, thread)
+        lines(m, re, im, away, ranges, near, count, far_scale * loudest, scratch, out, where, thread, threads)
+
+    return run
+
+
+@on_device
+def _magnitudes_in_pairs(re, im, source, target, count, thread, threads):
+    """|z| of 2 * count complex numbers, the even ones to ``re``, the odd ones to ``im``."""
+    for i in range(max(count // threads, 1)):
+        j = i * threads + thread
+        if j < count:
+            a, b = u32(source + 2 * j), u32(source + 2 * j + 1)
+            re[u32(target + j)] = math.sqrt(re[a] * re[a] + im[a] * im[a])
+            im[u32(target + j)] = math.sqrt(re[b] * re[b] + im[b] * im[b])
     cuda.syncthreads()
-    at = transform(re, im, other, other, found, half_bits - 2, table, table_bits, thread, threads)
-    untangle(re, im, at, half_bits - 2, table, 2, thread, threads)
-    _centre_spectrum(re, at, thread)
-    factor = FOUR / np.float32(quarter) * TWO * each * loudest
-    lines(m, re, im, at, ranges, near, ranges.shape[0], factor, scratch, out, where + LINES, thread, threads)
-
-
-@cuda.jit
-def plain(windows, table, slow, edges, ranges, near, per_bin, per_nat, bits, out, column, stride):
-    """``windows``: float32 [m, n], any n; ``table`` is that of n, ``slow`` that of n // 4."""
-    m = cuda.shared.array(0, float32)
-    thread, threads = cuda.threadIdx.x, 1 << bits
-    index = cuda.blockIdx.x * cuda.gridDim.y + cuda.blockIdx.y
-    count, quarter = windows.shape[1], slow.shape[1]
-    gap = count // 2 + 1
-    home, away, scratch = 0, 2 * gap, 4 * gap
-    re, im = m, m[gap:]
-    where = column + cuda.blockIdx.x * stride + cuda.blockIdx.y * (LINES + ranges.shape[0])
-
-    total = ZERO
-    j = thread
-    while j < count:
-        x = windows[u32(index), u32(j)]
-        re[u32(j)] = x
-        total += x
-        j += threads
-    mean, loudest = centred(m, total, count, 1, gap, count, scratch, bits, thread)
-    moments(m, count, 1, gap, scratch, bits, thread)
-    verdict = judged(m, mean, loudest, count, scratch, bits, out, where, thread)
-    if verdict != SOUND:
-        filled(out, where, LINES + ranges.shape[0], verdict, thread, threads)
-        return
-
-    each = ONE / np.float32(count)
-    slow_real(re, im, home, away, count, table, thread, threads)
-    last = gap - 1 if count & 1 == 0 else 0
-    spectral(
-        m, re, im, away, edges, last, each * each, loudest, per_bin, per_nat,
-        scratch, bits, out, where + STATISTICS, thread,
-    )  # fmt: skip
-    if ranges.shape[0] == 0:
-        return
-    lines(
-        m, re, im, away, ranges, 0, near, FOUR * each * loudest, scratch, out, where + LINES, thread, threads
-    )
-
-    slow_magnitude(re, im, away + count // 8, home, quarter, slow, thread, threads)
-    slow_real(re, im, home, away, quarter, slow, thread, threads)
-    _centre_spectrum(re, away, thread)
-    factor = FOUR / np.float32(max(quarter, 1)) * TWO * each * loudest
-    lines(
-        m, re, im, away, ranges, near, ranges.shape[0], factor, scratch, out, where + LINES, thread, threads
-    )
 
 
 @on_device

@@ -1,4 +1,4 @@
-"""What a launch needs besides windows: tables, made in float64, how many threads and how much shared memory."""
+"""What a launch needs besides windows: tables, made in float64, how many threads, how much memory."""
 
 import math
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from kernels.errors import KernelInputError
 
 FAST_FROM = 64  # samples; below, and for other lengths than powers of two, the plain kernel computes
 MOST_THREADS_BITS, LEAST_THREADS_BITS = 9, 5
-ROOM = layout.BANDS + 2  # numbers a thread has to itself, see ``cuda_window.ROOM``
-LINE_ROOM = 8  # numbers a line, see ``cuda_window.LANES_BITS``
+ROOM = layout.BANDS + 2  # numbers a thread has to itself: the rows that ``cuda_spectrum`` adds up
+LINE_ROOM = 8  # numbers a line, see ``cuda_spectrum.LANES_BITS``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,9 +25,7 @@ class Plan:
     shared_bytes: int
     table: NDArray[np.float32]  # [2, n / 2] if fast, else [2, n]: cos and -sin
     slow_table: NDArray[np.float32]  # [2, n // 4]; unused if fast
-    edges: NDArray[np.int32]
     per_bin: np.float32  # Hz
-    per_nat: np.float32  # entropy's unit: 1 for white noise
 
     @property
     def threads(self) -> int:
@@ -58,9 +56,7 @@ def make_plan(
         shared_bytes=shared,
         table=turns(length, length // 2 if fast else length),
         slow_table=turns(length // 4, length // 4),
-        edges=layout.band_edges(length).astype(np.int32),
         per_bin=np.float32(rate_hz / length),
-        per_nat=np.float32(1 / max(math.log(bins), 1.0)),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from cuda_compiling import assemble, ptx
 
 from firmware_configs import profiles
-from kernels import cuda_plan, cuda_window, layout
+from kernels import cuda_plan, cuda_spectrum, layout
 from kernels.cuda_fourier import MIXED, mixed
 from kernels.cuda_plan import make_plan, turns
 from kernels.errors import KernelInputError
@@ -80,8 +80,8 @@ def test_powers_of_two_are_transformed_fast(length: int, fast_: bool) -> None:
 
 
 def test_plan_and_kernel_mean_the_same_room() -> None:
-    assert cuda_window.ROOM == cuda_plan.ROOM == layout.BANDS + 2
-    assert 1 << cuda_window.LANES_BITS == cuda_plan.LINE_ROOM
+    assert cuda_plan.ROOM == layout.BANDS + 2
+    assert 1 << cuda_spectrum.LANES_BITS == cuda_plan.LINE_ROOM
 
 
 def test_the_table_is_that_of_the_circle() -> None:
