@@ -135,6 +135,7 @@ def status(
     """Where the running hub's parts listen, and its processes; exit 1 if none runs."""
     found = settings(config, "")
     from cloud_hub.parts.status import read_processes, runs  # noqa: PLC0415 - used here alone
+    from cloud_hub.serving.client import url_of  # noqa: PLC0415 - as above
 
     endpoints = found.endpoints()
     if not runs(endpoints.pid):
@@ -142,11 +143,14 @@ def status(
     processes = read_processes(found.state_dir)
     if as_json:
         shown = _shown(found, endpoints) | {"console_link": _console_link(found)}
+        shown["scoring_url"] = url_of(found.state_dir)
         shown["processes"] = {name: each.pid for name, each in processes.items()}
         shown["restarts"] = {name: each.restarts for name, each in processes.items()}
         typer.echo(json.dumps(shown))
         return
     _print_endpoints(found, endpoints, console=_console_link(found))
+    if scoring := url_of(found.state_dir):
+        typer.echo(f"  scoring  {scoring}")
     for name, each in processes.items():
         typer.echo(f"  {name:8} pid {each.pid}, started again {each.restarts} times")
 
