@@ -123,10 +123,11 @@ def _delete_unsealed(own: Path) -> None:
 
 def _sums(own: Path) -> dict[str, str]:
     """SHA-256 of each file of machine code, by its path within ``own``."""
-    return {
-        file.relative_to(own).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(own.rglob("*.nb[ci]"))
-    }
+    found = {}
+    for file in sorted(own.rglob("*.nb[ci]")):
+        with suppress(FileNotFoundError):  # another process that starts now has deleted it
+            found[file.relative_to(own).as_posix()] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return found
 
 
 @cache

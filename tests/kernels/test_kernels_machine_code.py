@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,15 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state directory with the machine code of this very session."""
+    """A state directory after a start, which found there what other sessions have compiled so far."""
     kept = machine_code.folder()
     assert kept is not None
     machine_code.seal()
-    return Path(shutil.copytree(kept, tmp_path_factory.mktemp("state") / kept.name)).parent
+    state_dir = tmp_path_factory.mktemp("state")
+    with suppress(shutil.Error):  # another session may delete what it did not seal itself
+        shutil.copytree(kept, state_dir / kept.name)
+    start(state_dir)
+    return state_dir
 
 
 def start(state_dir: Path, code: str = START) -> Any:
