@@ -171,9 +171,10 @@ def test_an_engine_waits_for_an_update_that_tries_its_download_again(hub, device
     slow = slowly(device, lambda: threading.Event().wait(1.1 * FIRST_UPDATE_RETRY_S))
     hub.server.app = only("/targets/bundles", breaking_off(100))(only("/targets/engines", slow)(honest))
     device.updates.offer(USE_CASE, hub.offer(2))
-    while not parts(device):
+    while not files(device):
         device.updates.turn()
     assert device.state == "downloading"
+    assert len(parts(device)) == 1
     assert engine(device, builder, 1) is None
     hub.server.app = honest
     assert device.settle() == "probation"
