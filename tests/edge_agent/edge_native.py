@@ -145,7 +145,7 @@ class Context:
         return np.frombuffer(found, np.float32).reshape(self.rows, width)
 
 
-def library(driver, *, plan=b"plan", dtype="float32", context=True, takes=3):
+def library(driver, *, runtime=Runtime.TENSORRT, plan=b"plan", dtype="float32", context=True, takes=3):
     """TensorRT with one engine, which ``plan`` is; ``library.module.made`` is its context."""
     module = SimpleNamespace(made=None)
 
@@ -171,7 +171,11 @@ def library(driver, *, plan=b"plan", dtype="float32", context=True, takes=3):
             assert (name, place) == ("features", 0)
             return [(1, 3), (8, 3), (64, 3)]
 
-        def create_execution_context(self):
+        def create_runtime_config(self):
+            return SimpleNamespace(dynamic_shapes_kernel_specialization_strategy="lazy")
+
+        def create_execution_context(self, config=None):
+            module.config = config
             if context:
                 module.made = Context(driver, lambda text: module.listener.log(1, text))
                 module.made.takes = takes
@@ -194,4 +198,5 @@ def library(driver, *, plan=b"plan", dtype="float32", context=True, takes=3):
     module.ILogger, module.Runtime = Logger, Loader
     module.TensorIOMode = SimpleNamespace(INPUT="input")
     module.DataType = SimpleNamespace(FLOAT="float32")
-    return Library(runtime=Runtime.TENSORRT, version="10.13.2.6", module=module)
+    module.DynamicShapesKernelSpecializationStrategy = SimpleNamespace(EAGER="eager")
+    return Library(runtime=runtime, version="10.13.2.6", module=module)

@@ -10,6 +10,7 @@ from edge_agent.runners.errors import DriverError, ForeignEngineError, GpuMemory
 from edge_agent.runners.gpu import Gpu
 from edge_agent.runners.native import NativeRunner
 from edge_agent.updates.golden import check_golden
+from firmware_configs.profiles import Runtime
 from wire.precision import Precision
 
 
@@ -54,6 +55,14 @@ def test_the_shape_is_set_where_it_changes_and_bytes_move_where_memory_is_not_sh
         runner.run(ROWS[:1])
     assert module.made.shaped == 1
     assert driver.copies in (0, 5 * 3), "features out, two outputs back; none of it where memory is mapped"
+
+
+def test_tensorrt_for_rtx_is_asked_to_compile_its_kernels_before_they_are_proved():
+    driver = Driver()
+    found = library(driver, runtime=Runtime.TENSORRT_RTX)
+    runner = NativeRunner(found, Gpu(driver), b"plan", Precision.FP32, mapped=False)
+    assert runner.name == "tensorrt-rtx"
+    assert found.module.config.dynamic_shapes_kernel_specialization_strategy == "eager"
 
 
 def test_closing_gives_everything_back_and_twice_does_no_harm(made):
