@@ -39,6 +39,9 @@ listen = "127.0.0.1"          # the console; another address needs certificate a
 [devices]
 listen = {listen}
 names = [{names}]             # what devices call this hub: the names in its certificate
+
+[serving]
+# listen = {listen}           # scoring for the console, and for devices as a last resort; off unless set
 """
 
 

@@ -35,7 +35,7 @@ log = structlog.get_logger()
 def application(shelf: Shelf) -> App:
     """The service around ``shelf``, as an ASGI application; it asks nobody who they are."""
 
-    @bentoml.service(name=NAME, traffic={"timeout": 30}, logging={"access": {"enabled": False}})
+    @bentoml.service(name=NAME, logging={"access": {"enabled": False}})
     class Scoring:
         @bentoml.api(route=PATH, batchable=False)  # type: ignore[untyped-decorator]  # BentoML has no types
         async def score(self, ctx: bentoml.Context) -> Any:  # a response, which pydantic cannot describe

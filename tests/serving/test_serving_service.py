@@ -15,8 +15,9 @@ from flask.testing import FlaskClient
 
 from cloud_hub.console import access
 from cloud_hub.console.app import create_app
-from cloud_hub.errors import ConflictError, UnreachableError
+from cloud_hub.errors import ConflictError, NotFoundError, UnreachableError
 from cloud_hub.hub import assemble
+from cloud_hub.serving.catalogue import Registered
 from cloud_hub.serving.client import Service
 from edge_agent.errors import InferenceError
 from edge_agent.runners.remote import RemoteRunner
@@ -58,6 +59,19 @@ def test_a_use_case_is_answered_by_its_champion_and_another_release_by_itself(se
         ("engine-life/1", 11.5),
         ("engine-life/2", 21.5),
     ]
+
+
+def test_a_service_for_some_names_knows_no_others(served: Served) -> None:
+    world = served.world
+
+    def standing(*only: str) -> list[str]:
+        return [each.release for each in Registered(world.database, world.state_dir, only).standing()]
+
+    assert standing() == standing("engine-life") == ["engine-life/1"]
+    assert standing("engine-life/2") == ["engine-life/2"]
+    assert standing("pump-life") == []
+    with pytest.raises(NotFoundError, match="no release named 'engine-life/1'"):
+        Registered(world.database, world.state_dir, ["engine-life/2"]).find("engine-life/1")
 
 
 REFUSED: dict[str, tuple[Any, int, str]] = {
