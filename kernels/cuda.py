@@ -24,7 +24,7 @@ __all__ = ["FusedWindows", "features", "warm"]
 Rows = NDArray[np.float32]
 
 _ROWS, _PAIRS, _FLAT = float32[:, ::1], complex64[:, ::1], float32[::1]
-_TAIL = (int32[:, ::1], int64, float32, _FLAT, int64, int64)  # ranges, near, per bin, out, column, stride
+_TAIL = (int32[:, ::1], int64, int64, float32, _FLAT, int64, int64)  # from ranges to stride, see cuda_fused
 FAST = (_PAIRS, _ROWS, *_TAIL)
 PLAIN = (_ROWS, _ROWS, _ROWS, *_TAIL)
 MOST_ACROSS = 65_535  # blocks along the second side of a grid
@@ -97,7 +97,7 @@ class FusedWindows:
         size = (count - 1) * stride + self.width
         self.launch(
             _at(windows, (count * self.across, self.length), np.float32),
-            _at(ranges, (self.lines, 2), np.int32),
+            _at(ranges, (self.lines, 2), np.int32) if self.lines else None,
             _at(rows, (size,), np.float32),
             stride=stride,
             stream=cuda.external_stream(int(stream)),
@@ -106,7 +106,7 @@ class FusedWindows:
     def launch(
         self, windows: Any, ranges: Any, out: Any, *, column: int = 0, stride: int, stream: Any = 0
     ) -> None:
-        """As ``put``, for arrays on the device: [m, length], [lines, 2] and a flat one, from out[column]."""
+        """As ``put``, for arrays on the device: [m, length]; [lines, 2] or None; a flat one, from ``column``."""
         self._kernel.launch(
             windows, ranges, self._near, out, across=self.across, column=column, stride=stride, stream=stream
         )
@@ -145,16 +145,25 @@ class _Prepared:
             self._kernel = kernel_of(self.plan)
             allow_shared(self._kernel, FAST if self.plan.fast else PLAIN, self.plan.shared_bytes)
             tables = (self.plan.table,) if self.plan.fast else (self.plan.table, self.plan.slow_table)
-            self._tables = [_to_device(table) for table in tables]
+            self._tables = [cuda.to_device(np.ascontiguousarray(table)) for table in tables]
+            self._no_ranges = cuda.to_device(np.zeros((1, 2), np.int32))
 
     def launch(self, windows, ranges, near, out, *, across, column, stride, stream) -> None:
-        plan = self.plan
+        plan, count = self.plan, 0 if ranges is None else ranges.shape[0]
         if plan.fast:
             windows = windows.view(np.complex64)
         grid = (windows.shape[0] // across, across)
         with named(f"features of {windows.shape[0]} windows of {plan.length} samples"):
             self._kernel[grid, plan.threads, stream, plan.shared_bytes](
-                windows, *self._tables, ranges, near, plan.per_bin, out, column, stride
+                windows,
+                *self._tables,
+                self._no_ranges if ranges is None else ranges,
+                near,
+                count,
+                plan.per_bin,
+                out,
+                column,
+                stride,
             )
 
 
@@ -166,31 +175,23 @@ def _prepared(length: int, rate_hz: float, lines: int) -> _Prepared:
 def _compute(kernel: _Prepared, windows: Rows, ranges: NDArray[np.int32], near: int) -> Rows:
     """[m, 18 + lines]: over and back in page-locked memory, or in none where GPU and processor share it."""
     width = cuda_fused.LINES + len(ranges)
-    found = np.empty((len(windows), width), np.float32)
     if not len(windows):
-        return found
-    new = cuda.mapped_array if kernel.device.unified else cuda.pinned_array
+        return np.empty((0, width), np.float32)
     with named(f"features of {len(windows)} windows of {kernel.plan.length} samples"):
-        stream = cuda.stream()
-        sent, sent_ranges, back = (
-            new(shape, dtype=dtype)
-            for shape, dtype in (
-                (windows.shape, np.float32),
-                (ranges.shape, np.int32),
-                (found.size, np.float32),
-            )
-        )
-        sent[:], sent_ranges[:] = windows, ranges
-        on_device = [
-            array if kernel.device.unified else cuda.to_device(array, stream=stream)
-            for array in (sent, sent_ranges, back)
-        ]
-        kernel.launch(*on_device[:2], near, on_device[2], across=1, column=0, stride=width, stream=stream)
-        if not kernel.device.unified:
-            on_device[2].copy_to_host(back, stream=stream)
+        stream, unified = cuda.stream(), kernel.device.unified
+        new = cuda.mapped_array if unified else cuda.pinned_array
+        sent, back = new(windows.shape, dtype=np.float32), new(len(windows) * width, dtype=np.float32)
+        sent[:] = windows
+        if unified:
+            given, out = cuda.as_cuda_array(sent, sync=False), cuda.as_cuda_array(back, sync=False)
+        else:
+            given, out = cuda.to_device(sent, stream=stream), cuda.device_array(back.shape, np.float32)
+        places = cuda.to_device(ranges, stream=stream) if len(ranges) else None
+        kernel.launch(given, places, near, out, across=1, column=0, stride=width, stream=stream)
+        if not unified:
+            out.copy_to_host(back, stream=stream)
         stream.synchronize()
-        found.reshape(-1)[:] = back
-    return found
+    return np.array(back, copy=True).reshape(len(windows), width)
 
 
 def _ranges(near: ArrayLike, far: ArrayLike, *, rate_hz: float, length: int) -> NDArray[np.int32]:
@@ -200,10 +201,6 @@ def _ranges(near: ArrayLike, far: ArrayLike, *, rate_hz: float, length: int) -> 
         for wanted, count in zip((near, far), bins, strict=True)
     ]
     return np.concatenate(found).astype(np.int32)
-
-
-def _to_device(array):
-    return cuda.to_device(np.ascontiguousarray(array))
 
 
 def _at(address: int, shape: tuple[int, ...], dtype) -> Any:

@@ -2,8 +2,8 @@
 
 A block takes one window: block (r, c) the c-th of row r, whose features go side by side to
 out[column + r * stride + c * width], such as an engine's input. A window in which a sample is
-NaN, infinite or too loud for float32 powers is NaN throughout. ``ranges``: near lines first,
-those of the spectrum, then far ones, of the envelope's; ``per_bin``: Hz.
+NaN, infinite or too loud for float32 powers is NaN throughout. The first ``near`` of ``count`` ``ranges``
+are lines of the spectrum, the others of the envelope's; ``per_bin``: Hz.
 
 A kernel is made for one length and 2^bits threads: what is known as it is compiled is no
 arithmetic of every thread.
@@ -47,12 +47,11 @@ def fast(table_bits: int, bits: int) -> Callable:
     near_scale, far_scale = np.float32(4 / (2 * half)), np.float32(4 / quarter * 2 / (2 * half))
 
     @cuda.jit
-    def run(windows, table, ranges, near, per_bin, out, column, stride):
+    def run(windows, table, ranges, near, count, per_bin, out, column, stride):
         m = cuda.shared.array(0, float32)
         re, im = m, m[gap:]
         thread = cuda.threadIdx.x & (threads - 1)  # which tells the compiler that there are no more
         index = cuda.blockIdx.x * cuda.gridDim.y + cuda.blockIdx.y
-        count = ranges.shape[0]
         where = column + cuda.blockIdx.x * stride + cuda.blockIdx.y * (LINES + count)
         total = ZERO
         for i in range(max(half // threads, 1)):
@@ -95,12 +94,11 @@ def plain(length: int, bits: int) -> Callable:
     near_scale, far_scale = np.float32(4 / length), np.float32(4 / max(quarter, 1) * 2 / length)
 
     @cuda.jit
-    def run(windows, table, slow, ranges, near, per_bin, out, column, stride):
+    def run(windows, table, slow, ranges, near, count, per_bin, out, column, stride):
         m = cuda.shared.array(0, float32)
         re, im = m, m[gap:]
         thread = cuda.threadIdx.x & (threads - 1)
         index = cuda.blockIdx.x * cuda.gridDim.y + cuda.blockIdx.y
-        count = ranges.shape[0]
         where = column + cuda.blockIdx.x * stride + cuda.blockIdx.y * (LINES + count)
         total = ZERO
         for i in range((length + threads - 1) >> bits):

@@ -24,7 +24,7 @@ class Plan:
     thread_bits: int
     shared_bytes: int
     table: NDArray[np.float32]  # [2, n / 2] if fast, else [2, n]: cos and -sin
-    slow_table: NDArray[np.float32]  # [2, n // 4]; unused if fast
+    slow_table: NDArray[np.float32]  # [2, n // 4 or 1]; unused if fast
     per_bin: np.float32  # Hz
 
     @property
@@ -55,7 +55,7 @@ def make_plan(
         thread_bits=bits,
         shared_bytes=shared,
         table=turns(length, length // 2 if fast else length),
-        slow_table=turns(length // 4, length // 4),
+        slow_table=turns(max(length // 4, 1), max(length // 4, 1)),
         per_bin=np.float32(rate_hz / length),
     )
 

@@ -8,7 +8,7 @@ from kernels.bearing import BEARING_6205
 
 RATE_HZ, SPEED_HZ = 12_800.0, 48.3
 ORDERS = vibration.orders(BEARING_6205)
-SIMULATED = {"NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"}  # the environment of the simulator
+SIMULATED = {"NUMBA_ENABLE_CUDASIM": "1"}  # the environment of the simulator
 Windows = NDArray[np.float32]
 
 

@@ -1,7 +1,6 @@
 """Runs the CUDA twin in Numba's simulator, in a process of its own: ``python cuda_simulated.py FILE``.
 
-Simulator and compiler exclude each other in one process, and simulated kernels call no compiled
-functions: see ``cuda_cases.SIMULATED``. Writes what came out to FILE (.npz); no test is here.
+Simulator and compiler exclude each other in one process: see ``cuda_cases.SIMULATED``. Writes what came out to FILE (.npz); no test is here.
 """
 
 import sys
@@ -53,7 +52,7 @@ def beside_others() -> np.ndarray:
     """Two rows of two channels in a buffer [2, 50] with 3 of others' before them and 11 behind; those are -7."""
     made = fused(64, across=2)
     out = np.full(2 * 50, -7, np.float32)
-    made.launch(windows_of("noise").repeat(2, axis=0), np.zeros((0, 2), np.int32), out, column=3, stride=50)
+    made.launch(windows_of("noise").repeat(2, axis=0), None, out, column=3, stride=50)
     return out.reshape(2, 50)
 
 

@@ -20,6 +20,7 @@ from cuda_cases import (
     assert_equal_enough,
     expected,
     lines,
+    scale,
     windows_of,
 )
 from hypothesis import given, settings
@@ -27,7 +28,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from kernels import cuda, vibration
+from firmware_configs import figures
+from kernels import cuda, cuda_bench, vibration
 from kernels.cuda_errors import CudaFailedError, CudaMemoryError, CudaUnavailableError, named
 from kernels.errors import KernelInputError
 
@@ -193,3 +195,18 @@ def test_what_the_driver_refuses_is_named_with_what_was_being_done(code: str, ki
 def test_other_errors_are_left_alone() -> None:
     with pytest.raises(KernelInputError), named("anything"):
         raise KernelInputError("window", 1, "2")
+
+
+def test_what_cupy_is_asked_for_is_the_same_features() -> None:
+    windows = cuda_bench.draw(np, 3)
+    got = cuda_bench.vectorised(np, windows, RATE_HZ, *lines())
+    np.testing.assert_array_less(
+        np.abs(got - expected(windows)), 1e-5 * scale(expected(windows)) + 1e-5 * np.abs(got)
+    )
+
+
+@pytest.mark.skipif(numba.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_benchmark_that_cannot_be_run_says_so_and_fails_nothing() -> None:
+    (row,) = figures.measure("gpu", cuda_bench.gpu_kernels, quick=True)
+    assert ": not run, " in row.figure
+    assert row.holds is None
