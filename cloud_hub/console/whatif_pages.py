@@ -16,7 +16,7 @@ from flask.typing import ResponseReturnValue
 
 from cloud_hub.console.here import hub
 from cloud_hub.errors import ConflictError, HubError, NotFoundError
-from cloud_hub.flows.explaining import _inputs as inputs_then
+from cloud_hub.flows.explaining import inputs_then
 from cloud_hub.registry.models import Registry
 from cloud_hub.serving.client import Service
 from cloud_hub.store.database import load_queries

@@ -20,6 +20,7 @@ from cloud_hub.registry import following, new_cli, printing, runs_cli, upkeep_cl
 from cloud_hub.registry.approvals import standing
 from cloud_hub.registry.models import SQL, Registry
 from cloud_hub.registry.trace import Trace, trace
+from cloud_hub.serving.rescore_cli import rescore
 from models import use_case as use_cases
 from models.errors import UseCaseError
 
@@ -146,6 +147,7 @@ model_app.command()(card)
 model_app.command("compile")(compile_)
 model_app.command()(publish_engine)
 model_app.command()(explain)
+model_app.command()(rescore)
 
 
 @model_app.command()
