@@ -26,12 +26,12 @@ from kernels.cuda_window import SOUND, centred, filled, judged, moments
 STATISTICS = len(layout.STATISTICS)
 LINES = STATISTICS + len(layout.SPECTRAL)  # where they begin
 u32 = np.uint32
-ZERO = np.float32(0)
+ZERO, HIGH = np.float32(0), np.uint64(32)
 
 
 @cache
 def fast(table_bits: int, bits: int) -> Callable:
-    """For windows of 2^table_bits samples, 64 or more: complex64 [m, n / 2], samples in pairs.
+    """For windows of 2^table_bits samples, 64 or more: uint64 [m, n / 2], samples in pairs, each read as one.
 
     ``table`` is that of n. By FFT: of pairs, then of half its bins, which gives the envelope, then of
     the envelope's pairs.
@@ -58,8 +58,9 @@ def fast(table_bits: int, bits: int) -> Callable:
             j = i * threads + thread
             if j < half:
                 pair = windows[u32(index), u32(j)]
-                re[u32(j)], im[u32(j)] = pair.real, pair.imag
-                total += pair.real + pair.imag
+                x, y = np.uint32(pair).view(np.float32), np.uint32(pair >> HIGH).view(np.float32)
+                re[u32(j)], im[u32(j)] = x, y
+                total += x + y
         mean, rest, loudest = centred(m, total, half, 2, gap, 2 * half, scratch, bits, thread)
         moments(m, mean, rest, loudest, half, 2, gap, scratch, bits, thread)
         verdict = judged(m, mean, loudest, 2 * half, scratch, bits, out, where, thread)

@@ -47,6 +47,12 @@ def test_the_fused_kernel_computes_in_float32(fast: str) -> None:
     assert len(re.findall(r"\.f64\s", fast)) < 40
 
 
+def test_the_fused_kernel_reads_each_sample_once(fast: str) -> None:
+    """A thread reads its pairs, 8 bytes each, in as many instructions; of all else it reads 4 bytes."""
+    assert len(re.findall(r"ld\.global\.\w*64", fast)) == 4096 // 2 // plan(4096).threads
+    assert not re.findall(r"ld\.global\.v|ld\.local|ld\.f32", fast)
+
+
 def test_a_launch_of_4096_samples_fits_every_gpu(capability: str) -> None:
     assert plan(4096).shared_bytes <= SHARED_LIMITS[capability] << 10
     assert plan(8192).shared_bytes <= SHARED_LIMITS[capability] << 10
