@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from edge_runners import answers, bundle, standings
 
+from edge_agent import selftest
 from edge_agent.config import InferenceSettings
 from edge_agent.engine_store import EngineStore
 from edge_agent.errors import InferenceError
@@ -21,6 +22,7 @@ from edge_agent.updates.disk import Disk
 from firmware_configs.engines.library import check_gpu, find
 from firmware_configs.errors import HostError
 from firmware_configs.profiles import Runtime, profiles
+from wire.bundle import write_bundle
 from wire.precision import Precision
 
 ROW = np.array([[5, 0, 0]], np.float32)
@@ -146,3 +148,18 @@ def test_memory_that_a_library_takes_is_held_against_no_release(runners):
     assert abs(after - before) < 10 << 20
     held.append(np.ones(50 << 20, np.uint8))
     assert made.memory() - after > 40 << 20, "what comes otherwise is counted"
+
+
+def test_a_self_test_says_what_a_release_runs_in_and_why_not_better(runners, tmp_path):
+    slots = tmp_path / "updates" / "slots" / "engine-life"
+    (slots / "a").mkdir(parents=True)
+    write_bundle(slots / "a" / "bundle.zip", bundle())
+    (slots / "current").write_text("a")
+    made = runners(HERE[Runtime.TENSORRT_RTX])
+    if made.facts is not None:
+        pytest.skip("a GPU answers here")
+    (finding,) = (each for each in selftest.run(tmp_path, made) if each.name == "release of engine-life")
+    assert finding.passed
+    assert finding.detail.startswith("engine-life/3 answers its golden inputs in onnxruntime-cpu fp32, ")
+    assert "; not tensorrt-rtx fp32: " in finding.detail
+    assert "; not onnxruntime-cuda fp32: " in finding.detail
