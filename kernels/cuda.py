@@ -147,6 +147,7 @@ class _Prepared:
             tables = (self.plan.table,) if self.plan.fast else (self.plan.table, self.plan.slow_table)
             self._tables = [cuda.to_device(np.ascontiguousarray(table)) for table in tables]
             self._no_ranges = cuda.to_device(np.zeros((1, 2), np.int32))
+            cuda.synchronize()  # a stream that waits for no other may be the first to launch
 
     def launch(self, windows, ranges, near, out, *, across, column, stride, stream) -> None:
         plan, count = self.plan, 0 if ranges is None else ranges.shape[0]
