@@ -17,7 +17,7 @@ from kernels.errors import KernelError
 from models.examples import Floats
 from wire.errors import FeedError
 from wire.feed import End, Frame, FrameReader, Hello, Open, Reading, Window
-from wire.table import SignalKind, SignalTable
+from wire.table import Machine, Signal, SignalKind, SignalTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,7 +59,7 @@ class _Line:
         waveforms = table.signals_of(index, SignalKind.WAVEFORM)
         self._waveforms = [signal.id for signal in waveforms]
         self._places = {signal.id: place for place, signal in enumerate(scalars)}
-        self._extractor = sets.of_signals(self._machine.feature_set, scalars, waveforms)
+        self._extractor = _extractor(self._machine, scalars, waveforms)
         self._state = self._extractor.initial()
         self._times: list[int] = []
         self._rows: list[NDArray[np.floating]] = []
@@ -95,6 +95,15 @@ class _Line:
     def _ordered(self, windows: tuple[Window, ...]) -> list[NDArray[np.float32]]:
         found = {window.signal: window.values for window in windows}
         return [found[signal] for signal in self._waveforms] if found else []
+
+
+def _extractor(
+    machine: Machine, scalars: tuple[Signal, ...], waveforms: tuple[Signal, ...]
+) -> sets.Extractor:
+    try:
+        return sets.of_signals(machine.feature_set, scalars, waveforms, bearing=machine.bearing)
+    except KernelError as error:
+        raise DatasetError(f"no features can be made of {machine.name}: {error}") from error
 
 
 def _device(reader: FrameReader, device: str) -> list[MachineRows]:
