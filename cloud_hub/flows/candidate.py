@@ -29,7 +29,7 @@ from models.errors import ModelError
 from models.examples import Examples
 from models.use_case import UseCase
 from wire.errors import WireError
-from wire.manifest import Manifest, Waveform
+from wire.manifest import Manifest
 
 SENTENCES = (HubError, ModelError, KernelError, WireError, OSError)  # their text says it all
 ACTOR = "job:retrain"
@@ -70,7 +70,7 @@ def _work(attempt: Attempt) -> None:
         use_case,
         names=candidate.names,
         units=candidate.units,
-        waveforms=[Waveform(**told) for told in dataset.manifest.get("waveforms", ())],
+        waveforms=dataset.waveforms,
         table=candidate.conditions,
         interval=candidate.interval,
         alarms=candidate.alarms,
