@@ -54,6 +54,7 @@ SIGNALS = {
     "noise, 128": lambda rng: rng.normal(size=(1, 128)),
     "noise, 256": lambda rng: rng.normal(size=(1, 256)),
     "noise, 512": lambda rng: rng.normal(size=(1, 512)),
+    "noise, 4096": lambda rng: rng.normal(3.0, 1.0, (1, 4096)),
     "bearing": _bearing,
     "offset": lambda rng: rng.normal(1e4, 1.0, (2, 256)),
     "offset, odd": lambda rng: rng.normal(1e4, 1.0, (1, 81)),
