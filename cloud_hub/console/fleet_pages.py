@@ -1,33 +1,51 @@
-"""The fleet at a glance: what needs someone first, and how the devices are."""
+"""The plant at a glance: which machine needs someone first, at which site, and how the devices are."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console import outlooks
+from cloud_hub.console import listing, outlooks, risk
 from cloud_hub.console.here import SQL, hub
 from cloud_hub.console.outlooks import Meaning
-from cloud_hub.store import fleet
+from cloud_hub.console.risk import Risk
+from cloud_hub.store import fleet, plant
 from cloud_hub.store.database import Database
+from cloud_hub.store.plant import Site
+
+FILTERS = ("site", "class", "state", "text")
+MOST_INCIDENTS, MOST_EVENTS = 8, 12
 
 pages = Blueprint("fleet", __name__)
 
 
 @pages.get("/")
 def show() -> ResponseReturnValue:
+    """Filtered and cut at the hub: a page is as large for two thousand machines as for fifty."""
     database = hub().database
-    machines = _machines(database)
-    devices = fleet.devices(database)
+    asked = listing.asked(FILTERS, {"state": risk.STATES})
+    number = listing.page_number()
+    every = risk.ranked(fleet.machines(database), meanings(database), hub().clock.now())
+    here = [each for each in every if _matches(each, asked | {"state": ""})]
+    found = [each for each in here if asked["state"] in ("", each.state)]
+    part = listing.Part(asked=number, total=len(found))
+    sites = plant.sites(database)
     return render_template(
         "fleet.html",
-        machines=machines,
-        devices=[device for device in devices if device.retired is None],
-        retired=sum(device.retired is not None for device in devices),
-        states=Counter(each["state"] for each in machines),
-        incidents=fleet.incidents(database, most=20),
-        events=fleet.events(database, most=12),
+        asked=asked,
+        part=part,
+        link=listing.link,
+        machines=_shown(database, every, found[part.offset : part.last]),
+        states=Counter(each.state for each in here),
+        state_names=risk.STATES,
+        total=len(every),
+        classes=sorted({each.machine.machine_class for each in every}),
+        sites=sites,
+        places=_places(sites, every),
+        incidents=fleet.incidents(database, most=MOST_INCIDENTS),
+        events=fleet.events(database, most=MOST_EVENTS),
     )
 
 
@@ -36,25 +54,36 @@ def meanings(database: Database) -> dict[str, Meaning]:
     return {row["release"]: Meaning.of(row) for row in database.rows(SQL["releases"])}
 
 
-def _machines(database: Database) -> list[dict[str, Any]]:
-    machines = fleet.machines(database)
-    known, scales = meanings(database), outlooks.scales(machines)
-    trends = {row["name"]: row["lives"] for row in database.rows(SQL["trends"])}
-    shown = []
-    for machine in machines:
-        outlook = machine.outlook
-        meaning = known.get(outlook.release, Meaning()) if outlook else Meaning()
-        lives = [life for life in trends.get(machine.name, ()) if life is not None]
-        shown.append(
-            {
-                "machine": machine,
-                "outlook": outlook,
-                "state": outlooks.state(machine, meaning),
-                "unit": meaning.unit,
-                "band": outlooks.band(outlook, scales[outlook.use_case]) if outlook else None,
-                "spark": outlooks.sparkline(lives),
-            }
-        )
-    order = (outlooks.ALARM, outlooks.WATCH, outlooks.SILENT, outlooks.HEALTHY, outlooks.UNKNOWN)
-    rank = {state: place for place, state in enumerate(order)}
-    return sorted(shown, key=lambda each: rank[str(each["state"])])
+def _matches(each: Risk, asked: Mapping[str, str]) -> bool:
+    machine, text = each.machine, asked["text"].casefold()
+    return (
+        asked["site"] in ("", machine.site)
+        and asked["class"] in ("", machine.machine_class)
+        and asked["state"] in ("", each.state)
+        and (text in machine.name.casefold() or text in machine.device.casefold())
+    )
+
+
+def _shown(database: Database, every: Sequence[Risk], on_page: Sequence[Risk]) -> list[dict[str, Any]]:
+    """What a row needs beside its risk; bands are drawn against the longest life of the whole plant."""
+    scales = outlooks.scales([each.machine for each in every])
+    trends = plant.trends(database, [each.machine for each in on_page])
+    return [
+        {
+            "risk": each,
+            "machine": each.machine,
+            "outlook": (outlook := each.machine.outlook),
+            "band": outlooks.band(outlook, scales[outlook.use_case]) if outlook else None,
+            "spark": outlooks.sparkline(trends.get(each.machine.name, ())),
+        }
+        for each in on_page
+    ]
+
+
+def _places(sites: Sequence[Site], every: Sequence[Risk]) -> list[dict[str, Any]]:
+    """Sites with what their machines and devices need, the worst first."""
+    states: dict[str, Counter[str]] = {}
+    for each in every:
+        states.setdefault(each.machine.site, Counter())[each.state] += 1
+    told = [{"site": site, "states": states.get(site.name, Counter())} for site in sites]
+    return sorted(told, key=lambda place: [-place["states"][state] for state in risk.STATES[:3]])  # type: ignore[index]

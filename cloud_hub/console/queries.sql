@@ -22,21 +22,6 @@ SELECT (SELECT count(*) FROM device WHERE retired IS NULL) AS devices,
        (SELECT coalesce(sum(rejected), 0)::bigint FROM device) AS rejected,
        (SELECT count(*) FROM rollout WHERE state = 'running') AS rollouts_running;
 
--- trends
--- The last predictions of each machine, oldest first: what a sparkline draws.
-WITH figure AS MATERIALIZED (SELECT * FROM release_figure)
-SELECT machine.name, array_agg(recent.life ORDER BY recent.time) AS lives
-  FROM machine
-  JOIN latest_prediction latest ON latest.machine = machine.id
- CROSS JOIN LATERAL (
-       SELECT prediction.time, prediction.values[figure.life] AS life
-         FROM prediction JOIN figure USING (release)
-        WHERE prediction.machine = machine.id AND prediction.time <= latest.time
-          AND prediction.time > latest.time - interval '60 days'
-          AND split_part(prediction.release, '/', 1) = latest.use_case
-        ORDER BY prediction.time DESC LIMIT 60) AS recent
- GROUP BY machine.name, latest.use_case;
-
 -- releases
 -- What figures of each release mean: units, and where its alarm begins.
 SELECT release, use_case, manifest -> 'outputs' AS outputs, manifest -> 'alarms' AS alarms FROM model;

@@ -24,7 +24,7 @@ UNITS = {
 TONES = {
     "ok": "online committed done released passed healthy champion stored yes",
     "bad": "offline rolled-back failed refused halted alarm rejected no",
-    "warn": "awaiting paused silent withdrawn kept aborted undone watch quarantined cancelled",
+    "warn": "awaiting paused silent withdrawn kept aborted undone behind watch quarantined cancelled",
     "busy": "running offered open queued approved returning candidate downloading verifying staged switching "
     "probation installing deferred",
 }

@@ -98,21 +98,25 @@ SELECT incident.kind, device.name AS device, incident.detail, incident.opened, i
  LIMIT %(most)s;
 
 -- events
--- What happened in the fleet, newest first: alarms, update reports, incidents.
-SELECT * FROM (
-    SELECT alarm.opened AS time, 'alarm' AS kind, machine.name AS subject, alarm.message AS text, alarm.release
-      FROM alarm JOIN machine ON machine.id = alarm.machine
-    UNION ALL
-    SELECT alarm.closed, 'alarm-closed', machine.name, alarm.message, alarm.release
-      FROM alarm JOIN machine ON machine.id = alarm.machine
-     WHERE alarm.closed IS NOT NULL
-    UNION ALL
-    SELECT report.time, 'report', device.name, concat_ws(': ', report.event, nullif(report.reason, '')), report.release
-      FROM report JOIN device ON device.id = report.device
-    UNION ALL
-    SELECT incident.opened, 'incident', coalesce(device.name, 'hub'), incident.detail, ''
-      FROM incident LEFT JOIN device ON device.id = incident.device
-) AS event
- WHERE %(since)s::timestamptz IS NULL OR time > %(since)s
+-- What happened in the fleet, newest first: alarms, update reports, incidents. The newest of each come by an index.
+(SELECT alarm.opened AS time, 'alarm' AS kind, machine.name AS subject, alarm.message AS text, alarm.release
+   FROM alarm JOIN machine ON machine.id = alarm.machine
+  WHERE %(since)s::timestamptz IS NULL OR alarm.opened > %(since)s
+  ORDER BY alarm.opened DESC LIMIT %(most)s)
+UNION ALL
+(SELECT alarm.closed, 'alarm-closed', machine.name, alarm.message, alarm.release
+   FROM alarm JOIN machine ON machine.id = alarm.machine
+  WHERE alarm.closed IS NOT NULL AND (%(since)s::timestamptz IS NULL OR alarm.closed > %(since)s)
+  ORDER BY alarm.closed DESC LIMIT %(most)s)
+UNION ALL
+(SELECT report.time, 'report', device.name, concat_ws(': ', report.event, nullif(report.reason, '')), report.release
+   FROM report JOIN device ON device.id = report.device
+  WHERE %(since)s::timestamptz IS NULL OR report.time > %(since)s
+  ORDER BY report.time DESC LIMIT %(most)s)
+UNION ALL
+(SELECT incident.opened, 'incident', coalesce(device.name, 'hub'), incident.detail, ''
+   FROM incident LEFT JOIN device ON device.id = incident.device
+  WHERE %(since)s::timestamptz IS NULL OR incident.opened > %(since)s
+  ORDER BY incident.opened DESC LIMIT %(most)s)
  ORDER BY time DESC
  LIMIT %(most)s;

@@ -1,0 +1,185 @@
+"""A plant of thousands of machines as a year leaves it: in a PostgreSQL of its own, behind a console that serves it.
+
+Rows are made by the server in bulk; samples are indexed and rolled up by the code that
+does so in a running hub. The console is `andon hub web` in a process of its own.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Self
+
+from psycopg.types.json import Jsonb
+
+from cloud_hub.config import HubConfig, StoreSettings
+from cloud_hub.errors import UnreachableError
+from cloud_hub.parts.places import sweep
+from cloud_hub.parts.postgres import Postgres
+from cloud_hub.rollout.plan import Plan, Wave
+from cloud_hub.store import partitions, rollups
+from cloud_hub.store.database import Connection, Database, load_queries
+from cloud_hub.store.migrate import migrate
+from wire.clock import Clock, to_datetime
+from wire.manifest import AlarmRule, Input, IntervalTable, Manifest, Output
+
+QUERIES = load_queries("cloud_hub.console", "bench_data.sql")
+SETTINGS = StoreSettings(
+    partition_hours=1.0, late_horizon_days=7.0, raw_retention_days=7.5, ahead_partitions=6
+)
+USE_CASE = "motor-health"
+HOURS = 24  # of samples
+DAYS = 7  # of predictions
+SIGNALS = 5  # of a machine
+PATIENCE_S = 60.0
+FILLED_ONCE = ("sites", "devices", "about_devices", "machines", "signals")
+FILLED_LAST = ("latest", "predictions", "latest_predictions", "alarms", "rollout", "rollout_devices")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    machines: int
+    devices: int
+    sites: int
+    each: int  # samples of a signal in an hour
+
+    @property
+    def samples(self) -> int:
+        return self.machines * SIGNALS * self.each * HOURS
+
+
+class BenchPlant:
+    """``with BenchPlant(scale) as plant``: it is filled, and its console listens at ``plant.port``."""
+
+    def __init__(self, scale: Scale) -> None:
+        self.scale = scale
+        self.end_us = Clock.real().now_us() // partitions.HOUR_US * partitions.HOUR_US
+        self._stack = ExitStack()
+        self._stack.callback(sweep)
+        self._folder = Path(mkdtemp(prefix="andon-bench-"))
+        self._stack.callback(shutil.rmtree, self._folder)
+        self._server = Postgres(self._folder / "postgres", ephemeral=True)
+        self.port = _free_port()
+
+    def __enter__(self) -> Self:
+        try:
+            conninfo = self._server.start()
+            self._stack.callback(self._server.stop)
+            self.config = self._configured(conninfo)
+            self.database = self._stack.enter_context(Database(conninfo))
+            migrate(conninfo, self.config)
+            with self.database.connect() as connection:
+                self._fill(connection)
+            self._serve()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def rows(self) -> dict[str, Any]:
+        return self.database.row(QUERIES["rows"]) or {}
+
+    def beat(self) -> None:
+        """Something changes, as it does all the time while devices send."""
+        self.database.execute(QUERIES["beat"])
+
+    def _configured(self, conninfo: str) -> HubConfig:
+        file = self._folder / "hub.toml"
+        told = {"state_dir": str(self._folder), "database_url": conninfo}
+        lines = [f"{name} = {json.dumps(value)}" for name, value in told.items()]
+        lines += ["[web]", f"port = {self.port}", "[devices]", f"port = {_free_port()}", "[store]"]
+        lines += [f"{name} = {value}" for name, value in SETTINGS.model_dump(exclude_unset=True).items()]
+        file.write_text("\n".join(lines) + "\n")
+        return HubConfig.load(file)
+
+    def _fill(self, connection: Connection) -> None:
+        clock = Clock(self.end_us, 1.000001, time.time())
+        partitions.ensure(connection, SETTINGS, clock)
+        values = self._values()
+        for name in FILLED_ONCE:
+            connection.execute(QUERIES[name], values)
+        _add_models(connection, values["now"])
+        for back in range(HOURS, 0, -1):
+            hour = values | {"hour": to_datetime(self.end_us - back * partitions.HOUR_US)}
+            connection.execute(QUERIES["hour_of_samples"], hour)
+            connection.execute(QUERIES["hour_touched"], hour)
+        for name in FILLED_LAST:
+            connection.execute(QUERIES[name], values)
+        partitions.summarise(connection)
+        rollups.turn(connection, SETTINGS, clock)
+        partitions.tidy(connection, SETTINGS, clock)
+        connection.execute("VACUUM (ANALYZE)")  # what autovacuum does meanwhile
+
+    def _values(self) -> dict[str, Any]:
+        scale = self.scale
+        plan = Plan(release=f"{USE_CASE}/2", use_case=USE_CASE, waves=(Wave.parse("100%"),), tolerated=0.1)
+        return {
+            "machines": scale.machines,
+            "devices": scale.devices,
+            "sites": scale.sites,
+            "each": scale.each,
+            "now": to_datetime(self.end_us),
+            "start": to_datetime(self.end_us - DAYS * partitions.DAY_US + partitions.HOUR_US),
+            "plan": Jsonb(plan.fields()),
+        }
+
+    def _serve(self) -> None:
+        command = [sys.executable, "-m", "andon", "hub", "web", "--config", str(self._folder / "hub.toml")]
+        process = subprocess.Popen(command, env={**os.environ, "ANDON_CLOCK": ""})
+        self._stack.callback(process.wait)
+        self._stack.callback(process.terminate)
+        deadline = time.monotonic() + PATIENCE_S
+        while not _listens(self.port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise UnreachableError("the console of the benchmark did not start: see the lines above")
+            time.sleep(0.05)
+
+
+def _add_models(connection: Connection, now: Any) -> None:
+    for version in (1, 2):
+        values = {"version": version, "manifest": _manifest(version), "now": now}
+        connection.execute(QUERIES["model"], values)
+
+
+def _manifest(version: int) -> str:
+    """Of a release that tells remaining life with its interval and an anomaly."""
+    outputs = (
+        Output(name="remaining_life", unit="h", low=0, high=1000),
+        Output(name="anomaly", unit="1", low=0, high=40),
+    )
+    alarm = AlarmRule(output="remaining_life", direction="below", threshold=72.0, clear=120.0, persistence=3)
+    manifest = Manifest(
+        use_case=USE_CASE,
+        version=version,
+        release=f"{USE_CASE}/{version}",
+        machine_class="motor-pump",
+        feature_set="vibration-trend/1",
+        inputs=(Input(name="pressure", unit="bar"),),
+        outputs=outputs,
+        rtol=1e-3,
+        atol=1e-2,
+        interval=IntervalTable(coverage=0.9, edges=(0.0,), lower=(14.0,), upper=(18.0,)),
+        alarms=(alarm,),
+    )
+    return manifest.to_json().decode()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
