@@ -18,6 +18,7 @@ from cloud_hub.console import (
     live,
     machine_pages,
     model_pages,
+    ranking,
     rollout_pages,
     search_pages,
     vendor,
@@ -38,6 +39,7 @@ def create_app(hub: Hub) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions["hub"] = hub
     app.extensions["pulse"] = live.Pulse(hub.database, hub.clock)
+    app.extensions["ranking"] = ranking.Ranking(hub.database, hub.clock)
     access.guard(app, hub.config)
     headers.secure(app)
     pages = (

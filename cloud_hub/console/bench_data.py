@@ -93,6 +93,11 @@ class BenchPlant:
         """Something changes, as it does all the time while devices send."""
         self.database.execute(QUERIES["beat"])
 
+    def stop_serving(self) -> None:
+        """End the console, and with it whatever is open of it; more than once is no harm."""
+        self._process.terminate()
+        self._process.wait()
+
     def _configured(self, conninfo: str) -> HubConfig:
         file = self._folder / "hub.toml"
         told = {"state_dir": str(self._folder), "database_url": conninfo}
@@ -135,9 +140,8 @@ class BenchPlant:
 
     def _serve(self) -> None:
         command = [sys.executable, "-m", "andon", "hub", "web", "--config", str(self._folder / "hub.toml")]
-        process = subprocess.Popen(command, env={**os.environ, "ANDON_CLOCK": ""})
-        self._stack.callback(process.wait)
-        self._stack.callback(process.terminate)
+        self._process = process = subprocess.Popen(command, env={**os.environ, "ANDON_CLOCK": ""})
+        self._stack.callback(self.stop_serving)
         deadline = time.monotonic() + PATIENCE_S
         while not _listens(self.port):
             if process.poll() is not None or time.monotonic() > deadline:

@@ -130,7 +130,7 @@ SELECT 'motor-health-2-a', id, 1 + least(id / 100, 2), CASE WHEN id %% 50 = 11 T
 
 -- beat
 -- What ingest does with each batch, as far as pages hear of it.
-UPDATE device SET last_batch = last_batch + interval '1 second' WHERE name = 'cell-00001';
+UPDATE device SET last_batch = (SELECT max(last_batch) FROM device) + interval '1 second' WHERE name = 'cell-00001';
 
 -- rows
 SELECT (SELECT count(*) FROM machine) AS machines, (SELECT count(*) FROM device) AS devices,

@@ -12,7 +12,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from cloud_hub.console.here import hub
-from cloud_hub.errors import ConfigError, ConflictError
+from cloud_hub.errors import ConfigError, ConflictError, TrustError
 from cloud_hub.identity import devices, revoking
 from cloud_hub.identity.ca import Authority
 from cloud_hub.identity.devices import NewDevice
@@ -52,7 +52,7 @@ def add() -> ResponseReturnValue:
         )
     except ConflictError as error:
         return _form(typed, f"Nothing was added: {error}."), 409
-    except ConfigError as error:
+    except (ConfigError, TrustError) as error:
         return _form(typed, f"Nothing was added: {error}."), 400
     return _told(token)
 
@@ -65,9 +65,7 @@ def ask_token(name: str) -> ResponseReturnValue:
 @pages.post("/devices/<name>/token")
 def make_token(name: str) -> ResponseReturnValue:
     note = _note("device.token", name, {})
-    return _told(
-        devices.add_token(hub().database, _authority(), name=name, lifetime=_lifetime(), note=note)
-    )
+    return _told(devices.add_token(hub().database, _authority(), name=name, lifetime=_lifetime(), note=note))
 
 
 @pages.get("/devices/<name>/retire")

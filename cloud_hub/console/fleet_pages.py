@@ -4,19 +4,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import Blueprint, render_template
+from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 
 from cloud_hub.console import listing, outlooks, risk
-from cloud_hub.console.here import SQL, hub
-from cloud_hub.console.outlooks import Meaning
+from cloud_hub.console.here import hub
+from cloud_hub.console.ranking import Ranking
 from cloud_hub.console.risk import Risk
 from cloud_hub.store import fleet, plant
 from cloud_hub.store.database import Database
+from cloud_hub.store.fleet import Incident
 from cloud_hub.store.plant import Site
 
 FILTERS = ("site", "class", "state", "text")
-MOST_INCIDENTS, MOST_EVENTS = 8, 12
+MOST_INCIDENTS, MOST_EVENTS = 500, 12
 
 pages = Blueprint("fleet", __name__)
 
@@ -27,7 +28,8 @@ def show() -> ResponseReturnValue:
     database = hub().database
     asked = listing.asked(FILTERS, {"state": risk.STATES})
     number = listing.page_number()
-    every = risk.ranked(fleet.machines(database), meanings(database), hub().clock.now())
+    ranking: Ranking = current_app.extensions["ranking"]
+    every = ranking.read()
     here = [each for each in every if _matches(each, asked | {"state": ""})]
     found = [each for each in here if asked["state"] in ("", each.state)]
     part = listing.Part(asked=number, total=len(found))
@@ -44,14 +46,17 @@ def show() -> ResponseReturnValue:
         classes=sorted({each.machine.machine_class for each in every}),
         sites=sites,
         places=_places(sites, every),
-        incidents=fleet.incidents(database, most=MOST_INCIDENTS),
+        incidents=_by_kind(fleet.incidents(database, most=MOST_INCIDENTS)),
         events=fleet.events(database, most=MOST_EVENTS),
     )
 
 
-def meanings(database: Database) -> dict[str, Meaning]:
-    """By release."""
-    return {row["release"]: Meaning.of(row) for row in database.rows(SQL["releases"])}
+def _by_kind(incidents: Sequence[Incident]) -> dict[str, list[Incident]]:
+    """The newest kind first: when a network fails, hundreds of devices say the same."""
+    kinds: dict[str, list[Incident]] = {}
+    for each in incidents:
+        kinds.setdefault(each.kind, []).append(each)
+    return kinds
 
 
 def _matches(each: Risk, asked: Mapping[str, str]) -> bool:

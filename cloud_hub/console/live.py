@@ -21,7 +21,7 @@ from cloud_hub.store.database import Database
 from wire.clock import Clock
 
 EVERY_S = 1.0
-MOST_LISTENERS = 40  # each holds a thread of the listener
+MOST_LISTENERS = 64  # each holds a thread of the listener
 
 pages = Blueprint("live", __name__)
 log = structlog.get_logger()

@@ -4,9 +4,9 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from cloud_hub.console import outlooks, spans
-from cloud_hub.console.fleet_pages import meanings
 from cloud_hub.console.here import hub
 from cloud_hub.console.outlooks import Meaning
+from cloud_hub.console.ranking import meanings
 from cloud_hub.console.spans import Span
 from cloud_hub.store import fleet
 from cloud_hub.store.fleet import Signal

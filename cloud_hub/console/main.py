@@ -30,7 +30,7 @@ from cloud_hub.identity.ca import Authority
 from cloud_hub.identity.device_api import create_device_app
 from cloud_hub.identity.revoker import Revoker
 
-THREADS = 64  # each open page holds one for its events
+THREADS = 96  # each open page holds one for its events
 CONNECTIONS = 8
 
 log = structlog.get_logger()

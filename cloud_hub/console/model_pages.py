@@ -35,7 +35,7 @@ def index() -> ResponseReturnValue:
 def show(use_case: str, version: int) -> ResponseReturnValue:
     release = f"{use_case}/{version}"
     database = hub().database
-    found = trace(Registry(database, hub().artifacts, hub().clock), release)
+    found = trace(Registry(database, hub().artifacts, hub().clock), release, counted=False)
     aliases = [
         row["name"]
         for row in database.rows(SQL["aliases"])

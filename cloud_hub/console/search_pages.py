@@ -34,7 +34,9 @@ def show() -> ResponseReturnValue:
 def hits() -> ResponseReturnValue:
     """The same for the box, while somebody types."""
     text, found = _found()
-    return render_template("search_hits.html", text=text, hits=_grouped(found), most=search.MOST, plurals=PLURALS)
+    return render_template(
+        "search_hits.html", text=text, hits=_grouped(found), most=search.MOST, plurals=PLURALS
+    )
 
 
 def place(hit: Hit) -> str:

@@ -79,6 +79,10 @@ SELECT actor FROM audit WHERE subject = %(run)s AND action = 'retrain.request' O
 SELECT count(*) AS predictions, count(DISTINCT machine) AS machines, min(time) AS first, max(time) AS last
   FROM prediction WHERE release = %(release)s;
 
+-- predicting
+-- The machines whose newest prediction names it: a glance, where counting all of them would take long.
+SELECT count(*) AS machines, max(time) AS last FROM latest_prediction WHERE release = %(release)s;
+
 -- devices
 SELECT d.name FROM device_release r JOIN device d ON d.id = r.device
  WHERE r.release = %(release)s ORDER BY d.name;

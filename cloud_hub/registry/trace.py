@@ -38,7 +38,7 @@ class Trace:
     aliases: tuple[str, ...]
     approvals: tuple[Row, ...]  # person, override, approved
     rollouts: tuple[Row, ...]  # id, state, created, created_by, committed, devices
-    predictions: Row  # predictions, machines, first, last
+    predictions: Row  # predictions, machines, first, last; machines and last where they were not counted
     devices: tuple[str, ...]  # that run it, as they said last
 
     def to_fields(self) -> dict[str, Any]:
@@ -64,8 +64,11 @@ class Trace:
         }
 
 
-def trace(registry: Registry, release: str) -> Trace:
-    """The whole trace of ``release``; NotFoundError where there is none."""
+def trace(registry: Registry, release: str, *, counted: bool = True) -> Trace:
+    """The whole trace of ``release``; NotFoundError where there is none.
+
+    Not ``counted``: of its predictions only which machines it speaks for now, for a page that must not wait.
+    """
     model, database = registry.get(release), registry.database
     named = {"release": release}
     return Trace(
@@ -74,7 +77,7 @@ def trace(registry: Registry, release: str) -> Trace:
         aliases=tuple(row["name"] for row in database.rows(SQL["aliases"], named)),
         approvals=tuple(database.rows(SQL["approvals"], named)),
         rollouts=tuple(database.rows(SQL["rollouts"], named)),
-        predictions=database.row(SQL["predictions"], named) or {},
+        predictions=database.row(SQL["predictions" if counted else "predicting"], named) or {},
         devices=tuple(row["name"] for row in database.rows(SQL["devices"], named)),
     )
 

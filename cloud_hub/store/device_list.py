@@ -15,7 +15,7 @@ FILTERS = ("site", "profile", "version", "text")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """``fell_back``: what answers there instead of what the release was compiled for; empty where that does."""
+    """``fell_back``: what answers instead of what the release was compiled for; empty where that does."""
 
     use_case: str
     release: str

@@ -6,12 +6,13 @@ SELECT machine.name, array_agg(recent.life ORDER BY recent.time) AS lives
   JOIN machine ON machine.name = asked.name
   JOIN latest_prediction latest ON latest.machine = machine.id AND latest.use_case = asked.use_case
  CROSS JOIN LATERAL (
-       SELECT prediction.time, prediction.values[figure.life] AS life
-         FROM prediction JOIN figure USING (release)
-        WHERE prediction.machine = machine.id AND prediction.time <= latest.time
-          AND prediction.time > latest.time - interval '60 days'
-          AND split_part(prediction.release, '/', 1) = latest.use_case
-        ORDER BY prediction.time DESC LIMIT 60) AS recent
+       SELECT past.time, past.values[figure.life] AS life
+         FROM (SELECT time, release, values FROM prediction
+                WHERE prediction.machine = machine.id AND prediction.time <= latest.time
+                  AND prediction.time > latest.time - interval '60 days'
+                  AND split_part(prediction.release, '/', 1) = latest.use_case
+                ORDER BY prediction.time DESC LIMIT 60) AS past
+         JOIN figure USING (release)) AS recent
  GROUP BY machine.name;
 
 -- sites

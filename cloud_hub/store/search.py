@@ -18,7 +18,7 @@ class Hit:
 
 
 def search(database: Database, text: str, *, sites: list[str] | None = None, most: int = MOST) -> list[Hit]:
-    """What begins with ``text``, upper and lower case alike; at most ``most`` of each kind, at ``sites`` (None: all)."""
+    """What begins with ``text``, in any case: at most ``most`` of each kind, at ``sites`` (None: all)."""
     if not text or len(text) > LONGEST or "\0" in text:
         return []
     values = {"prefix": _pattern(text), "sites": sites, "most": most}

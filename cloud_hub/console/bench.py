@@ -1,0 +1,183 @@
+"""How long each page of the console takes at the hub, with a plant of two thousand machines behind it.
+
+A real database, the real listener in a process of its own, and as many pages open for news as
+an evening shift has. Every figure is the time from asking to the last byte over loopback, so a
+little more than the server's own; pages take turns, so that none finds its neighbour's caches.
+"""
+
+import http.client
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from math import ceil
+from typing import Any
+
+from cloud_hub.console import access
+from cloud_hub.console.bench_data import BenchPlant, Scale
+from cloud_hub.errors import UnreachableError
+
+FULL = Scale(machines=2000, devices=10_000, sites=40, each=209)
+QUICK = Scale(machines=200, devices=1000, sites=8, each=42)
+LISTENERS = 50
+BAR = "<= 300"  # ms, of the slowest but a twentieth
+NEWS_BAR = "<= 2"  # s
+PATIENCE_S = 30.0
+PAGES = {
+    "plant": "/",
+    "plant, last page": "/?page=999",
+    "plant, one site": "/?site=plant-3",
+    "plant, machines to watch": "/?state=watch",
+    "plant, by name": "/?text=pump-01",
+    "devices": "/devices",
+    "devices, last page": "/devices?page=999",
+    "devices, those offline": "/devices?state=offline",
+    "devices, by name": "/devices?text=0099",
+    "device": "/devices/cell-00002",
+    "device, retire": "/devices/cell-00002/retire",
+    "enrol": "/enrol",
+    "machine": "/machines/pump-0003",
+    "chart of five signals": "/api/v1/machines/pump-0003/series?span=1d",
+    "chart of predictions": "/api/v1/machines/pump-0003/predictions?span=7d",
+    "search": "/search?text=pump",
+    "search, while typing": "/search/hits?text=cell-0",
+    "models": "/models",
+    "model": "/models/motor-health/2",
+    "rollouts": "/rollouts",
+    "rollout of all devices": "/rollouts/motor-health-2-a",
+    "metrics": "/metrics",
+}
+
+Rows = Iterator[dict[str, Any]]
+
+
+class Browser:
+    """One signed-in visitor on a connection that stays open."""
+
+    def __init__(self, plant: BenchPlant) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", plant.port, timeout=PATIENCE_S)
+        answer = self._asked(f"/open?key={access.secret(plant.config)}", {})
+        answer.read()
+        self._cookie = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+
+    def fetch(self, path: str) -> tuple[float, int]:
+        """Seconds and bytes of one page."""
+        began = time.perf_counter()
+        body = self._asked(path, self._cookie).read()
+        return time.perf_counter() - began, len(body)
+
+    def listen(self) -> http.client.HTTPResponse:
+        """The news as they come; nothing else goes over this connection any more."""
+        return self._asked("/events", self._cookie)
+
+    def _asked(self, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+        self._connection.request("GET", path, headers=headers)
+        answer = self._connection.getresponse()
+        if answer.status != http.client.OK:
+            raise UnreachableError(f"the benchmark expected 200 for {path}, got {answer.status}")
+        return answer
+
+
+def console(race: Callable[..., Any], *, quick: bool) -> Rows:
+    """Every figure is the 95th percentile of single requests; nothing is raced."""
+    scale, rounds = (QUICK, 10) if quick else (FULL, 40)
+    with BenchPlant(scale) as plant:
+        yield from _about(plant)
+        with _listening(plant) as news:
+            yield from _pages(Browser(plant), rounds)
+            yield from _news(plant, news, rounds=3 if quick else 10)
+
+
+def _about(plant: BenchPlant) -> Rows:
+    for name, value in plant.rows().items():
+        yield {"figure": name, "value": value, "unit": "rows"}
+
+
+def _pages(browser: Browser, rounds: int) -> Rows:
+    taken: dict[str, list[float]] = {name: [] for name in PAGES}
+    sizes: dict[str, int] = {}
+    for path in PAGES.values():
+        browser.fetch(path)  # connections are made and templates read by the first visitor of the day
+    for _ in range(rounds):
+        for name, path in PAGES.items():
+            seconds, sizes[name] = browser.fetch(path)
+            taken[name].append(seconds * 1e3)
+    for name, times in taken.items():
+        told = f"{name}, p95 of {rounds} beside {LISTENERS} open pages"
+        yield {"figure": told, "value": _p95(times), "unit": "ms", "bar": BAR}
+    yield {"figure": "largest page", "value": max(sizes.values()) / 1024, "unit": "KiB"}
+
+
+def _news(plant: BenchPlant, news: "News", *, rounds: int) -> Rows:
+    """From a commit to the last of the open pages that heard of it."""
+    taken = []
+    for _ in range(rounds):
+        began = news.expect()
+        plant.beat()
+        taken.append(news.heard_by_all() - began)
+    yield {
+        "figure": "open pages that hear of changes",
+        "value": news.open,
+        "unit": "",
+        "bar": f">= {LISTENERS}",
+    }
+    yield {
+        "figure": f"a change heard by all, p95 of {rounds}",
+        "value": _p95(taken),
+        "unit": "s",
+        "bar": NEWS_BAR,
+    }
+
+
+class News:
+    """What all open pages have heard since it was last asked."""
+
+    def __init__(self, pages: int) -> None:
+        self.open = 0
+        self._pages = pages
+        self._heard: set[int] = set()
+        self._turn = threading.Condition()
+
+    def expect(self) -> float:
+        with self._turn:
+            self._heard.clear()
+            return time.perf_counter()
+
+    def heard_by_all(self) -> float:
+        with self._turn:
+            if not self._turn.wait_for(lambda: len(self._heard) == self._pages, timeout=PATIENCE_S):
+                raise UnreachableError(
+                    f"only {len(self._heard)} of {self._pages} open pages heard of a change"
+                )
+            return time.perf_counter()
+
+    def follow(self, number: int, answer: http.client.HTTPResponse) -> None:
+        """Read until the stream ends; ``expect`` counts from a message that names the fleet."""
+        with self._turn:
+            self.open += 1
+        try:
+            for line in answer:
+                if b'"fleet"' in line:
+                    with self._turn:
+                        self._heard.add(number)
+                        self._turn.notify_all()
+        except (OSError, ValueError, http.client.HTTPException):
+            return  # the listener ends with the benchmark
+
+
+@contextmanager
+def _listening(plant: BenchPlant) -> Iterator[News]:
+    news = News(LISTENERS)
+    answers = [Browser(plant).listen() for _ in range(LISTENERS)]
+    with ThreadPoolExecutor(LISTENERS) as pool:
+        for number, answer in enumerate(answers):
+            pool.submit(news.follow, number, answer)
+        try:
+            yield news
+        finally:
+            plant.stop_serving()
+
+
+def _p95(times: list[float]) -> float:
+    return sorted(times)[ceil(0.95 * len(times)) - 1]
