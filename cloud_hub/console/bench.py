@@ -8,7 +8,7 @@ little more than the server's own; pages take turns, so that none finds its neig
 import http.client
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import ceil
@@ -36,6 +36,7 @@ PAGES = {
     "devices, by name": "/devices?text=0099",
     "device": "/devices/cell-00002",
     "device, retire": "/devices/cell-00002/retire",
+    "device, new token": "/devices/cell-00002/token",
     "enrol": "/enrol",
     "machine": "/machines/pump-0003",
     "chart of five signals": "/api/v1/machines/pump-0003/series?span=1d",
@@ -144,15 +145,16 @@ class News:
             self._heard.clear()
             return time.perf_counter()
 
-    def heard_by_all(self) -> float:
+    def heard_by_all(self, patience_s: float = PATIENCE_S) -> float:
+        """When the last one had; ``UnreachableError`` where one did not in ``patience_s``."""
         with self._turn:
-            if not self._turn.wait_for(lambda: len(self._heard) == self._pages, timeout=PATIENCE_S):
+            if not self._turn.wait_for(lambda: len(self._heard) == self._pages, timeout=patience_s):
                 raise UnreachableError(
                     f"only {len(self._heard)} of {self._pages} open pages heard of a change"
                 )
             return time.perf_counter()
 
-    def follow(self, number: int, answer: http.client.HTTPResponse) -> None:
+    def follow(self, number: int, answer: Iterable[bytes]) -> None:
         """Read until the stream ends; ``expect`` counts from a message that names the fleet."""
         with self._turn:
             self.open += 1

@@ -1,4 +1,4 @@
-"""A plant of thousands of machines as a year leaves it: in a PostgreSQL of its own, behind a console that serves it.
+"""A plant of thousands of machines as it is after a while, in a PostgreSQL of its own, and a console over it.
 
 Rows are made by the server in bulk; samples are indexed and rolled up by the code that
 does so in a running hub. The console is `andon hub web` in a process of its own.

@@ -91,4 +91,4 @@ def _places(sites: Sequence[Site], every: Sequence[Risk]) -> list[dict[str, Any]
     for each in every:
         states.setdefault(each.machine.site, Counter())[each.state] += 1
     told = [{"site": site, "states": states.get(site.name, Counter())} for site in sites]
-    return sorted(told, key=lambda place: [-place["states"][state] for state in risk.STATES[:3]])  # type: ignore[index]
+    return sorted(told, key=lambda place: [-place["states"][state] for state in risk.STATES[:3]])

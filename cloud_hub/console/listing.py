@@ -63,4 +63,4 @@ def link(**changes: object) -> str:
     """This page with other filters; what is not named stays, and the list begins again."""
     kept = {name: value for name, value in request.args.items() if name != "page"}
     told = {name: value for name, value in (kept | changes).items() if value not in ("", None)}
-    return url_for(str(request.endpoint), **{**(request.view_args or {}), **told})  # type: ignore[arg-type]
+    return url_for(str(request.endpoint), **{**(request.view_args or {}), **told})

@@ -61,7 +61,7 @@ def _judge(
 
 
 def _margin(machine: Machine, meaning: Meaning, longest: Mapping[str, float]) -> float | None:
-    """A release without a horizon is placed behind every one within its own, by its share of the longest life."""
+    """Without a horizon: behind everything that is within its own, by the share of the longest life told."""
     outlook = machine.outlook
     if outlook is None:
         return None

@@ -1,13 +1,23 @@
 """Which certificates are about to end: a device renews its own months before, or is in trouble."""
 
 from datetime import datetime, timedelta
-
-from cloud_hub.store.fleet import Device
+from typing import Protocol
 
 WARNED = timedelta(days=30)
 
 
-def warning(device: Device, now: datetime) -> str:
+class Certified(Protocol):
+    """A device, as far as its certificate goes."""
+
+    @property
+    def enrolled(self) -> datetime | None: ...
+    @property
+    def retired(self) -> datetime | None: ...
+    @property
+    def certificate_ends(self) -> datetime | None: ...
+
+
+def warning(device: Certified, now: datetime) -> str:
     """What is wrong with the certificate of ``device`` at ``now``, real time; empty where nothing is."""
     if device.retired or not device.enrolled:
         return ""

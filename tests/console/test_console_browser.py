@@ -30,8 +30,13 @@ FLAGS = [
 ]
 PAGES = (
     "/",
+    "/?state=silent&text=no-such",
     "/machines/pump-1?span=30d",
+    "/devices",
     "/devices/cell-1",
+    "/devices/cell-1/retire",
+    "/enrol",
+    "/search?text=pump",
     "/models",
     "/models/motor-health/2",
     "/rollouts",
@@ -116,9 +121,22 @@ def test_every_page_opens_draws_and_stays_current(config: HubConfig, served: sub
         page.goto(base + "/models")
         figure = page.locator("th", has_text="Error").first.bounding_box()
         assert figure["x"] + figure["width"] <= 390  # a phone shows how wrong a model is
-        page.goto(base + PAGES[1])
+        page.goto(base + PAGES[2])
         page.locator("canvas").nth(4).wait_for()
         assert page.evaluate(INKED) == 5
+
+        page.keyboard.press("/")
+        page.keyboard.type("cell-")
+        page.locator("#search-hits a").nth(2).wait_for()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{base}/devices/cell-2")
+
+        page.goto(f"{base}/?site=lyon")
+        page.wait_for_selector("[data-pulse=on]")
+        hub.database.execute("UPDATE device SET online = false, rejected = 1 WHERE name = 'cell-2'")
+        page.locator("#live tr", has_text="pump-4").locator(".badge:text('silent')").wait_for()
 
         page.goto(f"{base}/rollouts/{rollout}")
         page.wait_for_selector("[data-pulse=on]")
