@@ -30,14 +30,15 @@ SELECT machine.name, device.name AS device, site.name AS site, machine.machine_c
   FROM machine
   JOIN device ON device.id = machine.device
   JOIN site ON site.id = device.site
-  LEFT JOIN LATERAL (
-       SELECT latest.use_case, latest.release, latest.time, values[figure.life] AS remaining_life,
-              values[figure.lower] AS lower, values[figure.upper] AS upper, values[figure.anomaly] AS anomaly,
-              figure.faults, ARRAY(SELECT values[place] FROM unnest(figure.fault_places) AS place) AS chances
+  LEFT JOIN (
+       SELECT DISTINCT ON (latest.machine) latest.machine, latest.use_case, latest.release, latest.time,
+              values[figure.life] AS remaining_life, values[figure.lower] AS lower, values[figure.upper] AS upper,
+              values[figure.anomaly] AS anomaly, figure.faults,
+              ARRAY(SELECT values[place] FROM unnest(figure.fault_places) AS place) AS chances
          FROM latest_prediction latest LEFT JOIN figure USING (release)
-        WHERE latest.machine = machine.id
-        ORDER BY coalesce(values[figure.lower], values[figure.life]) NULLS LAST,
-                 values[figure.anomaly] DESC NULLS LAST LIMIT 1) AS soonest ON true
+        WHERE %(name)s::text IS NULL OR latest.machine = (SELECT m.id FROM machine m WHERE m.name = %(name)s)
+        ORDER BY latest.machine, coalesce(values[figure.lower], values[figure.life]) NULLS LAST,
+                 values[figure.anomaly] DESC NULLS LAST) AS soonest ON soonest.machine = machine.id
  WHERE (%(name)s::text IS NULL OR machine.name = %(name)s)
    AND (device.retired IS NULL OR machine.name = %(name)s)
  ORDER BY coalesce(soonest.lower, soonest.remaining_life) NULLS LAST, soonest.anomaly DESC NULLS LAST, machine.name;
