@@ -11,6 +11,7 @@ import pytest
 from compiler_networks import bundle_of, draw
 from typer.testing import CliRunner
 
+from cloud_hub.compiler import brought, engine_files
 from cloud_hub.compiler.half import to_fp16
 from cloud_hub.errors import ConflictError, HubError
 from cloud_hub.registry.cli import model_app
@@ -87,6 +88,26 @@ def test_engine_of_something_else_in_the_place_of_one_is_refused(file: Path, tmp
     write_engine(path, replace(read_engine(path), manifest=other))
     with pytest.raises(ConflictError, match="expected an engine of version 1, got one of 2"):
         rows(*asked)
+
+
+def test_engine_file_that_is_damaged_says_what_to_do(file: Path, tmp_path: Path) -> None:
+    asked = ("compile", "--bundle", file, "--target", RTX, "--precision", "fp16", "--out", tmp_path)
+    path = Path(rows(*asked)[1][0]["path"])
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(ConflictError, match=rf"not an engine: .*: remove {path}, and compile it anew"):
+        rows(*asked)
+    path.unlink()
+    assert rows(*asked)[0] == 0
+
+
+def test_engine_that_was_kept_first_stays(file: Path, tmp_path: Path) -> None:
+    (row,) = rows("compile", "--bundle", file, "--target", RTX, "--precision", "fp16", "--out", tmp_path)[1]
+    path = Path(row["path"])
+    first = path.read_bytes()
+    engine = read_engine(path)
+    engine_files.keep(path, replace(engine, plan=engine.plan + b"of another build"))
+    assert path.read_bytes() == first
+    assert [each.name for each in path.parent.iterdir()] == [".lock", path.name]
 
 
 def test_check_compares_and_keeps_nothing(file: Path, tmp_path: Path) -> None:
@@ -211,8 +232,56 @@ def test_engine_of_a_builder_host_is_signed_once_its_hash_is_the_one_it_told(
     (row,) = made[1]
     with pytest.raises(ConflictError, match=r"expected SHA-256 0000, got .*: bring it again"):
         hub.ask("publish-engine", row["path"], "--sha256", "0000")
-    code, said = hub.ask("publish-engine", row["path"], "--sha256", row["sha256"])
+    shown = f" {row['sha256'].upper()} "  # as it is read from a terminal
+    code, said = hub.ask("publish-engine", row["path"], "--sha256", shown)
     assert (code, said.strip()) == (0, f"signed as engines/{RTX}/{row['engine']}")
+    assert not list((hub.state / "artifacts" / "engines").glob(".brought*"))
+    assert hub.ask("publish-engine", row["path"], "--sha256", row["sha256"])[0] == 0
+
+
+def test_other_build_of_an_engine_that_is_kept_already_is_not_signed_in_its_place(
+    hub: Hub, bundle: Bundle, file: Path, tmp_path: Path
+) -> None:
+    hub.release(bundle)
+    hub.delegate(RTX)
+    (own,) = json.loads(
+        hub.ask("compile", RELEASE, "--target", RTX, "--precision", "fp16", "--publish", "--json")[1]
+    )
+    engine = read_engine(Path(own["path"]))
+    later = replace(engine, manifest=replace(engine.manifest, built="2026-11-27T12:00:00+00:00"))
+    sha256 = write_engine(tmp_path / "brought", later)
+    with pytest.raises(
+        ConflictError, match=rf"kept here already, with SHA-256 {own['sha256']}, got {sha256}"
+    ):
+        hub.ask("publish-engine", tmp_path / "brought", "--sha256", sha256)
+    Path(own["path"]).unlink()  # what was signed comes back, and no other takes its place
+    with pytest.raises(
+        ConflictError, match=rf"kept here already, with SHA-256 {own['sha256']}, got {sha256}"
+    ):
+        hub.ask("publish-engine", tmp_path / "brought", "--sha256", sha256)
+    Path(own["path"]).unlink()
+    (again,) = json.loads(
+        hub.ask("compile", RELEASE, "--target", RTX, "--precision", "fp16", "--publish", "--json")[1]
+    )
+    assert again["sha256"] == own["sha256"]
+
+
+def test_what_is_signed_is_what_was_looked_into(
+    hub: Hub, bundle: Bundle, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.release(bundle)
+    hub.delegate(RTX)
+    (row,) = rows("compile", "--bundle", file, "--target", RTX, "--precision", "fp16", "--out", tmp_path)[1]
+    path, known = Path(row["path"]), brought.check_brought
+
+    def exchanged(*asked: Any) -> None:
+        known(*asked)
+        path.write_bytes(b"something else, while nobody looks")
+
+    monkeypatch.setattr(brought, "check_brought", exchanged)
+    hub.ask("publish-engine", path, "--sha256", row["sha256"])
+    listed = Repository(hub.state).shelf.listed(f"engines-{RTX}").signed.targets
+    assert listed[f"engines/{RTX}/{row['engine']}"].hashes["sha256"] == row["sha256"]
 
 
 def test_engine_of_another_network_than_the_hubs_is_not_signed(
