@@ -1,5 +1,6 @@
 """Many births together: each leads to what it would alone, and one that is refused costs no other."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -74,6 +75,16 @@ def test_a_bearing_is_kept_as_declared_even_where_a_number_of_it_is_none(
     kept = [SignalTable.from_fields(row["body"]) for row in rows]
     assert [table.machines[0].bearing.balls for table in kept] == [9, None]
     assert [table.hash for table in kept] == [bytes(row["hash"]) for row in rows]
+    assert [json.loads(table.to_json()) for table in kept] == [row["body"] for row in rows]
+
+
+def test_a_table_that_declares_no_bearing_is_kept_as_it_always_was(
+    store: Database, senders: dict[int, Sender]
+) -> None:
+    device, *_ = senders
+    keep(store, {device: born(senders[device])})
+    (row,) = store.rows("SELECT body FROM signal_table")
+    assert row["body"]["machines"][0].keys() == {"name", "machine_class", "feature_set"}
 
 
 def test_a_birth_that_claims_a_neighbours_machine_costs_the_others_nothing(
