@@ -76,6 +76,13 @@ def test_a_machine_of_another_rate_than_most_is_left_out_by_name() -> None:
     assert {waveform.rate_hz for waveform in membership.waveforms} == {RATE_HZ}
 
 
+def test_measured_rates_that_differ_by_a_crystal_are_one_rate() -> None:
+    """Each tells another number, and none of them is less of a rate than the one machine's at half of it."""
+    measured = [row(f"b{place}", rates=(RATE_HZ + place, RATE_HZ - place)) for place in range(5)]
+    membership = chosen(row("a", rates=(6_400.0, 6_400.0)), *measured)
+    assert membership.left_out.keys() == {"a"}
+
+
 def test_a_machine_that_tells_no_rate_is_left_out_by_name() -> None:
     membership = chosen(row("a", rates=(0.0, RATE_HZ)), row("b"))
     assert "vibration_x: expected a sampling rate above 0 Hz, got none" in membership.left_out["a"]

@@ -116,6 +116,15 @@ def test_a_bearing_that_cannot_be_is_refused_with_its_machine() -> None:
         read_recording(io.BytesIO(stream(with_bearing(balls=9, ball_mm=40, pitch_mm=39.04))))
 
 
+def test_windows_at_another_rate_than_the_table_says_are_refused() -> None:
+    pump_wave = replace(TABLE.signals[1], rate_hz=25_600.0)
+    faster = replace(TABLE, signals=(TABLE.signals[0], pump_wave, TABLE.signals[2]))
+    with pytest.raises(
+        DatasetError, match=r"sim-1 gives no features: .*windows at 25600.0 Hz, got 12800.0 Hz"
+    ):
+        read_recording(io.BytesIO(stream(faster)))
+
+
 @pytest.mark.parametrize(
     ("spoilt", "sentence"),
     [
