@@ -161,7 +161,9 @@ def _row(builder: "Builder", precision: Precision, folder: Path | None) -> dict[
 
 
 def _kept(settings: HubConfig, target: str) -> Path:
-    return settings.state_dir / "artifacts" / "engines" / target
+    from cloud_hub.registry.keeping import ENGINES  # noqa: PLC0415 - brings the database
+
+    return settings.state_dir / "artifacts" / ENGINES / target
 
 
 def _signed(settings: HubConfig, key: EngineKey) -> Path | None:
