@@ -67,6 +67,6 @@ def turns(whole: int, count: int) -> NDArray[np.float32]:
 
 
 def _thread_bits(length: int, *, fast: bool) -> int:
-    """A thread for every 16 samples, which is one transform of eight pairs, else for every bin; whole warps."""
+    """A thread for every 16 samples, one transform of eight pairs, else for every bin; whole warps."""
     wanted = length // (16 if fast else 2)
     return min(max(wanted.bit_length() - 1, LEAST_THREADS_BITS), MOST_THREADS_BITS)
