@@ -1,5 +1,8 @@
 """What a device of each profile runs its networks with, on a machine that lacks most of it."""
 
+import os
+import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from typing import get_args
@@ -123,6 +126,13 @@ def test_an_engine_that_cannot_be_compiled_here_says_why(tmp_path):
     with pytest.raises(InferenceError, match="cannot be compiled here: expected a GPU that CUDA's driver"):
         compiler.compile(Runtime.TENSORRT_RTX, bundle().onnx, tf32=False)
     assert list((tmp_path / "compiling").iterdir()) == [], "nothing of it stays"
+
+
+def test_a_builder_whose_agent_is_gone_builds_nothing():
+    another = str(os.getpid() + 1)
+    command = [sys.executable, "-m", "edge_agent.runners.compile_here", another]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "the agent has ended\n")
 
 
 def test_compiling_ends_with_the_agent(tmp_path):
