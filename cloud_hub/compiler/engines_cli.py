@@ -16,9 +16,10 @@ from cloud_hub.compiler import engine_files
 from cloud_hub.compiler.bundle_cli import assembled, signed
 from cloud_hub.config import HubConfig
 from cloud_hub.errors import ConflictError
-from firmware_configs.errors import EngineBuildError
+from firmware_configs.errors import EngineBuildError, EngineLibraryError
 from wire.bundle import Bundle, file_sha256, read_bundle
 from wire.engine import EngineKey, read_engine
+from wire.errors import BundleError
 from wire.precision import Precision
 
 if TYPE_CHECKING:
@@ -55,11 +56,14 @@ def compile_(
     from cloud_hub.compiler.engines import Builder  # noqa: PLC0415 - as above
     from cloud_hub.compiler.targets import precisions, profile_of  # noqa: PLC0415 - as above
 
-    _check_asked(release, bundle, out, check=check, publish=publish)
+    _check_asked(release, bundle, out, check=check, refit=refit, publish=publish)
     profile = profile_of(target)
-    made = read_bundle(bundle) if bundle else _of_release(release, target, config, publish=publish)
+    made = _brought(bundle) if bundle else _of_release(release, target, config, publish=publish)
     folder = None if check else out or _kept(HubConfig.load(config), target)
-    builder = Builder.of(made, profile, folder=folder and folder / "builds", refit=refit)
+    try:
+        builder = Builder.of(made, profile, folder=folder and folder / "builds", refit=refit)
+    except EngineLibraryError as error:
+        raise ConflictError(f"{error}{_elsewhere(release, target)}") from error
     chosen = precisions(profile, made, precision or ())
     if publish and folder:
         for key in map(builder.key, chosen):
@@ -103,16 +107,41 @@ def publish_engine(
     typer.echo(json.dumps(told) if as_json else f"signed as {path}")
 
 
-def _check_asked(release: str, bundle: Path | None, out: Path | None, *, check: bool, publish: bool) -> None:
+def _check_asked(
+    release: str, bundle: Path | None, out: Path | None, *, check: bool, refit: bool, publish: bool
+) -> None:
     if bool(release) == bool(bundle):
         raise ConflictError("expected a RELEASE, or --bundle FILE on a builder host: one of them")
     if bundle and not (out or check):
         raise ConflictError("expected --out FOLDER beside --bundle, or --check, which keeps nothing")
-    if publish and (bundle or check):
+    if publish and bundle:
         raise ConflictError(
-            "expected --publish with a release that is compiled and kept here: what a builder host made is"
-            " signed at the hub, with `andon model publish-engine`"
+            "expected --publish with a RELEASE at the hub: what a builder host made is signed there, with"
+            " `andon model publish-engine`"
         )
+    if check and (publish or refit):
+        other = "--publish" if publish else "--refit"
+        raise ConflictError(f"expected --check or {other}, got both: --check keeps nothing")
+
+
+def _brought(file: Path) -> Bundle:
+    try:
+        return read_bundle(file)
+    except BundleError as error:
+        raise ConflictError(
+            f"{error}: bring what `andon model export RELEASE --bundle FILE` writes at the hub"
+        ) from error
+
+
+def _elsewhere(release: str, target: str) -> str:
+    """What else there is to do at a hub that cannot compile for ``target``; nothing on a builder host."""
+    if not release:
+        return ""
+    return (
+        f"; or compile on a builder host of {target}: `andon model export {release} --bundle FILE` here,"
+        f" `andon model compile --bundle FILE --target {target} --out FOLDER` there, and `andon model"
+        " publish-engine` with what it wrote here"
+    )
 
 
 def _of_release(release: str, target: str, config: Path | None, *, publish: bool) -> Bundle:
