@@ -163,6 +163,8 @@ def test_release_and_bundle_file_are_one_or_the_other(file: Path) -> None:
         ask("compile", RELEASE, "--bundle", file, "--target", RTX, "--check")
     with pytest.raises(ConflictError, match="expected a RELEASE, or --bundle FILE"):
         ask("compile", "--target", RTX, "--check")
+    with pytest.raises(ConflictError, match="expected --out beside --bundle alone: the hub keeps"):
+        ask("compile", RELEASE, "--target", RTX, "--out", "x", "--publish")
 
 
 def test_what_is_no_bundle_is_refused_with_the_command_that_makes_one(bundle: Bundle, tmp_path: Path) -> None:
