@@ -131,7 +131,10 @@ def _row(builder: "Builder", precision: Precision, folder: Path | None) -> dict[
         return engine_lines.kept(known.manifest) | {"path": str(path), "sha256": file_sha256(path)}
     try:
         made = builder.compile(precision, datetime.now(UTC))
-    except EngineBuildError as error:
+    except (
+        EngineBuildError,
+        EngineLibraryError,
+    ) as error:  # the driver's word too, such as for want of memory
         return engine_lines.failed(key, str(error))
     row = engine_lines.facts(made)
     if path and made.comparison.agrees:
