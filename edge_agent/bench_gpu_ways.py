@@ -142,7 +142,7 @@ class _Ways:
     def handed_row(self) -> Run:
         """As an agent asks what may hang; on the CPU, so that the handing over is all the difference."""
         worker = Worker(CPU)
-        self._opened.callback(worker.end, lambda: None)
+        self._opened.callback(worker.end)
         return partial(worker.ask, self.cpu_row(), 1.0)
 
     def _kernel(self) -> Any:

@@ -57,7 +57,7 @@ class Worker:
                 return answer.result()
             raise LateError(f"{self._name} did not answer within {timeout_s:g} s") from error
 
-    def end(self, task: Callable[[], object]) -> None:
+    def end(self, task: Callable[[], object] = lambda: None) -> None:
         """Do ``task`` last, after what it owes, and end; waits for that where nothing is owed."""
         ended, owed = Future[Any](), self.owes
         self._tasks.put((task, ended))
