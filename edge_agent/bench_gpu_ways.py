@@ -10,15 +10,15 @@ import numpy as np
 from edge_agent.bench_network import drawn
 from edge_agent.errors import InferenceError
 from edge_agent.runners import onnx
-from edge_agent.runners.cuda_driver import Cuda
-from edge_agent.runners.engine_row import EngineRow
 from edge_agent.runners.errors import UnavailableError, told
 from edge_agent.runners.gpu import Gpu
 from edge_agent.runners.in_time import Worker
 from edge_agent.runners.native import NativeRunner
 from edge_agent.runners.onnx import OnnxRunner
-from edge_agent.runners.window_graph import WindowGraph
-from edge_agent.runners.window_layout import check_extractor
+from edge_agent.runners.recorded.cuda_driver import Cuda
+from edge_agent.runners.recorded.engine_row import EngineRow
+from edge_agent.runners.recorded.window_graph import WindowGraph
+from edge_agent.runners.recorded.window_layout import check_extractor
 from firmware_configs.engines.build import build
 from firmware_configs.engines.library import Library, check_gpu, find
 from firmware_configs.errors import HostError
