@@ -4,18 +4,29 @@ Library and GPU are looked for once. A shared engine that does not answer the go
 none: this device compiles its own. Compiling takes minutes, so it is asked for where no row waits for it.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from time import perf_counter
 from typing import TypeVar
 
 from edge_agent.engine_facts import EngineFacts, keys
 from edge_agent.engine_store import EngineStore
 from edge_agent.errors import EdgeError, InferenceError
-from edge_agent.runners.compiling import Compiler
-from edge_agent.runners.errors import ForeignEngineError, NoEngineError, UnavailableError, told
+from edge_agent.runners import in_time
+from edge_agent.runners.compiler import Compiler
+from edge_agent.runners.errors import (
+    DriverError,
+    ForeignEngineError,
+    GpuMemoryError,
+    NoEngineError,
+    UnavailableError,
+    told,
+)
 from edge_agent.runners.gpu import Gpu
-from edge_agent.runners.link import Check
+from edge_agent.runners.in_time import LateError, Worker
 from edge_agent.runners.native import NativeRunner
+from edge_agent.runners.proof import Check, prove
 from edge_agent.runners.runner import Runner
 from firmware_configs.engines.library import Library, check_gpu, find
 from firmware_configs.errors import EngineLibraryError
@@ -65,6 +76,8 @@ class NativeEngines:
             try:
                 weights = network if shared.manifest.stripped else b""
                 return self._proved(bundle, precision, shared.plan, weights)
+            except (DriverError, GpuMemoryError):
+                raise  # an engine compiled here would fare no better
             except EdgeError as error:
                 why = f", for the shared one: {told(error)}"
         own = self._store.local(self._key(bundle, precision), gpu.identity)
@@ -85,22 +98,20 @@ class NativeEngines:
 
     @cached_property
     def _library(self) -> Library | InferenceError:
+        return _looked_for(self._find_library)
+
+    @cached_property
+    def _gpu(self) -> Gpu | InferenceError:
+        """Not without a library: what it lacks is the better reason."""
+        return self._library if isinstance(self._library, InferenceError) else _looked_for(_open_gpu)
+
+    def _find_library(self) -> Library | InferenceError:
         try:
             library = find(self._profile.runtime)
             check_gpu(library)
         except EngineLibraryError as error:
             return UnavailableError(told(error))
         return library
-
-    @cached_property
-    def _gpu(self) -> Gpu | InferenceError:
-        """Not without a library: what it lacks is the better reason."""
-        if isinstance(self._library, InferenceError):
-            return self._library
-        try:
-            return Gpu.open()
-        except InferenceError as error:
-            return error
 
     def _have(self, found: _Found | InferenceError) -> _Found:
         if isinstance(found, InferenceError):
@@ -122,8 +133,26 @@ class NativeEngines:
         mapped = self._profile.shared_memory
         runner = NativeRunner(library, gpu, plan, precision, mapped=mapped, weights=weights)
         try:
-            self._check(runner, bundle)
-        except EdgeError:
+            prove(runner, bundle, self._check, perf_counter)
+        except BaseException:
             runner.close()
             raise
         return runner
+
+
+def _open_gpu() -> Gpu | InferenceError:
+    try:
+        return Gpu.open()
+    except InferenceError as error:
+        return error
+
+
+def _looked_for(look: Callable[[], _Found | InferenceError]) -> _Found | InferenceError:
+    """An agent starts also where the driver does not come back."""
+    worker = Worker("NVIDIA's driver")
+    try:
+        return worker.ask(look, in_time.MAKING_S)
+    except LateError as error:
+        return UnavailableError(f"{told(error)}: restart this device")
+    finally:
+        worker.end()
