@@ -102,7 +102,7 @@ def test_a_hub_runs_survives_its_crashes_and_leaves_nothing_behind(hub):
     assert set(hub.processes()) == {"postgres", "broker", "ingest", "work", "web"}
     assert all(_runs(process) for process in hub.processes().values())
     assert answers(hub.endpoints["device_url"] + "/ca.crt")
-    assert answers(hub.status()["console_link"])
+    assert answers(hub.status()["console_url"] + "/login")
 
     second = subprocess.run(
         [sys.executable, "-m", "andon", "hub", "run", "--config", hub.state_dir / "hub.toml"],
