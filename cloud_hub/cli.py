@@ -41,6 +41,9 @@ listen = "127.0.0.1"          # the console; another address needs certificate a
 [devices]
 listen = {listen}
 names = [{names}]             # what devices call this hub: the names in its certificate
+
+[serving]
+# listen = {listen}           # scoring for the console, and for devices as a last resort; off unless set
 """
 
 
@@ -137,18 +140,21 @@ def status(
     """Where the running hub's parts listen, and its processes; exit 1 if none runs."""
     found = settings(config, "")
     from cloud_hub.parts.status import read_processes, runs  # noqa: PLC0415 - used here alone
+    from cloud_hub.serving.client import url_of  # noqa: PLC0415 - as above
 
     endpoints = found.endpoints()
     if not runs(endpoints.pid):
         raise UnreachableError(f"no hub runs in {found.state_dir}: start it with `andon hub run`")
     processes = read_processes(found.state_dir)
     if as_json:
-        shown = _shown(found, endpoints)
+        shown = _shown(found, endpoints) | {"scoring_url": url_of(found.state_dir)}
         shown["processes"] = {name: each.pid for name, each in processes.items()}
         shown["restarts"] = {name: each.restarts for name, each in processes.items()}
         typer.echo(json.dumps(shown))
         return
     _print_endpoints(found, endpoints, console=endpoints.console_url)
+    if scoring := url_of(found.state_dir):
+        typer.echo(f"  scoring  {scoring}")
     for name, each in processes.items():
         typer.echo(f"  {name:8} pid {each.pid}, started again {each.restarts} times")
 

@@ -129,8 +129,9 @@ def self_test(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> N
     settings = AgentConfig.load(config)
     machine_code_place.keep_in(settings.state_dir)
     from edge_agent import selftest  # noqa: PLC0415 - a second of numeric libraries
+    from edge_agent.runners.device import device_runners  # noqa: PLC0415 - a second of numeric libraries
 
-    findings = selftest.run(settings)
+    findings = selftest.run(settings.state_dir, device_runners(settings))
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings]))
     else:

@@ -1,11 +1,35 @@
 """What a device can run here: ONNX Runtime always, a GPU's kernels and TensorRT where they really load."""
 
 import importlib.util
+import re
+from dataclasses import dataclass
 
 from firmware_configs.host import Check, State, ask_python
 
 EXTRA = "pip install 'andon[edge]'"
 GPU_EXTRA = "pip install 'andon[gpu]' on a machine with an NVIDIA GPU"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """Something that a device can do without; ``call`` is of ``edge_agent.runners.probing``."""
+
+    name: str
+    call: str
+    remedy: str
+
+
+ON_THE_CPU = "until then releases run in ONNX Runtime on the CPU, with the same answers"
+PROBES = (
+    Probe(name="GPU driver", call="driver()", remedy=f"for a GPU install NVIDIA's driver; {ON_THE_CPU}"),
+    Probe(name="TensorRT", call="native('tensorrt')", remedy=ON_THE_CPU),
+    Probe(
+        name="TensorRT for RTX",
+        call="native('tensorrt-rtx')",
+        remedy=f"it compiles engines here, and runs them with an RTX GPU; {ON_THE_CPU}",
+    ),
+    Probe(name="ONNX Runtime, CUDA", call="cuda_provider()", remedy=ON_THE_CPU),
+)
 
 
 def checks(*, quick: bool) -> list[Check]:
@@ -15,7 +39,16 @@ def checks(*, quick: bool) -> list[Check]:
         return [Check(name="edge agent", state=State.WARNING, found=found, remedy=f"for a device: {EXTRA}")]
     if quick:
         return [Check(name="edge agent", state=State.OK, found="its libraries are installed", required=True)]
-    return [_onnxruntime(), _kernels(), _cuda(), _tensorrt("tensorrt"), _tensorrt("tensorrt_rtx")]
+    return [_onnxruntime(), _kernels(), _cuda(), *map(_probed, PROBES)]
+
+
+def _probed(probe: Probe) -> Check:
+    """A process of its own tries it: a library that crashes takes nobody with it."""
+    works, said = ask_python(f"from edge_agent.runners import probing; print(probing.{probe.call})")
+    if works:
+        return Check(name=probe.name, state=State.OK, found=said)
+    reason = re.sub(r"^[\w.]+(Error|Exception): ", "", said)
+    return Check(name=probe.name, state=State.WARNING, found=reason, remedy=probe.remedy)
 
 
 def _onnxruntime() -> Check:
@@ -49,19 +82,3 @@ def _cuda() -> Check:
         found=reason,
         remedy=f"features are computed on the CPU, with the same results; {GPU_EXTRA}",
     )
-
-
-def _tensorrt(module: str) -> Check:
-    name = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}[module]
-    if importlib.util.find_spec(module) is None:
-        return Check(
-            name=name,
-            state=State.WARNING,
-            found="not installed",
-            remedy="models run in ONNX Runtime; on Jetson TensorRT comes with JetPack, else " + GPU_EXTRA,
-        )
-    works, said = ask_python(f"import {module}; print({module}.__version__)")
-    if works:
-        return Check(name=name, state=State.OK, found=said)
-    remedy = "models run in ONNX Runtime until its libraries fit the driver"
-    return Check(name=name, state=State.WARNING, found=f"installed, but does not load: {said}", remedy=remedy)

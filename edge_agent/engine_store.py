@@ -43,15 +43,18 @@ class EngineStore:
         found = (self._shared(key) for key in keys(bundle, facts))
         return next((engine for engine in found if engine is not None), None)
 
-    def has(self, key: EngineKey) -> bool:
-        """Whether a shared engine of this name lies here; only :meth:`find` looks into it."""
-        return bool(self._files(key))
-
-    def folder(self, key: EngineKey) -> Path:
-        """Where the shared engine of ``key`` is to be brought, its hash at the end of its name."""
+    def place(self, key: EngineKey, sha256: str) -> Path:
+        """Where the shared engine of ``key`` is to be brought, signed with this hash."""
         folder = self._folder / key.use_case
         self._disk.ensure_folder(folder)
-        return folder
+        return folder / f"{_leaf(key)}.{sha256}"
+
+    def withdraw(self, key: EngineKey, sha256: str = "") -> bool:
+        """Remove shared engines of ``key`` other than the one signed with this hash; whether any was here."""
+        gone = [path for path in self._files(key) if path.suffix != f".{sha256}"]
+        for path in gone:
+            self._ignore(path, "nobody vouches for it any more")
+        return bool(gone)
 
     def admit(self, key: EngineKey, file: Path) -> None:
         """Look into ``file``, just fetched; ``EngineError``, and it is gone, where it is another engine."""
@@ -106,8 +109,7 @@ class EngineStore:
 
     def _files(self, key: EngineKey) -> list[Path]:
         """Whole files of this name; one still on its way has a longer one."""
-        name = key.name.rpartition("/")[2]
-        return [path for path in self._listed(key.use_case) if path.stem == name]
+        return [path for path in self._listed(key.use_case) if path.stem == _leaf(key)]
 
     def _of(self, key: EngineKey) -> list[Path]:
         """What lies here of the release of ``key``."""
@@ -128,6 +130,10 @@ class EngineStore:
     def _ignore(self, path: Path, reason: str) -> None:
         log.warning("engine not used", file=path.name, reason=reason)
         self._disk.unlink(path)
+
+
+def _leaf(key: EngineKey) -> str:
+    return key.name.rpartition("/")[2]
 
 
 def _written(path: Path) -> int:

@@ -1,11 +1,11 @@
 """Which execution answers for a use case has changed: told to the hub, once a change.
 
 Changes show where a row is being answered, which waits for nothing; they are handed to the updates,
-whose reports survive a restart, by the thread that keeps the agent's parts running.
+whose reports survive a restart, by the thread that keeps the agent's parts running. What changes to and
+fro is told at once, and then as it stands once a minute.
 """
 
-import json
-from collections import deque
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +14,7 @@ import structlog
 from edge_agent.runners.change import Change
 from edge_agent.updates.errors import JournalError
 
-MOST_WAITING = 64
+PAUSE_S = 60.0  # between two reports of one use case
 
 Note = Callable[[str, str, str, Mapping[str, Any]], None]
 
@@ -24,25 +24,24 @@ log = structlog.get_logger()
 class InferenceReports:
     """``heard`` on any thread, ``hand_over`` on one."""
 
-    def __init__(self) -> None:
-        self._waiting: deque[Change] = deque(maxlen=MOST_WAITING)
-        self._told: dict[str, str] = {}  # by use case, the last change
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._newest: dict[str, Change] = {}  # by use case
+        self._told: dict[str, tuple[Change, float]] = {}  # and when
 
     def heard(self, change: Change) -> None:
-        log.warning(change.event, use_case=change.use_case, release=change.release, reason=change.reason)
-        self._waiting.append(change)
+        self._newest[change.use_case] = change
 
     def hand_over(self, note: Note) -> None:
         """Give ``note`` use case, event, reason and evidence of what changed; what it refuses waits."""
-        while self._waiting:
-            change = self._waiting[0]
-            said = json.dumps([change.release, change.event, change.reason])
-            if self._told.get(change.use_case) != said:
-                evidence = {**change.evidence, "of": change.release}
-                try:
-                    note(change.use_case, change.event, change.reason, evidence)
-                except JournalError as error:
-                    log.warning("report waits", reason=str(error))
-                    return
-                self._told[change.use_case] = said
-            self._waiting.popleft()
+        for use_case, change in list(self._newest.items()):
+            told, when = self._told.get(use_case, (None, 0.0))
+            if change == told or (told is not None and self._now() - when < PAUSE_S):
+                continue
+            try:
+                note(use_case, change.event, change.reason, {**change.evidence, "of": change.release})
+            except JournalError as error:
+                log.warning("report waits", reason=str(error))
+                return
+            self._told[use_case] = change, self._now()
+            log.warning(change.event, use_case=use_case, release=change.release, reason=change.reason)

@@ -25,6 +25,10 @@ address = "{feed}"                # where the source of signals listens: unix:/p
 max_bytes = 1073741824            # what may wait on disk for the hub
 when_full = "drop"                # the least precious, told as a gap; or "refuse": stop reading the feed
 
+# [inference]                     # what runs the networks; left out: the best that this device has
+# runner = "auto"                 # or the first to try: "onnxruntime-cuda", "onnxruntime-cpu"
+# precisions = ["fp16", "fp32"]   # of engines, the best one first
+#
 # [updates]                       # when another model may be switched to; left out: at any time
 # windows = ["sat,sun 02:00-06:00"]
 # zone = "Europe/Paris"           # of the windows; left out: as the hub told at enrolment

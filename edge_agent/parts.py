@@ -8,7 +8,6 @@ import structlog
 from edge_agent import status
 from edge_agent.config import AgentConfig
 from edge_agent.connection import Address
-from edge_agent.engine_store import EngineStore
 from edge_agent.feed import Feed
 from edge_agent.identity import Identity
 from edge_agent.inference_reports import InferenceReports
@@ -16,7 +15,8 @@ from edge_agent.outbox import Outbox
 from edge_agent.phases import Phases
 from edge_agent.recorder import Recorder
 from edge_agent.renewal import Renewal
-from edge_agent.runners.device import DeviceRunners, remote_runner
+from edge_agent.runners.device import device_runners, remote_runner
+from edge_agent.sampling import too_fast
 from edge_agent.updates import Deferrals, DeviceFacts, Features, Updates, first_known
 from edge_agent.updates.disk import Disk
 from edge_agent.uplink import Uplink
@@ -35,7 +35,7 @@ class Parts:
         self, config: AgentConfig, identity: Identity, clock: Clock, *, self_test: Callable[[], None]
     ) -> None:
         random = Random()  # noqa: S311 - spreads devices in time, guards nothing
-        device = profile(config.profile)
+        device = self._device = profile(config.profile)
         self.outbox = Outbox.open(
             config.state_dir / "outbox.db",
             max_bytes=config.outbox.max_bytes,
@@ -50,13 +50,8 @@ class Parts:
         )
         self.recorder = self._recorder(config, clock)
         self.inference = InferenceReports()
-        self.runners = DeviceRunners(
-            device,
-            config.inference,
-            config.state_dir,
-            EngineStore(config.state_dir, Disk()),
-            tell=self.inference.heard,
-            remote=remote_runner(config.inference, identity),
+        self.runners = device_runners(
+            config, tell=self.inference.heard, remote=remote_runner(config.inference, identity)
         )
         self.updates = Updates(
             config.state_dir,
@@ -67,6 +62,7 @@ class Parts:
             report=self._report,
             make_runner=self.runners.make,
             engines=self.runners.facts,
+            memory=self.runners.memory,
             deferral=self.deferrals.judge,
         )
         self.voice = Voice(
@@ -100,6 +96,8 @@ class Parts:
 
     def table_changed(self) -> None:
         """The source told other signals than before."""
+        if trouble := too_fast(self.recorder.tables.current, self._device):
+            log.warning("the source gives too much", reason=trouble)
         self.voice.hand_over()
         self.uplink.announce()
 

@@ -7,9 +7,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from edge_agent.config import AgentConfig
 from edge_agent.draft import Draft
-from edge_agent.engine_store import EngineStore
 from edge_agent.errors import EdgeError, SelfTestError
 from edge_agent.outbox import Outbox
 from edge_agent.runners.device import DeviceRunners
@@ -18,7 +16,6 @@ from edge_agent.tables import EMPTY
 from edge_agent.updates.disk import Disk
 from edge_agent.updates.loaded import open_bundle
 from edge_agent.updates.slots import Slots
-from firmware_configs.profiles import profile
 from kernels import sets
 from kernels.errors import KernelError
 from wire.batch import BatchClass, GapEvent
@@ -35,18 +32,13 @@ class Finding:
     detail: str
 
 
-def run(config: AgentConfig) -> list[Finding]:
+def run(state_dir: Path, runners: DeviceRunners) -> list[Finding]:
     """Every check, also after one that failed. Harmless beside a running agent."""
-    state_dir = config.state_dir
     findings = [
         _finding("kernels", _kernels),
         _finding("outbox", lambda: _outbox(state_dir)),
     ]
     folders = sorted(path for path in (state_dir / "updates" / "slots").glob("*") if path.is_dir())
-    store = EngineStore(state_dir, Disk())
-    runners = DeviceRunners(
-        profile(config.profile), config.inference, state_dir, store, tell=lambda change: None
-    )
     return findings + [
         _finding(f"release of {path.name}", partial(_release, path, runners)) for path in folders
     ]
@@ -89,7 +81,7 @@ def _release(folder: Path, runners: DeviceRunners) -> str:
     if slots.current is None:
         return "none installed"
     bundle = open_bundle(slots.bundle(slots.current))
-    chain = runners.make(bundle)
+    chain = runners.make.once(bundle)
     try:
         described = chain.describe()
         told = [f"answers its golden inputs in {answering(described)}", *passed_over(described)]

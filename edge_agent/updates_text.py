@@ -7,10 +7,12 @@ Row = Mapping[str, Any]
 
 
 def standing_lines(updates: Row) -> Iterator[str]:
-    """A line a use case, below it what failed before; then what was not let in, and what waits."""
+    """A line a use case, below it what failed before; then engines, what was not let in, and what waits."""
     for row in updates["use_cases"]:
         yield _standing(row)
         yield from (f"  {line}" for line in _failures(row))
+    for row in updates.get("shared_engines", ()):
+        yield f"shared engine of {row['release']}{_because(row['said'])}"
     if updates["turned_away"]:
         yield f"turned away{_because(updates['turned_away'])}"
     if updates["reports_waiting"]:

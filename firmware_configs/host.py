@@ -6,6 +6,7 @@ A check never raises and never guesses: it says what it found, and where somethi
 import json
 import os
 import platform
+import re
 import resource
 import shutil
 import subprocess
@@ -60,7 +61,7 @@ def as_text(checks: Iterable[Check]) -> str:
 
 def checks(*, quick: bool) -> list[Check]:
     """What every host of Andon has or lacks; ``quick`` leaves out what takes more than a moment."""
-    found = [_python(), _gpu(), _open_files(), _clock()]
+    found = [_python(), _gpu(), *_power_mode(), _open_files(), _clock()]
     return found if quick else [*found, _disk()]
 
 
@@ -106,6 +107,23 @@ def _no_gpu(found: str) -> Check:
         found=found,
         remedy="everything runs on the CPU; for a GPU, install NVIDIA's driver and pip install 'andon[gpu]'",
     )
+
+
+def _power_mode() -> list[Check]:
+    """Of a Jetson: a mode may switch multiprocessors off, and an engine fits one number of them."""
+    program = shutil.which("nvpmodel")
+    if program is None:
+        return []
+    try:
+        done = subprocess.run([program, "-q"], capture_output=True, text=True, timeout=10, check=False)
+        said = done.stdout + done.stderr
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    mode = re.search(r"Power Mode: *(\S+)", said)
+    if mode:
+        return [Check(name="power mode", state=State.OK, found=mode[1])]
+    found = (said.strip().splitlines() or ["nvpmodel says nothing"])[0]
+    return [Check(name="power mode", state=State.WARNING, found=found, remedy="ask it as root: nvpmodel -q")]
 
 
 def _open_files() -> Check:

@@ -1,7 +1,8 @@
 """What kinds of device there are: one TOML file each, whose comments name the source of every fact.
 
-A profile's ``target`` is what an engine is compiled for. Two profiles never share one, because a TensorRT
-engine fits one kind of GPU and one TensorRT version; ``onnxruntime`` targets run the signed ONNX itself.
+A profile's ``target`` is what an engine is compiled for. Two profiles never share one: a TensorRT engine fits
+one kind of GPU and one TensorRT version. One of TensorRT for RTX fits several kinds, which are one profile
+then; ``onnxruntime`` targets run the signed ONNX itself.
 """
 
 import tomllib
@@ -22,6 +23,12 @@ class Runtime(StrEnum):
     TENSORRT_RTX = "tensorrt-rtx"
 
 
+@dataclass(frozen=True, slots=True)
+class PowerMode:
+    name: str  # as nvpmodel says it
+    watts: int  # 0: no limit
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     name: str
@@ -29,13 +36,18 @@ class Profile:
     machine: str  # as `uname -m` says it; "" for any
     target: str  # the compile target
     runtime: Runtime
-    precisions: tuple[str, ...]
+    precisions: tuple[str, ...]  # that engines may be run in here
+    scalars_per_second: int  # samples that half a core takes: from the feed to the outbox, with features
+    waveform_samples_per_second: int  # likewise, of all channels
     soc: str = ""
     compute_capabilities: tuple[str, ...] = ()  # CUDA's "8.7"; empty without a GPU
     streaming_multiprocessors: int = 0  # 0: none, or it differs from one device of this kind to the next
     memory_gb: int = 0  # of the GPU, or of the module where CPU and GPU share it; 0: it differs
     shared_memory: bool = False  # CPU and GPU see the same memory: mapped buffers need no transfer
-    jetpack: str = ""
+    jetpack: str = ""  # the oldest that is meant
+    cuda: str = ""  # what that JetPack brings; empty where the owner installs it
+    tensorrt: str = ""  # likewise
+    power_modes: tuple[PowerMode, ...] = ()  # of nvpmodel, by their number
     note: str = ""
 
     @classmethod
@@ -47,7 +59,9 @@ class Profile:
         tuples = {key: tuple(value) for key, value in settings.items() if isinstance(value, list)}
         try:
             runtime = Runtime(settings["runtime"])
-            return cls(**{**settings, **tuples, "name": name, "runtime": runtime})
+            modes = tuple(PowerMode(*mode) for mode in settings.get("power_modes", ()))
+            made = {"name": name, "runtime": runtime, "power_modes": modes}
+            return cls(**{**settings, **tuples, **made})
         except (KeyError, TypeError, ValueError) as error:
             raise ProfileError(f"profile {name}: {error}") from error
 

@@ -3,9 +3,12 @@
 The other yardstick is the same features as vectorised NumPy and SciPy would have
 them, written as well as they allow: float32, products instead of powers, one pass
 of the FFT. A test holds its answers against the kernels'. Times are processor time.
+Beside them stand two that have no bar: reading the samples once, below which nothing
+is, and the ten plain statistics of tsfresh (``MinimalFCParameters``), where it is installed.
 """
 
 from functools import partial
+from importlib.util import find_spec
 from itertools import pairwise
 from statistics import median
 from time import thread_time
@@ -33,6 +36,7 @@ def kernels(race, *, quick):
         {
             "read": windows.max,
             "rfft": partial(fft.rfft, windows, axis=1),
+            "blocks": partial(_in_blocks, windows),
             "plain": partial(features, speed_hz=None),
             "vectorised": partial(vectorised, windows, RATE_HZ),
             "full": partial(features, speed_hz=SPEED_HZ),
@@ -46,10 +50,51 @@ def kernels(race, *, quick):
     plain, full = "statistics, bands, moments", "vibration/1 with envelope and lines"
     count = len(windows)
     yield _time(f"{plain}, {count} windows", seconds, "plain", "rfft", "<= 3.0")
+    yield _time(
+        f"{plain}, in blocks", seconds, "plain", "blocks", "", reference="bare rfft, in blocks as ours"
+    )
     yield _rate(plain, seconds, "plain", "vectorised", count, reference="NumPy + SciPy, vectorised")
     yield _time(f"{full}, {count} windows", seconds, "full", "rfft", "<= 5.0")
     yield _rate("envelope", seconds, "envelope", "hilbert", count, reference="hilbert + rfft, vectorised")
-    yield {"figure": f"reading {count} windows once", "value": seconds["read"] * 1e3, "unit": "ms"}
+    yield _time(f"{plain}, over reading", seconds, "plain", "read", "", reference="reading each sample once")
+    yield _tsfresh(race, windows, seconds["plain"])
+
+
+def _in_blocks(windows):
+    """The FFT of as many windows at a time as the kernels take: it spares the pages of one large result."""
+    size = cpu.BLOCK_SAMPLES // windows.shape[1]
+    for first in range(0, len(windows), size):
+        fft.rfft(windows[first : first + size], axis=1)
+
+
+def _tsfresh(race, windows, ours):
+    """Its ten statistics of the windows, without spectra, beside our eighteen features with them."""
+    if find_spec("tsfresh") is None:
+        absent = "tsfresh: left out, it is not installed; windows that it would take"
+        return {"figure": absent, "value": len(windows), "unit": "window"}
+    import pandas  # noqa: PLC0415 - comes with tsfresh, which nothing here depends on
+    from tsfresh import extract_features  # noqa: PLC0415 - nothing here depends on it
+    from tsfresh.feature_extraction import MinimalFCParameters  # noqa: PLC0415 - nothing here depends on it
+
+    long = pandas.DataFrame(
+        {
+            "window": np.repeat(np.arange(len(windows)), windows.shape[1]),
+            "sample": np.tile(np.arange(windows.shape[1]), len(windows)),
+            "value": windows.ravel(),
+        }
+    )
+    columns = {"column_id": "window", "column_sort": "sample", "column_value": "value"}
+    plain = {"default_fc_parameters": MinimalFCParameters(), "n_jobs": 0, "disable_progressbar": True}
+    taken = race(
+        {"tsfresh": partial(extract_features, long, **columns, **plain)}, rounds=3, clock=thread_time
+    )
+    return {
+        "figure": f"tsfresh, its minimal statistics alone, {len(windows)} windows",
+        "value": median(taken["tsfresh"]) * 1e3,
+        "unit": "ms",
+        "reference": "ours, with bands and moments",
+        "reference_value": ours * 1e3,
+    }
 
 
 def draw(count):
@@ -92,12 +137,12 @@ def hilbert(centred):
     return fft.rfft(envelope - envelope.mean(axis=1, keepdims=True), axis=1)
 
 
-def _time(figure, seconds, ours, theirs, bar):
+def _time(figure, seconds, ours, theirs, bar, *, reference="bare rfft"):
     return {
         "figure": figure,
         "value": seconds[ours] * 1e3,
         "unit": "ms",
-        "reference": "bare rfft",
+        "reference": reference,
         "reference_value": seconds[theirs] * 1e3,
         "bar": bar,
     }

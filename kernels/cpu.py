@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from kernels import layout, reference, rows
+from kernels import layout, machine_code, reference, rows
 from kernels.compiled import compiled
 from kernels.errors import TwinError
 from kernels.scratch import Scratch
@@ -114,7 +114,9 @@ def warm() -> None:
         got = _every_kernel(sys.modules[__name__], windows)
         if not np.allclose(got, expected, rtol=1e-3, atol=1e-3):
             worst = float(np.abs(got - expected).max())
-            raise TwinError(f"compiled kernels differ from their reference by {worst:g}: clear Numba's cache")
+            raise TwinError(
+                f"compiled kernels differ from their reference by {worst:g}: delete {machine_code.folder()}"
+            )
 
 
 def _every_kernel(twin, windows):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from kernels import cpu, defect_layout, defect_reference, reference, rows
+from kernels import cpu, defect_layout, defect_reference, machine_code, reference, rows
 from kernels.bearing import BEARING_6205
 from kernels.compiled import compiled
 from kernels.errors import TwinError
@@ -46,7 +46,9 @@ def warm() -> None:
     got = _every_stage(cpu, sys.modules[__name__], windows)
     if not np.allclose(got, expected, atol=1e-3):
         worst = float(np.abs(got - expected).max())
-        raise TwinError(f"compiled kernels differ from their reference by {worst:g}: clear Numba's cache")
+        raise TwinError(
+            f"compiled kernels differ from their reference by {worst:g}: delete {machine_code.folder()}"
+        )
 
 
 def _every_stage(twin, own, windows):

@@ -78,7 +78,7 @@ def make_defects(
 ) -> DefectExtractor:
     if not waveforms:
         raise KernelInputError("bearing/1", "no waveforms", "at least one waveform signal")
-    plain = make_vibration(scalars=scalars, waveforms=waveforms, units=units)
+    plain = make_vibration(scalars=scalars, waveforms=waveforms, units=units, bearing=bearing)
     if plain.speed is None:
         found = f"unit {units.get(SPEED, '1')!r}" if SPEED in scalars else "no such scalar"
         raise KernelInputError(
@@ -96,7 +96,7 @@ def make_defects(
         waveforms=plain.waveforms,
         names=tuple(names),
         units=tuple(kinds),
-        tag=tag_of("bearing/1", names, kinds),
+        tag=tag_of("bearing/1", names, kinds, plain.tag),
         speed=plain.speed,
         orders=orders,
     )

@@ -86,8 +86,9 @@ class Extractor(Protocol):
         """
 
 
-def tag_of(kind: str, names: Sequence[str], units: Sequence[str]) -> bytes:
-    text = "\n".join([kind, *names, *units])
+def tag_of(kind: str, names: Sequence[str], units: Sequence[str], *measured: object) -> bytes:
+    """``measured``: on what else a memory depends, such as rates; under another it says something else."""
+    text = "\n".join([kind, *names, *units, *map(repr, measured)])
     return hashlib.sha256(text.encode()).digest()[:TAG_BYTES]
 
 

@@ -7,12 +7,13 @@ package (with Numba's version and the processor), and a seal in it: a file that 
 it was sealed, or that nobody sealed, as after a power failure, is deleted and compiled anew.
 """
 
+import atexit
 import hashlib
 import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ import llvmlite
 import numba
 from llvmlite import binding
 from numba.core import config
+from numba.misc.appdirs import AppDirs
 
 from kernels.errors import KernelInputError
 
@@ -37,20 +39,21 @@ def keep_in(parent: Path) -> None:
     """Keep machine code in a folder of ``parent``, such as an agent's state directory.
 
     Call it before any other module of this package is imported: KernelInputError afterwards.
-    Where ``parent`` cannot be written to, code is not kept.
+    Where ``parent`` cannot be written to, it is kept where ``folder`` would keep it without this call.
     """
     if _chosen:
         raise KernelInputError("folder for machine code", parent, f"nothing after {_chosen[0]} was chosen")
-    _chosen.append(_open(parent))
+    _choose((parent, *_defaults()))
 
 
 def folder() -> Path | None:
     """Where machine code is kept; None: nowhere, so each start compiles.
 
-    Without ``keep_in``: in the folder of ``NUMBA_CACHE_DIR``, else beside the sources.
+    Without ``keep_in``: in the folder of ``NUMBA_CACHE_DIR``, beside the sources, or in the user's
+    cache, whichever can be written to first.
     """
     if not _chosen:
-        _chosen.append(_open(Path(config.CACHE_DIR or _HERE / "__pycache__")))
+        _choose(_defaults())
     return _chosen[0]
 
 
@@ -65,17 +68,29 @@ def kept() -> Iterator[bool]:
         config.CACHE_DIR = before
 
 
+@atexit.register
 def seal() -> None:
-    """Whatever lies in ``folder()`` now is sound; call it when it has proved itself."""
-    own = folder()
+    """Whatever lies in ``folder()`` now is sound: say so when it has proved itself, or served to the end."""
+    own = _chosen[0] if _chosen else None
     if own is None:
         return
-    found, new = json.dumps(_sums(own)), own / f"{SEAL}.{os.getpid()}"
+    new = own / f"{SEAL}.{os.getpid()}"
     try:
-        new.write_text(found, "utf-8")
+        new.write_text(json.dumps(_sums(own)), "utf-8")
         new.replace(own / SEAL)
     except OSError:  # a disk that has filled up: the next start compiles
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+
+
+def _defaults() -> tuple[Path, ...]:
+    named = (Path(config.CACHE_DIR),) if config.CACHE_DIR else ()
+    return (*named, _HERE / "__pycache__", Path(AppDirs("andon", appauthor=False).user_cache_dir))
+
+
+def _choose(parents: Iterable[Path]) -> None:
+    opened = (_open(parent) for parent in parents)
+    _chosen.append(next((own for own in opened if own is not None), None))
 
 
 def _open(parent: Path) -> Path | None:
@@ -108,10 +123,11 @@ def _delete_unsealed(own: Path) -> None:
 
 def _sums(own: Path) -> dict[str, str]:
     """SHA-256 of each file of machine code, by its path within ``own``."""
-    return {
-        file.relative_to(own).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(own.rglob("*.nb[ci]"))
-    }
+    found = {}
+    for file in sorted(own.rglob("*.nb[ci]")):
+        with suppress(FileNotFoundError):  # another process that starts now has deleted it
+            found[file.relative_to(own).as_posix()] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return found
 
 
 @cache

@@ -165,12 +165,13 @@ def make_vibration(
         kinds += feature_units
     names += [f"{scalar}.last" for scalar in scalars]
     kinds += [units.get(scalar, "1") for scalar in scalars]
+    rates = [shape.rate_hz for shape in shapes]
     return VibrationExtractor(
         scalars=tuple(scalars),
         waveforms=shapes,
         names=tuple(names),
         units=tuple(kinds),
-        tag=tag_of("vibration/1", names, kinds),
+        tag=tag_of("vibration/1", names, kinds, rates, bearing),
         speed=speed,
         orders=orders(bearing),
     )

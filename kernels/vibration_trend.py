@@ -102,7 +102,7 @@ def make_vibration_trend(
         instant=instant,
         names=tuple(names),
         units=tuple(kinds),
-        tag=tag_of("vibration-trend/1", names, kinds),
+        tag=tag_of("vibration-trend/1", names, kinds, instant.tag),
         floors=floors,
         followed=np.array(followed, np.int64),
     )

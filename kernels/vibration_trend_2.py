@@ -148,7 +148,7 @@ def make_vibration_trend_2(
         instant=instant,
         names=tuple(names),
         units=tuple(kinds),
-        tag=tag_of("vibration-trend/2", names, kinds),
+        tag=tag_of("vibration-trend/2", names, kinds, instant.tag),
         floors=first.floors,
         scalar_floors=np.where(logs, AMPLITUDE_FLOOR, np.nan),
         followed=np.array(followed, np.int64),

@@ -69,7 +69,7 @@ def read_bundle(path: Path, *, largest: int = LARGEST) -> Bundle:
     try:
         members = read_archive(path, NAMES, optional=tuple(VARIANT_NAMES.values()), largest=largest)
     except ArchiveError as error:
-        raise BundleError(str(error)) from error
+        raise BundleError(f"not a bundle: {error}") from error
     bundle = Bundle(
         manifest=Manifest.from_json(members["manifest.json"]),
         onnx=members["model.onnx"],

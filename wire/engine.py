@@ -97,7 +97,7 @@ def read_engine(path: Path, *, largest: int = LARGEST) -> Engine:
     try:
         members = read_archive(path, NAMES, largest=largest)
     except WireError as error:
-        raise EngineError(str(error)) from error
+        raise EngineError(f"not an engine: {error}") from error
     if not members["plan"]:
         raise EngineError(f"{path.name}: expected a plan, got none")
     return Engine(manifest=EngineManifest.from_json(members["engine.json"]), plan=members["plan"])

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 
 from cloud_hub.compiler.parity import Comparison, compare
 from cloud_hub.compiler.targets import check_host
+from cloud_hub.compiler.workshop import Workshop
 from cloud_hub.errors import ConflictError
-from firmware_configs.engines.build import build, workspace_bytes
 from firmware_configs.engines.execute import Execution
 from firmware_configs.engines.gpu import Driver
 from firmware_configs.engines.library import Library, find
@@ -42,25 +43,37 @@ class Compiled:
     latency_ms: float  # of one row, where it was compared: median
     seconds: float  # of building
 
-    @property
-    def heard(self) -> bool:
-        """Whether the engine itself gave the answers that were compared."""
-        return bool(self.engine.manifest.compared_on)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Builder:
     """One bundle, for one target, on this host."""
 
     bundle: Bundle
-    profile: Profile
-    library: Library
+    shop: Workshop
     driver: Driver | None  # of this host's GPU, where that is one of the target
 
     @classmethod
-    def of(cls, bundle: Bundle, profile: Profile) -> Self:
-        """With what is here. EngineLibraryError without the library; for TensorRT also without such a GPU."""
-        return cls(bundle=bundle, profile=profile, library=find(profile.runtime), driver=_driver(profile))
+    def of(cls, bundle: Bundle, profile: Profile, *, folder: Path | None = None, refit: bool = False) -> Self:
+        """With what is here; ``folder`` and ``refit`` as in ``Workshop``.
+
+        EngineLibraryError without the library; ConflictError or that where TensorRT finds no GPU of the
+        target, and where there is none to refit on.
+        """
+        library, driver = find(profile.runtime), _driver(profile)
+        if refit and not (folder and driver):
+            raise ConflictError(
+                f"expected a GPU of {profile.target}, and a folder that engines are kept in, to refit one"
+            )
+        shop = Workshop(library=library, profile=profile, folder=folder, refit=refit)
+        return cls(bundle=bundle, shop=shop, driver=driver)
+
+    @property
+    def profile(self) -> Profile:
+        return self.shop.profile
+
+    @property
+    def library(self) -> Library:
+        return self.shop.library
 
     def key(self, precision: Precision) -> EngineKey:
         """What the engine is asked for by: devices make the same out of what they have."""
@@ -76,15 +89,8 @@ class Builder:
 
     def compile(self, precision: Precision, now: datetime) -> Compiled:
         """The engine, compared with the golden outputs; EngineBuildError where none can be built."""
-        ahead = self.profile.runtime is Runtime.TENSORRT_RTX
-        built = build(
-            self.library,
-            self._network(precision),
-            compute_capabilities=self.profile.compute_capabilities if ahead else (),
-            tf32=precision is Precision.TF32,
-            workspace_bytes=workspace_bytes(self.profile),
-        )
-        found, latency = self._heard(built.plan, precision)
+        plan, seconds = self.shop.plan(self._network(precision), precision)
+        found, latency = self._heard(plan, precision)
         comparison = compare(self.bundle.manifest, self.bundle.golden_outputs, found, precision)
         manifest = EngineManifest(
             key=self.key(precision),
@@ -94,8 +100,8 @@ class Builder:
             built=now.isoformat(timespec="seconds"),
             compared_on=self.driver.gpu().name if self.driver else "",
         )
-        engine = Engine(manifest=manifest, plan=built.plan)
-        return Compiled(engine=engine, comparison=comparison, latency_ms=latency, seconds=built.seconds)
+        engine = Engine(manifest=manifest, plan=plan)
+        return Compiled(engine=engine, comparison=comparison, latency_ms=latency, seconds=seconds)
 
     def _heard(self, plan: bytes, precision: Precision) -> tuple[Floats, float]:
         """What ``plan`` answers on the GPU here; without one, what its network answers on the CPU."""

@@ -39,6 +39,9 @@ def compile_(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The folder for engines; with --bundle.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Compare and time; keep nothing.")] = False,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Weights into an engine of this shape that was built before.")
+    ] = False,
     publish: Annotated[bool, typer.Option("--publish", help="Sign them for all devices of TARGET.")] = False,
     as_json: AsJson = False,
     config: Config = None,
@@ -54,8 +57,8 @@ def compile_(
     _check_asked(release, bundle, out, check=check, publish=publish)
     profile = profile_of(target)
     made = read_bundle(bundle) if bundle else _of_release(release, target, config, publish=publish)
-    builder = Builder.of(made, profile)
     folder = None if check else out or _kept(HubConfig.load(config), target)
+    builder = Builder.of(made, profile, folder=folder and folder / "builds", refit=refit)
     rows = [_row(builder, one, folder) for one in precisions(profile, made, precision or ())]
     for row in (row for row in rows if publish and "path" in row):
         row["published"] = _sign(HubConfig.load(config), Path(row["path"]))
@@ -131,14 +134,14 @@ def _check_role(settings: HubConfig, target: str) -> None:
 def _row(builder: "Builder", precision: Precision, folder: Path | None) -> dict[str, Any]:
     """What there is to tell of one engine; it is written below ``folder`` where its answers agree."""
     from cloud_hub.compiler import engine_lines  # noqa: PLC0415 - brings ONNX Runtime
+    from cloud_hub.compiler.engines import check_brought  # noqa: PLC0415 - as above
 
     key = builder.key(precision)
     path = folder / key.name if folder else None
     if path and path.exists():  # two builds differ in their bytes, and what was signed once stays as it is
-        return engine_lines.kept(read_engine(path).manifest) | {
-            "path": str(path),
-            "sha256": file_sha256(path),
-        }
+        known = read_engine(path)
+        check_brought(known, builder.bundle, builder.profile)
+        return engine_lines.kept(known.manifest) | {"path": str(path), "sha256": file_sha256(path)}
     try:
         made = builder.compile(precision, datetime.now(UTC))
     except EngineBuildError as error:

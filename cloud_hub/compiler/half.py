@@ -6,10 +6,14 @@ pass 65504 easily, and so do sums of squares, and what is scaled up at the end. 
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from cloud_hub.compiler.calibration import largest
 from cloud_hub.compiler.products import is_product, rewritten, weights_of
+from models.errors import GraphError
 
+ROOM = 32752.0  # half the largest FP16 number: rows that nobody has seen yet may bring about more
 BEHIND = ("Relu", "LeakyRelu", "Sigmoid", "Tanh")  # that make nothing larger
 
 
@@ -36,6 +40,18 @@ def to_fp16(payload: bytes) -> bytes:
             there.add(name)
         nodes += _moved(node, in_full)
     return rewritten(model, nodes)
+
+
+def check_room(payload: bytes, rows: NDArray[np.float32]) -> None:
+    """GraphError where a value in FP16 would come near what that holds, on ``rows`` [n, width]."""
+    names = sorted(_halved(onnx.load_model_from_string(payload).graph))
+    found = largest(payload, names, rows)
+    farthest = max(found, key=lambda name: found[name], default=None)
+    if farthest is not None and not found[farthest] <= ROOM:
+        raise GraphError(
+            f"{farthest} reaches {found[farthest]:.3g} on its dataset, expected at most {ROOM:g}, half of"
+            " what FP16 holds"
+        )
 
 
 def _halved(graph: onnx.GraphProto) -> set[str]:

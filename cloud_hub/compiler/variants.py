@@ -13,9 +13,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
-from cloud_hub.compiler.half import to_fp16
+from cloud_hub.compiler.half import check_room, to_fp16
 from cloud_hub.compiler.parity import Comparison, compare
 from cloud_hub.compiler.quantised import to_int8
+from models.errors import GraphError
 from models.examples import Examples
 from models.graphs import Runner
 from models.interface import FEATURES
@@ -43,16 +44,19 @@ Judge = Callable[[Floats, Floats], Held]
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Variant:
     precision: Precision
-    onnx: bytes
-    golden: Comparison
-    held: Held
+    onnx: bytes  # b"" where it could not be made
+    golden: Comparison | None
+    held: Held | None
+    failed: str = ""  # why there is nothing to compare
 
     @property
     def taken(self) -> bool:
-        return self.golden.agrees and self.held.passed
+        return bool(self.golden and self.golden.agrees and self.held and self.held.passed)
 
     def told(self) -> str:
         """Whether it is taken and why, in a sentence."""
+        if self.golden is None or self.held is None:
+            return f"left out: {self.failed}"
         metric = f"{self.held.found}; asked {self.held.bar}"
         if self.taken:
             return f"yes: {self.golden.told()}; {metric}"
@@ -76,26 +80,34 @@ def weigh(
     names = [output.name for output in manifest.outputs]
     whole = Runner(payload, names)
     expected, known = whole.run(golden), whole.run(held_out.features)
-    weighed = []
-    for precision in map(Precision, precisions):
+
+    def weighed(precision: Precision) -> Variant:
         made = _made(payload, precision, learning)
         own = Runner(made, names)
         found = [own.run(golden), *_rounded(made, precision, names, golden)]
         compared = [compare(manifest, expected, each, precision) for each in found]
-        weighed.append(
-            Variant(
-                precision=precision,
-                onnx=made,
-                golden=max(compared, key=lambda each: each.farthest.share),
-                held=judge(own.run(held_out.features), known),
-            )
+        return Variant(
+            precision=precision,
+            onnx=made,
+            golden=max(compared, key=lambda each: each.farthest.share),
+            held=judge(own.run(held_out.features), known),
         )
-    return tuple(weighed)
+
+    return tuple(_or_left_out(weighed, Precision(name)) for name in precisions)
+
+
+def _or_left_out(weighed: Callable[[Precision], Variant], precision: Precision) -> Variant:
+    """A network made elsewhere may be none that can be converted: it is released in float32 all the same."""
+    try:
+        return weighed(precision)
+    except GraphError as error:
+        return Variant(precision=precision, onnx=b"", golden=None, held=None, failed=str(error))
 
 
 def _made(payload: bytes, precision: Precision, learning: Examples) -> bytes:
     if precision is Precision.INT8:
         return to_int8(payload, learning.features[:: max(1, len(learning) // MOST_ROWS)])
+    check_room(payload, learning.features)
     return to_fp16(payload)
 
 
@@ -107,7 +119,10 @@ def _rounded(made: bytes, precision: Precision, names: Sequence[str], golden: Fl
     """
     if precision is not Precision.FP16:
         return []
-    evaluator = ReferenceEvaluator(onnx.load_model_from_string(made))
-    with np.errstate(all="ignore"):
-        answers = evaluator.run(list(names), {FEATURES: golden})
+    try:
+        evaluator = ReferenceEvaluator(onnx.load_model_from_string(made))
+        with np.errstate(all="ignore"):
+            answers = evaluator.run(list(names), {FEATURES: golden})
+    except Exception as error:  # of any class, for an operator that it lacks
+        raise GraphError(f"ONNX's own evaluator cannot run the graph: {error}") from error
     return [np.concatenate([*answers], axis=1).astype(np.float32)]

@@ -106,7 +106,8 @@ def _served(bundle: Bundle, *kind: str) -> Iterator[tuple[Callable[[npt.NDArray[
         write_private(authority.certificate_file.with_name("revoked.crl"), revoked)
         file = state_dir / "bundle.zip"
         write_bundle(file, bundle)
-        command = [sys.executable, "-P", "-m", "cloud_hub.serving.bench_server", state_dir, file, *kind]
+        module = "cloud_hub.serving.bench_server"
+        command = [sys.executable, "-P", "-m", module, str(state_dir), str(file), *kind]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             try:
                 service = _awaited(state_dir, process)

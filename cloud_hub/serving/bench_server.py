@@ -75,7 +75,7 @@ def serve(state_dir: Path, bundle: Path, kind: str = "") -> None:
         note=state_dir / "run" / "scoring.json",
         own=HUB_NAME,
     )
-    main.serve(plain(Scorer.of(read_bundle(bundle))) if kind else by_bentoml(bundle), place)
+    main.serve(plain(Scorer.of(read_bundle(bundle))) if kind else by_bentoml(bundle), place, lambda _: None)
 
 
 if __name__ == "__main__":

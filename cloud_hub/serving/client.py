@@ -14,6 +14,14 @@ from wire.scoring import LARGEST, MEDIA_TYPE, PATH, Answer, Question, refusal_of
 START = "start it with `andon hub serve`, or set serving.listen and start the hub again"
 
 
+def url_of(state_dir: Path) -> str:
+    """Where the scoring service of this hub listens; empty where none does."""
+    try:
+        return str(json.loads((state_dir / "run" / "scoring.json").read_text())["url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """The scoring service that runs beside this process, and the certificate it is asked with."""
@@ -26,12 +34,10 @@ class Service:
     @classmethod
     def of(cls, state_dir: Path) -> "Service":
         """The one that noted where it listens; ``UnreachableError`` where none did."""
-        note = state_dir / "run" / "scoring.json"
-        try:
-            place = urlsplit(json.loads(note.read_text())["url"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UnreachableError(f"no scoring service runs here: {START}") from error
-        return cls(host=place.hostname or "", port=place.port or 0, tls=_tls(state_dir / "identity"))
+        place = urlsplit(url_of(state_dir))
+        if not place.hostname:
+            raise UnreachableError(f"no scoring service runs here: {START}")
+        return cls(host=place.hostname, port=place.port or 0, tls=_tls(state_dir / "identity"))
 
     def ask(self, question: Question) -> Answer:
         """``ConflictError`` says why the service refused, ``UnreachableError`` that it cannot be asked."""

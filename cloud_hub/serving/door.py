@@ -2,11 +2,14 @@
 
 Whatever is not let in is answered with a status and one sentence, and goes no further. What
 is let in has its whole body in ``scope["state"]["body"]``. Of a request nothing is logged but where
-it went and why it was refused, and of strangers' nothing.
+it went and why it was refused; what anybody could have written there without end is only counted.
 """
 
 import asyncio
 import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -18,18 +21,22 @@ BODY_S = 10.0  # for a body to come whole
 ANSWER_S = 30.0  # for an answer to be on its way whole
 HEALTH = frozenset({"/livez", "/readyz"})  # for load balancers: a word, and nothing of the hub's
 METRICS = "/metrics"
-STRANGERS = frozenset({401, 404, 405})  # what anybody can have said to him: no line in the log
+MOST_AT_ONCE = 8  # questions of one guest; who floods the service is refused, and his neighbours are not
+QUIET = frozenset({401, 404, 405, 429})  # what anybody can bring about again and again: no line in the log
 
 log = structlog.get_logger()
 
 
 class Door:
-    """ASGI around ``app``; ``own`` is the name of the hub itself, which alone may read the metrics."""
+    """ASGI around ``app``."""
 
-    def __init__(self, app: App, guests: Guests, *, own: str) -> None:
+    def __init__(self, app: App, guests: Guests, *, own: str, refused: Callable[[int], None]) -> None:
+        """``own`` is the hub itself, which alone may read the metrics; ``refused`` hears each status."""
         self._app = app
         self._guests = guests
         self._own = own
+        self._refused = refused
+        self._asking: Counter[str] = Counter()  # questions under way, by guest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -37,34 +44,51 @@ class Door:
             return
         line = _Sent(send)
         try:
-            body = await self._admit(scope, receive)
-            async with asyncio.timeout(ANSWER_S):
+            name = self._admit(scope)
+            with self._counted(name):
+                body = await _body(receive) if scope["path"] == PATH else b""
                 scope["state"] = {**scope.get("state", {}), "body": body}
-                await self._app(scope, _nothing_more, line)
+                async with asyncio.timeout(ANSWER_S):
+                    await self._app(scope, _nothing_more, line)
         except RefusedError as refusal:
-            if refusal.status not in STRANGERS:
+            self._refused(refusal.status)
+            if refusal.status not in QUIET:
                 log.info("refused", path=scope["path"][:80], reason=str(refusal), status=refusal.status)
             await _refuse(line, refusal.status, str(refusal))
         except TimeoutError:
             if not line.begun:
                 await _refuse(line, 503, f"no answer was ready within {ANSWER_S:g} s")
 
-    async def _admit(self, scope: Scope, receive: Receive) -> bytes:
-        """The body of a request that may go on; ``RefusedError`` for every other."""
+    def _admit(self, scope: Scope) -> str:
+        """Who sent a request that may go on; "" where nobody is asked. ``RefusedError`` for every other."""
         method, path = scope["method"], scope["path"]
         if path not in (PATH, METRICS, *HEALTH):
             raise RefusedError(404, f"there is nothing at {path[:80]!r}: questions go to {PATH}")
         if method != ("POST" if path == PATH else "GET"):
             raise RefusedError(405, f"{path} takes {'POST' if path == PATH else 'GET'}, got {method[:16]}")
         if path in HEALTH:
-            return b""
+            return ""
         guest = self._guests.admit(scope["extensions"]["certificate"])
-        if path == METRICS:
-            if guest.name != self._own:
-                raise RefusedError(403, f"{guest.name} may not read the metrics: the hub itself may")
-            return b""
-        _check_headers(scope)
-        return await _body(receive)
+        if path == PATH:
+            _check_headers(scope)
+        elif guest.name != self._own:
+            raise RefusedError(403, f"{guest.name} may not read the metrics: the hub itself may")
+        return guest.name
+
+    @contextmanager
+    def _counted(self, name: str) -> Iterator[None]:
+        """One more of ``name``'s questions under way, of at most ``MOST_AT_ONCE``."""
+        if name and self._asking[name] >= MOST_AT_ONCE:
+            raise RefusedError(
+                429, f"{name} has {MOST_AT_ONCE} questions under way: ask when one is answered"
+            )
+        self._asking[name] += 1
+        try:
+            yield
+        finally:
+            self._asking[name] -= 1
+            if not self._asking[name]:
+                del self._asking[name]
 
 
 class _Sent:

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +46,14 @@ class Place:
     own: str  # the common name of the hub's own certificate
 
 
-def serve(app: App, place: Place) -> None:
-    """Answer until SIGTERM or SIGINT; ``UnreachableError`` for a port that cannot be had."""
+def serve(app: App, place: Place, refused: Callable[[int], None]) -> None:
+    """Answer until SIGTERM or SIGINT; ``refused`` hears the status of whatever is not let in.
+
+    ``UnreachableError`` for a port that cannot be had.
+    """
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        Door(app, Guests(place.revoked), own=place.own),
+        Door(app, Guests(place.revoked), own=place.own, refused=refused),
         http=Line,
         ws="none",
         lifespan="on",

@@ -1,8 +1,8 @@
 """Releases as BentoML models: each bundle packaged once under its own tag, checked whenever it is opened.
 
 The store lies in the state directory (``environment.prepare``); what is in it can be
-made anew from the signed repository at any time. No Bento archive is built: it would
-hold nothing more, and building one reaches for the internet, tracking on or off.
+made anew from the signed repository at any time. No Bento archive is built of them: it
+would add a copy of this code, and whoever ran it elsewhere would run it without the door.
 """
 
 import shutil

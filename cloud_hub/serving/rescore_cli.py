@@ -60,17 +60,19 @@ def rescore(
 
 
 def _of_dataset(database: Database, artifacts: Path, name: str, manifest: Manifest) -> tuple[Rows, int]:
-    """The rows of a dataset as the network takes them, and how many had no answer in their conditions."""
+    """The rows of a dataset as the network takes them, and how many have no answer in their conditions."""
     stored = snapshot.find(database, artifacts, name).examples()
+    rows = as_taken(stored, manifest)
+    return rows, len(stored) - len(rows.features)
+
+
+def as_taken(stored: Examples, manifest: Manifest) -> Rows:
+    """Rows of a dataset as the network of ``manifest`` takes them: derived, where it learnt conditions."""
     examples, table = stored, conditions_of(manifest)
     if table is not None:
         from models.conditions import derive  # noqa: PLC0415 - brings scikit-learn
 
         examples = derive(stored, table)
-    return _of_examples(examples), len(stored) - len(examples)
-
-
-def _of_examples(examples: Examples) -> Rows:
     return Rows(
         names=examples.names,
         units=examples.units,

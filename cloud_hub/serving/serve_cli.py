@@ -35,7 +35,7 @@ def run(config: HubConfig, only: Sequence[str]) -> None:
             follower = shelf.Follower(kept)
             follower.start()
             try:
-                main.serve(service.application(kept), place)
+                main.serve(service.application(kept), place, service.count_refused)
             finally:
                 follower.stop()
     except HubError as error:

@@ -35,7 +35,7 @@ log = structlog.get_logger()
 def application(shelf: Shelf) -> App:
     """The service around ``shelf``, as an ASGI application; it asks nobody who they are."""
 
-    @bentoml.service(name=NAME, traffic={"timeout": 30}, logging={"access": {"enabled": False}})
+    @bentoml.service(name=NAME, logging={"access": {"enabled": False}})
     class Scoring:
         @bentoml.api(route=PATH, batchable=False)  # type: ignore[untyped-decorator]  # BentoML has no types
         async def score(self, ctx: bentoml.Context) -> Any:  # a response, which pydantic cannot describe
@@ -44,7 +44,7 @@ def application(shelf: Shelf) -> App:
             try:
                 answer = await _answered(shelf, body)
             except RefusedError as refusal:
-                REFUSED.labels(status=refusal.status).inc()
+                count_refused(refusal.status)
                 ctx.response.status_code = refusal.status
                 return Response(json.dumps({"error": str(refusal)}), media_type=MEDIA_TYPE)
             return Response(answer, media_type=MEDIA_TYPE)
@@ -54,6 +54,10 @@ def application(shelf: Shelf) -> App:
 
     made: App = Scoring.to_asgi()  # type: ignore[attr-defined]  # as above: it is a service by now
     return made
+
+
+def count_refused(status: int) -> None:
+    REFUSED.labels(status=status).inc()
 
 
 async def _answered(shelf: Shelf, body: bytes) -> bytes:

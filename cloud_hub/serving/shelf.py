@@ -1,4 +1,4 @@
-"""The releases that answer now: each use case's champion, kept ready, and the few others asked for last.
+"""The releases that answer now: each use case's champion, kept ready, and the few others loaded last.
 
 A new champion is taken up while the old one answers; one that cannot be used leaves
 the old one in its place and says why. Nothing here waits for the database while a

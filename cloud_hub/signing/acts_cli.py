@@ -19,7 +19,7 @@ from cloud_hub.signing.repository import Repository
 from cloud_hub.signing.roles import BUNDLES, DIRECTOR
 from cloud_hub.signing.rotation import Genuine, Replaced
 from cloud_hub.store.database import load_queries
-from firmware_configs.profiles import profiles
+from firmware_configs.profiles import Runtime, profiles
 
 SQL = load_queries("cloud_hub.signing")
 
@@ -125,8 +125,9 @@ def delegate(
 
 
 def known_target(name: str) -> str:
-    """``name`` where a device profile compiles for it."""
-    known = sorted({profile.target for profile in profiles().values()})
+    """``name`` where it is the target of a device profile that engines are compiled for."""
+    compiled = (one for one in profiles().values() if one.runtime is not Runtime.ONNXRUNTIME)
+    known = sorted({profile.target for profile in compiled})
     if name not in known:
         raise TrustError(f"expected a compile target, one of {', '.join(known)}, got {name!r}")
     return name

@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_agent.errors import EdgeError, FeatureMismatchError, InferenceError
 from edge_agent.runners.change import Change, change
-from edge_agent.runners.errors import told
+from edge_agent.runners.errors import failure, told
 from edge_agent.runners.link import Check, Clock, Link, Way
 from edge_agent.runners.links import Links
 from edge_agent.runners.runner import Matrix
@@ -59,16 +59,16 @@ class Chain:
         """[n, width] to [n, k]; ``InferenceError`` where nobody answers."""
         links = self._links.standing
         doubtful: list[tuple[Link, Matrix]] = []
-        failure = InferenceError("nothing runs this network any more")
+        problem = InferenceError("nothing runs this network any more")
         for link, following in zip(links, (*links[1:], None), strict=True):
             try:
                 outputs = link.ask(features)
             except FeatureMismatchError:
                 raise  # wrong for every one of them
             except Exception as error:  # whatever a library raises, the next one answers
-                failure = _failed(error)
+                problem = InferenceError(told(failure(error)))
                 if following is not None:
-                    self._links.leave(link, failure)
+                    self._links.leave(link, problem)
                 continue
             if (following is not None or doubtful) and not np.isfinite(outputs).all():
                 doubtful.append((link, outputs))
@@ -79,7 +79,7 @@ class Chain:
             return outputs
         if doubtful:  # all say so: it is the row, or the model
             return doubtful[0][1]
-        return self._ask_last_resort(features, failure)
+        return self._ask_last_resort(features, problem)
 
     def close(self) -> None:
         """Nobody may be inside, or come again. Happens by itself when nobody holds the chain any more."""
@@ -116,10 +116,10 @@ class Chain:
         if reason:
             self._links.leave(link, InferenceError(reason))
 
-    def _ask_last_resort(self, features: Matrix, failure: InferenceError) -> Matrix:
+    def _ask_last_resort(self, features: Matrix, problem: InferenceError) -> Matrix:
         link = next((link for link in self._links.all if link.way.last_resort), None)
         if link is None or link.standing is Standing.ABSENT or self._clock() < link.due:
-            raise failure
+            raise problem
         try:
             if link.runner is None:
                 self._links.bring(link)
@@ -127,7 +127,7 @@ class Chain:
         except EdgeError as error:
             if link.runner is not None:
                 self._links.leave(link, error)
-            raise failure from error
+            raise problem from error
         self._answered(link, None)
         return outputs
 
@@ -135,10 +135,3 @@ class Chain:
         links = self._links.all
         fell = links.index(after) > links.index(before)
         self._tell(change(self._links.bundle.manifest, before, after, fell=fell))
-
-
-def _failed(error: Exception) -> InferenceError:
-    """Without the frames it came through: they would keep the chain, and what it holds of a GPU, alive."""
-    if isinstance(error, InferenceError):
-        return error.with_traceback(None)
-    return InferenceError(f"{type(error).__name__}: {told(error)}")

@@ -42,17 +42,22 @@ class Cuda:
         try:
             return cls(driver)
         except InferenceError as error:
-            raise DriverError(f"CUDA finds no GPU: {told(error)}; see that nvidia-smi works") from error
+            raise DriverError(f"no GPU to be used: {told(error)}; see that nvidia-smi works") from error
 
     def ask(self, call: str, *arguments: Any) -> Any:
         """What the driver answers to ``call``; InferenceError with its own name and text for a failure."""
         try:
             status, *values = getattr(self.driver, call)(*arguments)
-        except RuntimeError as error:  # what the bindings raise where there is no driver, or one too old
-            raise named(f"{call}: {told(error)}") from error
+        except RuntimeError as error:  # what the bindings raise where it is not to be found
+            raise DriverError(f"NVIDIA's driver is missing, or too old for {call}") from error
         if status != self.driver.CUresult.CUDA_SUCCESS:
             raise named(f"{call}: {self._told(status)}")
         return values[0] if values else None
+
+    def shares_memory(self) -> bool:
+        """Whether this GPU works in the processor's own memory, as on a Jetson."""
+        attribute = self.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_INTEGRATED
+        return bool(self.ask("cuDeviceGetAttribute", attribute, self._device))
 
     def use(self) -> None:
         """Make the context current on the calling thread, which may not be the one that opened it."""

@@ -5,7 +5,9 @@ of a network. Recorded they are one. The rules of recording are CUDA's (programm
 nothing may be allocated, loaded or waited for meanwhile, and addresses and shapes stay what they were.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 from edge_agent.errors import InferenceError
@@ -33,7 +35,8 @@ class CudaGraph:
         mode = cuda.driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
         cuda.ask("cuStreamBeginCapture", cuda.stream, mode)
         try:
-            work()
+            with _nothing_collected():
+                work()
         except BaseException:
             _abandon(cuda)
             raise
@@ -44,6 +47,18 @@ class CudaGraph:
 
     def close(self) -> None:
         self._cuda.ask("cuGraphExecDestroy", self._executable)
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """An array that is garbage gives its memory back when it is found, which would break the recording."""
+    was_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_collecting:
+            gc.enable()
 
 
 def _abandon(cuda: Cuda) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
+from edge_agent.config import AgentConfig, InferenceSettings
 from edge_agent.engine_facts import EngineFacts
 from edge_agent.engine_store import EngineStore
 from edge_agent.identity import Identity
+from edge_agent.memory import resident_bytes
 from edge_agent.runners import onnx
 from edge_agent.runners.change import Change
 from edge_agent.runners.compiling import Compiler, workspace_bytes
@@ -18,20 +19,12 @@ from edge_agent.runners.native_engines import NativeEngines
 from edge_agent.runners.remote import RemoteRunner
 from edge_agent.runners.runner import Runner
 from edge_agent.runners.standing import Bounds
-from edge_agent.runners.ways import REMOTE, Settings, native, order, precisions
+from edge_agent.runners.ways import REMOTE, native, order, precisions
+from edge_agent.updates.disk import Disk
 from edge_agent.updates.golden import check_golden
-from firmware_configs.profiles import Profile
+from firmware_configs.profiles import Profile, profile
 from wire.bundle import Bundle
 from wire.precision import Precision
-
-
-class InferenceSettings(Settings, Protocol):
-    @property
-    def max_ms(self) -> float: ...
-    @property
-    def remote_url(self) -> str: ...
-    @property
-    def remote_s(self) -> float: ...
 
 
 class DeviceRunners:
@@ -50,6 +43,7 @@ class DeviceRunners:
         self._profile = profile
         self._settings = settings
         self._remote = remote
+        self._taken = 0  # bytes that libraries took when they were loaded
         self._compiler = Compiler(state_dir / "compiling", workspace_bytes(profile))
         self._native = NativeEngines(
             profile, store, self._compiler, precisions(profile, settings), check_golden
@@ -70,6 +64,15 @@ class DeviceRunners:
             found.append(Way(name=REMOTE, precision=Precision.FP32, make=self._remote, last_resort=True))
         return found
 
+    def memory(self) -> int | None:
+        """Bytes of memory that this process takes, less what executions took: that speaks against no model.
+
+        A GPU's libraries take hundreds of megabytes when an engine is ready, in the middle of a probation
+        if it so happens. None where nobody can tell.
+        """
+        takes = resident_bytes()
+        return None if takes is None else takes - self._taken
+
     def start(self) -> None:
         """Bring up in the background what could not be had at once."""
         self.make.start()
@@ -84,13 +87,38 @@ class DeviceRunners:
             return Way(
                 name=name,
                 precision=precision,
-                make=partial(self._native.make, precision=precision),
+                make=self._counted(partial(self._native.make, precision=precision)),
                 prepare=partial(self._native.prepare, precision=precision),
             )
         if name == onnx.TENSORRT:
-            slowly = InBackground(partial(_in_onnx_runtime, name=name))
+            slowly = InBackground(self._counted(partial(_in_onnx_runtime, name=name)))
             return Way(name=name, precision=precision, make=slowly.make, prepare=slowly.prepare)
-        return Way(name=name, precision=precision, make=partial(_in_onnx_runtime, name=name))
+        return Way(name=name, precision=precision, make=self._counted(partial(_in_onnx_runtime, name=name)))
+
+    def _counted(self, make: Callable[[Bundle], Runner]) -> Callable[[Bundle], Runner]:
+        def counted(bundle: Bundle) -> Runner:
+            before = resident_bytes()
+            try:
+                return make(bundle)
+            finally:
+                after = resident_bytes()
+                if before is not None and after is not None:
+                    self._taken += max(0, after - before)
+
+        return counted
+
+
+def device_runners(
+    config: AgentConfig,
+    *,
+    tell: Callable[[Change], None] = lambda change: None,
+    remote: Callable[[Bundle], Runner] | None = None,
+) -> DeviceRunners:
+    """Of the device that ``config`` is for."""
+    store = EngineStore(config.state_dir, Disk())
+    return DeviceRunners(
+        profile(config.profile), config.inference, config.state_dir, store, tell=tell, remote=remote
+    )
 
 
 def remote_runner(settings: InferenceSettings, identity: Identity) -> Callable[[Bundle], Runner] | None:

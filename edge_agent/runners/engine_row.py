@@ -7,10 +7,11 @@ shapes", "Working with RTX CUDA graphs": IExecutionContext.isStreamCapturable).
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from edge_agent.errors import FeatureMismatchError, InferenceError
-from firmware_configs.engines.library import Library
+from edge_agent.runners.errors import named
+from firmware_configs.engines.library import Library, listen, said
 from firmware_configs.profiles import Runtime
 
 ALIGNED = 256  # bytes that TensorRT wants an address to be a multiple of
@@ -22,11 +23,27 @@ class EngineRow:
     def __init__(self, library: Library, engine: Any, *, width: int) -> None:
         """``engine``: deserialised, with its weights. Raises InferenceError where it takes no such row."""
         self._library, self._engine = library, engine
+        self._kept: tuple[Any, ...] = ()  # what the engine lives on, where nobody else keeps it
         self._context = _context(library, engine)
         names = [engine.get_tensor_name(place) for place in range(engine.num_io_tensors)]
         self._input = self._only_input(names)
         self._fix(width)
         self.outputs: Mapping[str, int] = {name: self._values(name) for name in names if name != self._input}
+
+    @classmethod
+    def load(cls, library: Library, plan: bytes, *, width: int) -> Self:
+        """Of a plan that holds its weights, in the context that is current. Raises InferenceError."""
+        listener = listen(library)
+        try:
+            runtime = library.module.Runtime(listener)
+        except Exception as error:  # the bindings raise a null pointer as what they like
+            raise named(f"{library.runtime} does not start: {said(listener)}") from error
+        engine = runtime.deserialize_cuda_engine(plan)
+        if engine is None:
+            raise named(f"{library.runtime} does not take the engine: {said(listener)}")
+        made = cls(library, engine, width=width)
+        made._kept = (runtime, listener)
+        return made
 
     def bind(self, row: int, outputs: Mapping[str, int]) -> None:
         """Where the row lies, where each output goes: addresses on the GPU, multiples of ``ALIGNED``."""
@@ -49,8 +66,9 @@ class EngineRow:
         )
 
     def close(self) -> None:
-        """After the stream is empty. The engine stays its owner's."""
-        self._context = None
+        """After the stream is empty. Context before engine before runtime, as NVIDIA asks."""
+        self._context = self._engine = None
+        self._kept = ()
 
     def _only_input(self, names: list[str]) -> str:
         trt, engine = self._library.module, self._engine

@@ -1,6 +1,6 @@
 """Why an execution cannot be had, or stopped answering, each by its own name."""
 
-from edge_agent.errors import InferenceError
+from edge_agent.errors import EdgeError, InferenceError
 
 
 class UnavailableError(InferenceError):
@@ -21,6 +21,16 @@ class ForeignEngineError(InferenceError):
 
 class NoEngineError(InferenceError):
     """There is no engine of this network here yet: it has to be compiled first."""
+
+
+def failure(error: Exception) -> EdgeError:
+    """What a library raised, whatever that is, as an error of ours.
+
+    Without the frames it came through: they would keep alive what they hold of a GPU.
+    """
+    if isinstance(error, EdgeError):
+        return error.with_traceback(None)
+    return InferenceError(f"{type(error).__name__}: {told(error)}")
 
 
 def told(error: BaseException) -> str:

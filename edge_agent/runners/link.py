@@ -6,12 +6,13 @@ network was made as its precision may be off. That is asked anew every time it i
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from edge_agent.errors import EdgeError
-from edge_agent.runners.errors import DriverError, NoEngineError, UnavailableError, told
+import numpy as np
+
+from edge_agent.runners.errors import DriverError, NoEngineError, UnavailableError, failure, told
 from edge_agent.runners.runner import Matrix, Runner
 from edge_agent.runners.standing import TRANSITIONS, Bounds, Event, Standing, p99
 from wire.bundle import Bundle
@@ -39,6 +40,28 @@ class Way:
         return f"{self.name} {self.precision}"
 
 
+class Singly:
+    """A runner asked row by row, with what each row took."""
+
+    def __init__(self, runner: Runner, clock: Clock) -> None:
+        self.name, self.precision = runner.name, runner.precision
+        self.seconds: list[float] = []
+        self._runner = runner
+        self._clock = clock
+
+    def run(self, features: Matrix) -> Matrix:
+        return np.concatenate([self._row(features[place : place + 1]) for place in range(len(features))])
+
+    def close(self) -> None:
+        """The runner is another's."""
+
+    def _row(self, row: Matrix) -> Matrix:
+        began = self._clock()
+        outputs = self._runner.run(row)
+        self.seconds.append(self._clock() - began)
+        return outputs
+
+
 class Link:
     """A way, and what became of it; its chain guards it."""
 
@@ -58,20 +81,27 @@ class Link:
     def make(self, bundle: Bundle, check: Check) -> tuple[Runner, float | None]:
         """A runner that has answered the golden inputs, and what a row takes; nothing changes here.
 
-        What is a last resort is not timed: it would be no less one. Raises ``EdgeError``.
+        It answers them together, and some one by one as machines ask: a library may run another kernel for
+        another shape. A last resort is spared that, and not timed: it would be no less one.
+        Raises ``EdgeError``.
         """
-        runner = self.way.make(bundle)
+        runner: Runner | None = None
         try:
+            runner = self.way.make(bundle)
             check(runner, bundle)
-            return runner, None if self.way.last_resort else self._measure(runner, bundle, MEASURED)
-        except EdgeError:
-            runner.close()
-            raise
+            if self.way.last_resort:
+                return runner, None
+            return runner, self._prove_rows(runner, bundle, check)
+        except Exception as error:  # whatever a library raises, another way may do
+            if runner is not None:
+                runner.close()
+            raise failure(error) from error
 
     def measure(self, bundle: Bundle) -> float:
         """What a row takes now, in seconds: the median of a few."""
         assert self.runner is not None, "only a way that stands is asked"
-        return self._measure(self.runner, bundle, CONFIRMED)
+        row = bundle.golden_inputs[:1]
+        return median(self._timed(self.runner, row)[1] for _ in range(CONFIRMED))
 
     def ask(self, features: Matrix) -> Matrix:
         """What its runner answers; the time that took is noted where it was one row."""
@@ -114,9 +144,13 @@ class Link:
         own = {"runner": self.way.name, "precision": str(self.way.precision)}
         return own | {"standing": str(self.standing), "reason": self.reason, "row_ms": taken}
 
-    def _measure(self, runner: Runner, bundle: Bundle, times: int) -> float:
-        row = bundle.golden_inputs[:1]
-        return median(self._timed(runner, row)[1] for _ in range(times))
+    def _prove_rows(self, runner: Runner, bundle: Bundle, check: Check) -> float:
+        """The median of what a row takes, in seconds."""
+        rows = np.arange(MEASURED) % len(bundle.golden_inputs)
+        inputs, outputs = bundle.golden_inputs[rows], bundle.golden_outputs[rows]
+        singly = Singly(runner, self._clock)
+        check(singly, replace(bundle, golden_inputs=inputs, golden_outputs=outputs))
+        return median(singly.seconds)
 
     def _move(self, event: Event) -> None:
         self.standing = TRANSITIONS[self.standing][event]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import structlog
 
 from edge_agent.errors import EdgeError, InferenceError
-from edge_agent.runners.errors import NoEngineError, told
+from edge_agent.runners.errors import NoEngineError, failure, told
 from edge_agent.runners.link import Check, Clock, Link, Way
 from edge_agent.runners.runner import Runner
 from edge_agent.runners.standing import Bounds, Standing, slow
@@ -105,10 +105,10 @@ class Links:
         try:
             if link.way.prepare is not None:
                 link.way.prepare(self.bundle)
-        except EdgeError as error:
+        except Exception as error:  # a disk that is full, a process that cannot be started
             with self._lock:
-                link.leave(error, self._clock())
-            raise
+                link.leave(failure(error), self._clock())
+            raise failure(error) from error
 
     def _due(self, link: Link) -> bool:
         """A network is compiled only for want of a better way to run it."""

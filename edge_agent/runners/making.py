@@ -18,7 +18,7 @@ from edge_agent.runners.standing import Bounds
 from wire.bundle import Bundle
 
 TEND_S = 1.0
-STOP_S = 1.0  # a thread that waits for a library for so long is left behind
+STOP_S = 0.5  # a thread that waits for a library for so long is left behind
 
 log = structlog.get_logger()
 
@@ -47,16 +47,13 @@ class ChainMaker:
 
     def __call__(self, bundle: Bundle) -> Chain:
         """Raises ``EdgeError`` where no way to run ``bundle`` can be had here."""
-        made = Chain(
-            bundle,
-            self._ways(bundle),
-            check=self._check,
-            bounds=self._bounds,
-            clock=self._clock,
-            tell=self._tell,
-        )
+        made = self._chain(bundle, self._tell)
         self._chains.add(made)
         return made
+
+    def once(self, bundle: Bundle) -> Chain:
+        """One that is not tended and of which nobody hears, to be closed by whoever asked for it."""
+        return self._chain(bundle, lambda change: None)
 
     def start(self) -> None:
         self._thread.start()
@@ -71,6 +68,16 @@ class ChainMaker:
         for chain in list(self._chains):
             if not self._stopping.is_set():
                 chain.tend()
+
+    def _chain(self, bundle: Bundle, tell: Callable[[Change], None]) -> Chain:
+        return Chain(
+            bundle,
+            self._ways(bundle),
+            check=self._check,
+            bounds=self._bounds,
+            clock=self._clock,
+            tell=tell,
+        )
 
     def _work(self) -> None:
         while not self._stopping.wait(TEND_S):

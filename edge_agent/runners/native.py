@@ -18,6 +18,7 @@ from edge_agent.runners.runner import INPUT, Matrix
 from firmware_configs.engines.library import Library, listen, said
 from firmware_configs.engines.refit import refit
 from firmware_configs.errors import EngineBuildError
+from firmware_configs.profiles import Runtime
 from wire.precision import Precision
 
 log = structlog.get_logger()
@@ -111,7 +112,7 @@ class NativeRunner:
             raise ForeignEngineError(f"expected an engine for features [n, width], got up to {largest}")
         self.rows, self.width = map(int, largest)
         self.outputs = tuple(name for name in names if name != INPUT)
-        self._context = engine.create_execution_context()
+        self._context = _context(library, engine)
         if self._context is None:
             raise self._complaint("makes no execution context")
         self._stream = self._gpu.stream()
@@ -139,6 +140,20 @@ class NativeRunner:
         self._context = self._engine = self._runtime = self._stream = None
         while self._buffers:
             self._buffers.pop().close()
+
+
+def _context(library: Library, engine: Any) -> Any:
+    """TensorRT for RTX compiles kernels for a new shape beside the work, and changes to them later.
+
+    What has answered the golden inputs would not be what answers then; so it is asked to compile at once
+    (NVIDIA, "Working with dynamic shapes").
+    """
+    if library.runtime is not Runtime.TENSORRT_RTX:
+        return engine.create_execution_context()
+    config = engine.create_runtime_config()
+    strategies = library.module.DynamicShapesKernelSpecializationStrategy
+    config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
+    return engine.create_execution_context(config)
 
 
 def _width(name: str, shape: tuple[int, ...]) -> int:

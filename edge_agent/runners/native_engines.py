@@ -46,9 +46,12 @@ class NativeEngines:
 
     @cached_property
     def facts(self) -> EngineFacts | None:
-        """Which engines fit this device; None where nothing here could run one."""
+        """Which engines fit this device; None where nothing here could run one.
+
+        The GPU's context is opened for the answer, so early: it takes memory that no release is to blame for.
+        """
         library = self._library
-        if isinstance(library, InferenceError):
+        if isinstance(library, InferenceError) or isinstance(self._gpu, InferenceError):
             return None
         return EngineFacts.of(self._profile, library.version, self._precisions)
 

@@ -32,7 +32,7 @@ S, E = Standing, Event
 TRANSITIONS: Mapping[Standing, Mapping[Event, Standing]] = MappingProxyType(
     {
         S.UNTRIED: {E.PROVED: S.STANDS, E.FAILED: S.LEFT, E.MISSING: S.ABSENT},
-        S.STANDS: {E.FAILED: S.LEFT},
+        S.STANDS: {E.FAILED: S.LEFT, E.MISSING: S.LEFT},  # what ran a moment ago may run again
         S.LEFT: {E.PROVED: S.STANDS, E.FAILED: S.LEFT, E.MISSING: S.ABSENT},
         S.ABSENT: {},
     }

@@ -30,15 +30,17 @@ from kernels.vibration import SHORTEST, VibrationExtractor
 
 
 class Kernel(Protocol):
-    """The fused kernel for windows of one shape, rate and bearing."""
+    """The fused kernel for windows of one shape, rate and bearing: ``kernels.cuda.FusedWindows``."""
 
-    lines: int  # how many ranges of bins it takes
+    @property
+    def lines(self) -> int:
+        """How many ranges of bins it takes."""
 
     def ranges(self, speed_hz: float | None) -> npt.NDArray[np.int32]:
         """[lines, 2]: in which bins each line may show at this speed."""
 
-    def put(self, *, windows: int, ranges: int, row: int, stream: int) -> None:
-        """Put one run on ``stream``; windows, ranges and row are addresses on the GPU."""
+    def put(self, *, windows: int, ranges: int, rows: int, stream: int) -> None:
+        """Put one run on ``stream``; windows, ranges and the row it makes are addresses on the GPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,6 +114,9 @@ class WindowGraph:
             {name: at + part.start for name, part in self._layout.outputs.items()},
         )
         try:
+            self._cuda.ask(
+                "cuCtxSynchronize"
+            )  # the kernel's tables came on a stream that ours does not wait for
             self._put()
             self._cuda.wait()
             if not recorded:
@@ -133,7 +138,7 @@ class WindowGraph:
         self._kernel.put(
             windows=block.device + layout.windows.start,
             ranges=block.device + layout.ranges.start,
-            row=block.device + layout.row.start,
+            rows=block.device + layout.row.start,
             stream=int(self._cuda.stream),
         )
         self._engine.put(int(self._cuda.stream))

@@ -15,11 +15,19 @@ import structlog
 
 from edge_agent.engine_facts import EngineFacts, keys
 from edge_agent.engine_store import EngineStore
-from edge_agent.updates.errors import AbortedError, RetryError, SlotError, UnfitError, UntrustedError
+from edge_agent.updates.disk import Disk
+from edge_agent.updates.errors import (
+    AbortedError,
+    JournalError,
+    RetryError,
+    SlotError,
+    UnfitError,
+    UntrustedError,
+)
 from edge_agent.updates.loaded import open_bundle
-from edge_agent.updates.parts import Parts
 from edge_agent.updates.record import Held, Record
 from edge_agent.updates.slots import Slots
+from edge_agent.updates.trust import Trust
 from wire.engine import EngineKey
 from wire.errors import EngineError
 
@@ -53,17 +61,19 @@ class SharedEngines:
     def __init__(
         self,
         slots: Path,
-        parts: Parts,
+        *,
         facts: EngineFacts | None,
         store: EngineStore,
-        *,
+        trust: Trust,
+        disk: Disk,
         tell: Tell,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slots = slots
-        self._parts = parts
         self._facts = facts
         self._store = store
+        self._trust = trust
+        self._disk = disk
         self._tell = tell
         self._now = now
         self._errands: dict[str, Errand] = {}  # by the bundle's SHA-256
@@ -112,48 +122,58 @@ class SharedEngines:
         except (EngineError, UntrustedError, UnfitError) as error:
             self._refuse(errand, error)
             wait = 0.0 if isinstance(error, EngineError) and errand.keys else REFUSED_AGAIN_S
-        except OSError as error:
-            errand.said = f"waits: {error}"
-            wait = LONGEST_RETRY_S
+        except JournalError:
+            raise
+        except Exception as error:
+            log.exception("shared engine", release=errand.release)
+            errand.said, wait = f"waits: {error!r}", LONGEST_RETRY_S
         errand.due = self._now() + wait
 
     def _work_out(self, errand: Errand, held: Held, facts: EngineFacts) -> None:
         if not errand.known:
-            path = Slots(self._slots / errand.use_case, self._parts.disk).check(held)
+            path = Slots(self._slots / errand.use_case, self._disk).check(held)
             errand.keys = keys(open_bundle(path), facts)
             errand.known = True
 
     def _fetch(self, errand: Errand, aborted: Callable[[], bool]) -> float:
-        """Have the best engine that is signed; seconds until it is worth asking again."""
-        paths = {f"engines/{key.target}/{key.name}": key for key in errand.keys}
-        here = next((path for path, key in paths.items() if self._store.has(key)), None)
-        if here is None and paths:
-            folder = self._store.folder(errand.keys[0])
-            found = self._parts.trust.engine(paths, folder, aborted)
-            if found is not None:
-                here, place = found
-                self._admit(errand, paths[here], place)
-                log.info("shared engine", release=errand.release, path=here)
+        """Have the best engine that is signed, and none that is not any more; seconds until the next look."""
+        keys = {f"engines/{key.target}/{key.name}": key for key in errand.keys}
+        signed = self._trust.engines(keys, aborted) if keys else {}
+        for path, key in keys.items():
+            if self._store.withdraw(key, signed.get(path, "")):
+                self._told(errand, "engine-withdrawn", f"{path} is signed no longer")
+        best = next((path for path in keys if path in signed), None)
+        if best is not None:
+            self._bring(errand, best, keys[best], signed[best], aborted)
         errand.retry_s = FIRST_RETRY_S
-        errand.said = here or "none that fits is signed"
+        errand.said = best or "none that fits is signed"
         return ASK_AGAIN_S
 
-    def _admit(self, errand: Errand, key: EngineKey, place: Path) -> None:
+    def _bring(
+        self, errand: Errand, path: str, key: EngineKey, sha256: str, aborted: Callable[[], bool]
+    ) -> None:
+        place = self._store.place(key, sha256)
+        if place.exists():
+            return
+        self._trust.engine(path, sha256, place, aborted)
         try:
             self._store.admit(key, place)
         except EngineError as error:
             errand.keys = tuple(other for other in errand.keys if other != key)
-            raise EngineError(f"engines/{key.target}/{key.name}: {error}") from error
+            raise EngineError(f"{path}: {error}") from error
+        log.info("shared engine", release=errand.release, path=path)
 
     def _refuse(self, errand: Errand, error: Exception) -> None:
         """Note why, and report it once: somebody signed it, or serves something else."""
-        errand.said = f"refused: {type(error).__name__}: {error}"
-        if errand.said in errand.refused:
-            return
-        errand.refused.append(errand.said)
-        log.warning("shared engine refused", release=errand.release, reason=str(error))
         reason = f"{type(error).__name__}: {error}"
-        self._tell(errand.use_case, "engine-refused", reason, {"release": errand.release})
+        errand.said = f"refused: {reason}"
+        if reason not in errand.refused:
+            self._told(errand, "engine-refused", reason)
+            errand.refused.append(reason)
+
+    def _told(self, errand: Errand, event: str, reason: str) -> None:
+        log.warning(event, release=errand.release, reason=reason)
+        self._tell(errand.use_case, event, reason, {"release": errand.release})
 
 
 def _running(record: Record) -> tuple[Held, ...]:

@@ -30,7 +30,8 @@ class Trial:
         record = self._life.record
         replaced = f"{record.good.release} runs beside it" if record.good else "nothing ran before"
         reason = f"slot {trial.slot} runs, {replaced}"
-        self._life.move(Event.INSTALLED, reason, trial=trial, restarts=0, parting="")
+        runs_in = {"runner": candidate.runner.name, "precision": str(candidate.runner.precision)}
+        self._life.move(Event.INSTALLED, reason, runs_in, trial=trial, restarts=0, parting="")
         self._watch(trial, record.good, candidate)
 
     def resume(self, record: Record) -> None:

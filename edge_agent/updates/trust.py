@@ -23,7 +23,6 @@ from tuf.api.metadata import TargetFile
 from edge_agent.updates.cache import Cache
 from edge_agent.updates.client import Client, Repository, look
 from edge_agent.updates.disk import Disk
-from edge_agent.updates.download import Download
 from edge_agent.updates.errors import RetryError, UntrustedError
 from edge_agent.updates.fetcher import PATIENT, Fetcher, Patience
 from wire.bundle import LARGEST
@@ -33,6 +32,7 @@ from wire.errors import MessageError
 
 DIRECTORS = "directors.json"
 BUNDLE_PATH = re.compile(r"bundles(/[A-Za-z0-9][A-Za-z0-9._-]{0,99}){1,3}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 FRESH_S = 30.0  # directives in a row do not ask the hub again and again
 SPARE_BYTES = 16 << 20  # left free on the disk beside the bundle and its copy in a slot
 
@@ -95,37 +95,42 @@ class Trust:
         """Fetch the bundle the directive names into ``place``: bytes that targets and directive agree on."""
         if not BUNDLE_PATH.fullmatch(path):
             raise UntrustedError(f"expected a bundle path like bundles/motor-health/3.zip, got {path!r}")
+        self._bring(path, sha256, place, aborted, copies=2, largest=LARGEST)
+
+    def engines(self, paths: Iterable[str], aborted: Callable[[], bool] = lambda: False) -> dict[str, str]:
+        """Those of ``paths`` that are signed, each with its SHA-256. That none is, is no error.
+
+        Only the role of an engine's own target can sign it: no other one may list such a path.
+        """
+        with self._client(aborted) as client:
+            found = {path: client.target(path) for path in paths}
+        signed = {path: str(target.hashes.get("sha256")) for path, target in found.items() if target}
+        for path, sha256 in signed.items():
+            if not SHA256.fullmatch(sha256):  # it becomes part of a file's name
+                raise UntrustedError(f"{path}: expected a signed SHA-256, got {sha256[:80]!r}")
+        return signed
+
+    def engine(
+        self, path: str, sha256: str, place: Path, aborted: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Fetch one of :meth:`engines` into ``place``."""
+        self._bring(path, sha256, place, aborted, copies=1, largest=LARGEST_ENGINE)
+
+    def _bring(
+        self, path: str, sha256: str, place: Path, aborted: Callable[[], bool], *, copies: int, largest: int
+    ) -> None:
+        """Fetch ``path``; it will lie on the disk ``copies`` times."""
         with self._client(aborted) as client:
             target = self._target(client, path)
             signed = target.hashes.get("sha256")
             if signed != sha256:
                 said = str(signed)[:12]
                 raise UntrustedError(f"{path}: directive says SHA-256 {sha256[:12]}, signed metadata {said}")
+            if target.length > largest:
+                raise UntrustedError(f"{path}: expected at most {largest} bytes, got {target.length}")
             download = client.download(target, place)
-            self._check_room(download, download.missing + target.length, LARGEST)
+            self._check_room(path, download.missing + (copies - 1) * target.length)
             download.run()
-
-    def engine(
-        self, paths: Iterable[str], folder: Path, aborted: Callable[[], bool] = lambda: False
-    ) -> tuple[str, Path] | None:
-        """Fetch the first of ``paths`` that is signed, as ``folder/<its name>.<sha256>``; None: none is.
-
-        That is no error: most engines are never made. Only the role of the engine's own target
-        can sign it, for no other one may list such a path.
-        """
-        with self._client(aborted) as client:
-            found = next(((path, target) for path in paths if (target := client.target(path))), None)
-            if found is None:
-                return None
-            path, target = found
-            signed = target.hashes.get("sha256")
-            if signed is None:
-                raise UntrustedError(f"{path}: expected a signed SHA-256, got {', '.join(target.hashes)}")
-            place = folder / f"{path.rpartition('/')[2]}.{signed}"
-            download = client.download(target, place)
-            self._check_room(download, download.missing, LARGEST_ENGINE)
-            download.run()
-            return path, place
 
     def _target(self, client: Client, path: str) -> TargetFile:
         target = client.target(path)
@@ -133,11 +138,8 @@ class Trust:
             raise UntrustedError(f"{path} is not among the signed targets")
         return target
 
-    def _check_room(self, download: Download, needed: int, largest: int) -> None:
-        """Before the first byte: nothing beyond ``largest``, and room for the ``needed`` bytes."""
-        path, length = download.target.path, download.target.length
-        if length > largest:
-            raise UntrustedError(f"{path}: expected at most {largest} bytes, got {length}")
+    def _check_room(self, path: str, needed: int) -> None:
+        """Before the first byte of ``needed`` is written."""
         needed += SPARE_BYTES
         free = self._disk.free(self._folder)
         if free < needed:

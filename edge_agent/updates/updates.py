@@ -98,8 +98,14 @@ class Updates:
             deferral=deferral,
             memory=memory,
         )
-        store = EngineStore(state_dir, disk)
-        self._engines = SharedEngines(self._folder / "slots", self._parts, engines, store, tell=self.note)
+        self._engines = SharedEngines(
+            self._folder / "slots",
+            facts=engines,
+            store=EngineStore(state_dir, disk),
+            trust=trust,
+            disk=disk,
+            tell=self.note,
+        )
         self._installers: dict[str, Installer] = {}
         self._due: dict[str, float] = {}  # when an installer does its next act
         self._offers = Offers()

@@ -59,7 +59,7 @@ def build(
     seconds = clock() - began
     if plan is None:
         raise EngineBuildError(f"{library.runtime} {library.version} cannot compile: {said(listener)}")
-    measured = bytes(cache.serialize()) if cache else b""
+    measured = b"" if cache is None else bytes(cache.serialize())
     return Built(plan=bytes(plan), timing_cache=measured, seconds=seconds)
 
 
@@ -123,9 +123,12 @@ def _timings(library: Library, config: Any, known: bytes) -> Any | None:
     """The cache of what tactics take; TensorRT for RTX chooses them on the device, and has none."""
     if library.runtime is not Runtime.TENSORRT:
         return None
-    cache = config.create_timing_cache(known) or config.create_timing_cache(b"")
-    config.set_timing_cache(cache, False)  # False: what was measured on another GPU is refused
-    return cache
+    for payload in (known, b""):
+        cache = config.create_timing_cache(payload)
+        # False: what another GPU or another version has measured is refused, and measured anew
+        if cache is not None and config.set_timing_cache(cache, False):
+            return cache
+    return None
 
 
 def workspace_bytes(profile: Profile) -> int:

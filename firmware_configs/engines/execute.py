@@ -32,6 +32,8 @@ class Execution:
         if self._engine is None:
             raise EngineBuildError(f"the engine cannot be loaded here: {said(self._listener)}")
         self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise EngineBuildError(f"the engine has no room to run in here: {said(self._listener)}")
         names = [self._engine.get_tensor_name(place) for place in range(self._engine.num_io_tensors)]
         modes = {name: self._engine.get_tensor_mode(name) for name in names}
         self._inputs = [name for name in names if modes[name] == trt.TensorIOMode.INPUT]
@@ -48,6 +50,7 @@ class Execution:
         self._context = self._engine = self._runtime = None  # before the memory they work in
         for address in self._memory.values():
             self._driver.free(address)
+        self._driver.drop(self._stream)
 
     def run(self, features: Floats) -> Floats:
         """float32 [n, width] -> float32 [n, outputs], in the order of ``outputs``; n at most 1000."""

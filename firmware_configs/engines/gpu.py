@@ -84,6 +84,9 @@ class Driver:
         self.ask("cuStreamCreate", byref(made), 1)
         return made.value or 0
 
+    def drop(self, stream: int) -> None:
+        self.ask("cuStreamDestroy_v2", c_void_p(stream))
+
     def wait(self, stream: int) -> None:
         """Until all of ``stream`` is done; what failed in it is said here."""
         self.ask("cuStreamSynchronize", c_void_p(stream))

@@ -27,3 +27,16 @@ def refit(library: Library, engine: Any, onnx: bytes) -> None:
         )
     if not refitter.refit_cuda_engine():
         raise EngineBuildError(f"the engine does not take its weights: {said(listener)}")
+
+
+def refitted(library: Library, plan: bytes, onnx: bytes) -> bytes:
+    """The stripped ``plan`` with the weights of ``onnx`` in it, for good; on a GPU. EngineBuildError."""
+    trt, listener = library.module, listen(library)
+    runtime = trt.Runtime(listener)
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise EngineBuildError(f"the stripped engine cannot be loaded here: {said(listener)}")
+    refit(library, engine, onnx)
+    config = engine.create_serialization_config()
+    config.clear_flag(trt.SerializationFlag.EXCLUDE_WEIGHTS)
+    return bytes(engine.serialize_with_config(config))

@@ -1,6 +1,8 @@
 """A network in another precision is taken along where it answers as float32 does and is no worse; else by no means."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -79,6 +81,27 @@ def test_fp16_is_what_multiplies_by_weights_and_nothing_before_or_behind(drawn: 
     assert {value.type.tensor_type.elem_type for value in borders} == {TensorProto.FLOAT}
 
 
+def test_activation_of_what_sensors_say_stays_float32() -> None:
+    nodes = [
+        helper.make_node("Relu", ["features"], ["raw"], name="raw"),
+        helper.make_node("Mul", ["raw", "small"], ["normal"], name="normal"),
+        helper.make_node("Gemm", ["normal", "w"], ["life"], name="life"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 2])],
+        [helper.make_tensor_value_info("life", TensorProto.FLOAT, ["n", 1])],
+        [
+            numpy_helper.from_array(np.array([1e-6], np.float32), "small"),
+            numpy_helper.from_array(np.ones((2, 1), np.float32), "w"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    half = onnx.load_model_from_string(to_fp16(model.SerializeToString()))
+    assert [node.op_type for node in half.graph.node] == ["Relu", "Mul", "Cast", "Gemm", "Cast"]
+
+
 def test_no_weight_is_carried_twice(drawn: Drawn) -> None:
     assert len(made("fp16", drawn).SerializeToString()) < 0.6 * len(drawn.onnx)
     assert len(made("int8", drawn).SerializeToString()) < 0.4 * len(drawn.onnx)
@@ -139,15 +162,26 @@ def test_network_that_fp16_overflows_in_is_left_out_by_name(drawn: Drawn) -> Non
     )
     (half,) = weighed(strange, ["fp16"])
     assert not half.taken
+    assert re.match(r"left out: life0\.0 reaches \S+ on its dataset, expected at most 32752", half.told())
+
+
+def test_network_that_fp16_overflows_in_on_golden_inputs_alone_is_left_out_too(drawn: Drawn) -> None:
+    (half,) = weighed(overflowing(drawn), ["fp16"], learning=still(drawn))
+    assert not half.taken
+    assert half.golden is not None
     assert half.golden.farthest.output == "remaining_life"
     assert half.told().startswith("left out: ")
+    assert "remaining_life" in half.told()
+
+
+def still(drawn: Drawn) -> Examples:
+    """Rows of machines that never move from the mean."""
+    rows = np.repeat(drawn.rows.features.mean(axis=0, keepdims=True), len(drawn.rows), axis=0)
+    return replace(drawn.rows, features=rows.astype(np.float32))
 
 
 def test_int8_that_was_calibrated_on_too_little_is_left_out(drawn: Drawn) -> None:
-    still = np.repeat(drawn.rows.features.mean(axis=0, keepdims=True), len(drawn.rows), axis=0)
-    narrow = drawn.rows.where(np.ones(len(drawn.rows), bool))
-    object.__setattr__(narrow, "features", still.astype(np.float32))
-    (eight,) = weighed(drawn, ["int8"], learning=narrow)
+    (eight,) = weighed(drawn, ["int8"], learning=still(drawn))
     assert not eight.golden.agrees
     assert not eight.taken
 
@@ -159,6 +193,19 @@ def test_variant_that_the_held_out_machines_find_worse_is_left_out(drawn: Drawn)
     (half,) = weigh(drawn.manifest, drawn.onnx, ["fp16"], judge=lambda *_: no, **kept)
     assert not half.taken
     assert half.told() == "left out: RMSE 20 cycle, in float32 10 cycle; asked <= 1.05 x"
+
+
+def test_network_made_elsewhere_that_cannot_be_quantised_is_released_without(drawn: Drawn) -> None:
+    model = onnx.load_model_from_string(drawn.onnx)
+    model.opset_import[0].version = 12  # which knows no scale for each channel
+    reduced = next(node for node in model.graph.node if node.op_type == "ReduceSum")
+    del reduced.input[1]
+    reduced.attribute.append(helper.make_attribute("axes", [1]))
+    old = Drawn(onnx=model.SerializeToString(), manifest=drawn.manifest, rows=drawn.rows)
+    half, eight = weighed(old, ["fp16", "int8"])
+    assert half.taken
+    assert not eight.taken
+    assert eight.told().startswith("left out: ONNX Runtime cannot load the graph")
 
 
 # ------------------------------------------------------------------ the judge

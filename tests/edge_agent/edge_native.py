@@ -117,11 +117,11 @@ class Context:
     def __init__(self, driver, complain):
         self.driver, self.complain = driver, complain
         self.addresses, self.rows, self.shaped = {}, 0, 0
-        self.runs = True
+        self.runs, self.takes = True, 3
 
     def set_tensor_address(self, name, address):
         self.addresses[name] = address
-        return True
+        return len(self.addresses) <= self.takes
 
     def set_input_shape(self, name, shape):
         assert name == "features"
@@ -145,7 +145,7 @@ class Context:
         return np.frombuffer(found, np.float32).reshape(self.rows, width)
 
 
-def library(driver, *, plan=b"plan", dtype="float32", context=True):
+def library(driver, *, runtime=Runtime.TENSORRT, plan=b"plan", dtype="float32", context=True, takes=3):
     """TensorRT with one engine, which ``plan`` is; ``library.module.made`` is its context."""
     module = SimpleNamespace(made=None)
 
@@ -171,8 +171,14 @@ def library(driver, *, plan=b"plan", dtype="float32", context=True):
             assert (name, place) == ("features", 0)
             return [(1, 3), (8, 3), (64, 3)]
 
-        def create_execution_context(self):
-            module.made = Context(driver, lambda text: module.listener.log(1, text)) if context else None
+        def create_runtime_config(self):
+            return SimpleNamespace(dynamic_shapes_kernel_specialization_strategy="lazy")
+
+        def create_execution_context(self, config=None):
+            module.config = config
+            if context:
+                module.made = Context(driver, lambda text: module.listener.log(1, text))
+                module.made.takes = takes
             return module.made
 
     class Loader:
@@ -192,4 +198,5 @@ def library(driver, *, plan=b"plan", dtype="float32", context=True):
     module.ILogger, module.Runtime = Logger, Loader
     module.TensorIOMode = SimpleNamespace(INPUT="input")
     module.DataType = SimpleNamespace(FLOAT="float32")
-    return Library(runtime=Runtime.TENSORRT, version="10.13.2.6", module=module)
+    module.DynamicShapesKernelSpecializationStrategy = SimpleNamespace(EAGER="eager")
+    return Library(runtime=runtime, version="10.13.2.6", module=module)

@@ -1,6 +1,8 @@
 """What a device of each profile runs its networks with, on a machine that lacks most of it."""
 
+from contextlib import suppress
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,6 +18,8 @@ from edge_agent.runners.errors import UnavailableError
 from edge_agent.runners.onnx import CUDA, OnnxRunner
 from edge_agent.runners.telling import answering, passed_over
 from edge_agent.updates.disk import Disk
+from firmware_configs.engines.library import check_gpu, find
+from firmware_configs.errors import HostError
 from firmware_configs.profiles import Runtime, profiles
 from wire.precision import Precision
 
@@ -49,6 +53,12 @@ JETSON = replace(HERE[Runtime.TENSORRT], precisions=("fp32", "tf32", "fp16", "in
 )
 def test_profile_operator_and_bundle_decide_what_is_tried_first(profile, settings, variants, expected):
     assert order(profile, InferenceSettings(**settings), **dict.fromkeys(variants)) == expected
+
+
+def test_the_configuration_offers_what_there_is():
+    fields = InferenceSettings.model_fields
+    assert get_args(fields["runner"].annotation) == ways.RUNNERS
+    assert get_args(get_args(fields["precisions"].annotation)[0]) == tuple(Precision)
 
 
 @pytest.fixture
@@ -104,6 +114,9 @@ def test_a_provider_that_this_build_lacks_is_named_with_what_to_do():
 
 def test_an_engine_that_cannot_be_compiled_here_says_why(tmp_path):
     """The builder is a process of its own, and really started."""
+    with suppress(HostError):
+        check_gpu(find(Runtime.TENSORRT_RTX))
+        pytest.skip("a GPU answers here")
     compiler = Compiler(tmp_path / "compiling", 1 << 28)
     with pytest.raises(InferenceError, match="cannot be compiled here: expected a GPU that CUDA's driver"):
         compiler.compile(Runtime.TENSORRT_RTX, bundle().onnx, tf32=False)
@@ -115,3 +128,21 @@ def test_compiling_ends_with_the_agent(tmp_path):
     compiler.stop()
     with pytest.raises(InferenceError, match="compiling ended with the agent"):
         compiler.compile(Runtime.TENSORRT_RTX, bundle().onnx, tf32=False)
+
+
+def test_memory_that_a_library_takes_is_held_against_no_release(runners):
+    """50 MB that come with an engine, while the model that runs in it is on probation."""
+    made, held = runners(HERE[Runtime.ONNXRUNTIME]), []
+
+    def heavy(found):
+        held.append(np.ones(50 << 20, np.uint8))
+        return OnnxRunner(found.onnx)
+
+    before = made.memory()
+    made._counted(heavy)(bundle())
+    after = made.memory()
+    if before is None:
+        pytest.skip("nobody tells how much memory a process takes here")
+    assert abs(after - before) < 10 << 20
+    held.append(np.ones(50 << 20, np.uint8))
+    assert made.memory() - after > 40 << 20, "what comes otherwise is counted"

@@ -10,6 +10,7 @@ from edge_agent.runners.errors import DriverError, ForeignEngineError, GpuMemory
 from edge_agent.runners.gpu import Gpu
 from edge_agent.runners.native import NativeRunner
 from edge_agent.updates.golden import check_golden
+from firmware_configs.profiles import Runtime
 from wire.precision import Precision
 
 
@@ -56,6 +57,14 @@ def test_the_shape_is_set_where_it_changes_and_bytes_move_where_memory_is_not_sh
     assert driver.copies in (0, 5 * 3), "features out, two outputs back; none of it where memory is mapped"
 
 
+def test_tensorrt_for_rtx_is_asked_to_compile_its_kernels_before_they_are_proved():
+    driver = Driver()
+    found = library(driver, runtime=Runtime.TENSORRT_RTX)
+    runner = NativeRunner(found, Gpu(driver), b"plan", Precision.FP32, mapped=False)
+    assert runner.name == "tensorrt-rtx"
+    assert found.module.config.dynamic_shapes_kernel_specialization_strategy == "eager"
+
+
 def test_closing_gives_everything_back_and_twice_does_no_harm(made):
     runner, driver, _ = made
     runner.close()
@@ -89,8 +98,9 @@ def test_a_launch_that_fails_and_a_kernel_that_fails_are_told_by_name(made):
         ({}, b"other", ForeignEngineError, "expecting library version 10.13 got 10.7"),
         ({"dtype": "float16"}, b"plan", ForeignEngineError, "expected float32 in features, got float16"),
         ({"context": False}, b"plan", InferenceError, "makes no execution context"),
+        ({"takes": 1}, b"plan", InferenceError, "takes no address for remaining_life"),
     ],
-    ids=["of another version", "with other types", "too large"],
+    ids=["of another version", "with other types", "too large", "half bound"],
 )
 def test_an_engine_that_cannot_be_used_is_named_and_holds_nothing(wrong, plan, kind, reason):
     driver = Driver()

@@ -15,6 +15,7 @@ from kernels import layout, reference
 from kernels.vibration import SPECTRUM_LINES
 
 OK, CAPTURING = real.CUresult.CUDA_SUCCESS, real.CUresult.CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
+CONTEXT = 1  # a handle
 BROKEN = real.CUresult.CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
 
 
@@ -26,10 +27,11 @@ class Driver:
         real.CUstream_flags,
         real.CUstreamCaptureMode,
     )
+    CUdevice_attribute = real.CUdevice_attribute
     CU_MEMHOSTALLOC_DEVICEMAP = real.CU_MEMHOSTALLOC_DEVICEMAP
 
     def __init__(self):
-        self.calls, self.held, self.failing = [], {}, {}
+        self.calls, self.asked, self.held, self.failing = [], {}, {}, {}
         self._recording, self._whole, self._next = None, True, 1
 
     def __getattribute__(self, name):
@@ -39,6 +41,7 @@ class Driver:
 
     def _answer(self, name, *arguments):
         self.calls.append(name)
+        self.asked[name] = arguments
         if name in self.failing:
             return (self.failing[name],)
         return type(self).__dict__[name](self, *arguments)
@@ -77,11 +80,14 @@ class Driver:
         return OK, place
 
     def cuDevicePrimaryCtxRetain(self, device):  # noqa: N802
-        self.held["context"] = ("context", device)
-        return OK, "context"
+        self.held[CONTEXT] = ("context", device)
+        return OK, CONTEXT
 
     def cuDevicePrimaryCtxRelease(self, device):  # noqa: N802
-        return self._drop("context")
+        return self._drop(CONTEXT)
+
+    def cuDeviceGetAttribute(self, attribute, device):  # noqa: N802
+        return OK, 0
 
     def cuCtxSetCurrent(self, context):  # noqa: N802
         return (OK,)
@@ -94,6 +100,9 @@ class Driver:
 
     def cuStreamSynchronize(self, stream):  # noqa: N802
         return (CAPTURING,) if self._forbidden() else (OK,)
+
+    def cuCtxSynchronize(self):  # noqa: N802
+        return self.cuStreamSynchronize(0)
 
     def cuMemHostAlloc(self, size, flags):  # noqa: N802
         return (CAPTURING,) if self._forbidden() else self._allocate("host memory", size)
@@ -163,11 +172,11 @@ class Kernel:
         )
         return np.concatenate([near, far]).astype(np.int32)
 
-    def put(self, *, windows, ranges, row, stream):
+    def put(self, *, windows, ranges, rows, stream):
         assert stream, "kernels are not put on the default stream"
-        self._driver.put(lambda: self._compute(windows, ranges, row))
+        self._driver.put(lambda: self._compute(windows, ranges, rows))
 
-    def _compute(self, windows, ranges, row):
+    def _compute(self, windows, ranges, rows):
         length = self._shape[1]
         centred = reference.centre(floats(windows, self._shape))
         spectra = reference.spectrum(centred)
@@ -178,7 +187,7 @@ class Kernel:
             found.append(reference.lines(spectra, length, places[:2]))
             found.append(reference.lines(reference.envelope(spectra, length), length // 4, places[2:]))
         features = np.concatenate(found, axis=1)
-        floats(row, features.shape)[:] = features
+        floats(rows, features.shape)[:] = features
 
 
 class Engine:

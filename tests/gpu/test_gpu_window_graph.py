@@ -1,10 +1,12 @@
 """A window's kernel and engine in one recorded launch, on twins in memory that keep CUDA's rules."""
 
 import ctypes.util
+import gc
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from cuda.bindings import driver as real
 from gpu_twins import Driver, Engine, Kernel
 from onnx import TensorProto, helper, numpy_helper
 
@@ -161,6 +163,14 @@ def test_a_launch_that_fails_while_it_is_recorded_ends_the_recording_and_gives_m
     assert sorted(kind for kind, _ in Raising.driver.held.values()) == ["context", "stream"]
 
 
+def test_garbage_is_collected_again_after_a_recording():
+    World()
+    assert gc.isenabled()
+    with pytest.raises(InferenceError):
+        World(kernel=Raising)
+    assert gc.isenabled()
+
+
 def test_an_engine_that_cannot_be_recorded_says_so_and_still_runs_unrecorded():
     with pytest.raises(InferenceError, match="cannot be recorded"):
         World(recordable=False)
@@ -183,9 +193,36 @@ def test_no_memory_left_on_the_gpu_is_told_by_its_name():
         Cuda(driver)
 
 
-@pytest.mark.skipif(ctypes.util.find_library("cuda") is not None, reason="NVIDIA's driver is installed")
+no_driver = pytest.mark.skipif(
+    ctypes.util.find_library("cuda") is not None, reason="NVIDIA's driver is installed, and would do it"
+)
+
+
+@no_driver
+@pytest.mark.parametrize("mapped", [False, True])
+def test_the_real_bindings_take_every_argument_as_it_is_given(mapped):
+    """They look at the arguments first, and find no driver then."""
+    world = World(mapped=mapped)
+    world.graph.run(draw(1), np.array([1.0, 20.0]))
+    world.cuda.shares_memory()
+    world.graph.close()
+    world.cuda.close()
+    assert len(world.driver.asked) >= 18
+    for call, arguments in world.driver.asked.items():
+        with pytest.raises(RuntimeError, match="NVIDIA driver library"):
+            getattr(real, call)(*arguments)
+
+
+def test_what_the_twin_of_an_engine_answers_to_are_names_of_the_real_one():
+    trt = find(Runtime.TENSORRT_RTX).module
+    known = {*dir(trt.ICudaEngine), *dir(trt.IExecutionContext)}
+    assert {name for name in vars(Engine) if not name.startswith("_")} <= known
+    assert hasattr(trt.IRuntimeConfig, "dynamic_shapes_kernel_specialization_strategy")
+
+
+@no_driver
 def test_without_a_driver_it_is_the_driver_that_is_missing():
-    with pytest.raises(DriverError, match="no GPU"):
+    with pytest.raises(DriverError, match="driver is missing, or too old for cuInit"):
         Cuda.open()
 
 

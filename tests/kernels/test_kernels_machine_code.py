@@ -4,7 +4,9 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +29,18 @@ missed = sum(sum(loop.stats.cache_misses.values()) for loop in loops)
 print(json.dumps({"compiled": missed, "rms": float(row[0])}))
 """
 
+# Computes without having proved the code, as the commands of a hub do; prints how often it compiled.
+READ = """
+import sys
+from pathlib import Path
+from kernels import machine_code
+machine_code.keep_in(Path(sys.argv[1]))
+import numpy as np
+from kernels import extractor
+extractor.read_window(np.ones(64, np.float32), "vibration", shortest=64)
+print(sum(extractor._unsound.stats.cache_misses.values()))
+"""
+
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,16 +50,20 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state directory with the machine code of this very session."""
+    """A state directory after a start, which found there what other sessions have compiled so far."""
     kept = machine_code.folder()
     assert kept is not None
     machine_code.seal()
-    return Path(shutil.copytree(kept, tmp_path_factory.mktemp("state") / kept.name)).parent
+    state_dir = tmp_path_factory.mktemp("state")
+    with suppress(shutil.Error):  # another session may delete what it did not seal itself
+        shutil.copytree(kept, state_dir / kept.name)
+    start(state_dir)
+    return state_dir
 
 
-def start(state_dir: Path) -> dict:
+def start(state_dir: Path, code: str = START) -> Any:
     done = subprocess.run(
-        [sys.executable, "-c", START, str(state_dir)], check=True, capture_output=True, timeout=120
+        [sys.executable, "-c", code, str(state_dir)], check=True, capture_output=True, timeout=120
     )
     return json.loads(done.stdout)
 
@@ -76,6 +94,10 @@ def test_damaged_code_is_compiled_anew_and_the_next_start_has_it(warm: Path, tmp
     assert found["compiled"] >= 2
     assert found["rms"] == pytest.approx(0.7071, abs=0.01)
     assert start(state_dir)["compiled"] == 0
+
+
+def test_code_that_served_to_the_end_of_a_process_is_there_for_the_next(tmp_path: Path) -> None:
+    assert [start(tmp_path, READ) for _ in range(2)] == [1, 0]
 
 
 def test_what_nobody_sealed_or_somebody_changed_is_deleted(
@@ -125,8 +147,23 @@ def test_what_older_versions_left_goes_but_for_the_newest(fresh: None, tmp_path:
     assert {own.name, "models"} <= left
 
 
-def test_where_nothing_can_be_written_nothing_is_kept_and_nothing_fails(fresh: None, tmp_path: Path) -> None:
+def test_where_one_place_cannot_be_written_to_the_next_is_taken(
+    fresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(machine_code.config, "CACHE_DIR", str(tmp_path / "named"))
+    machine_code.keep_in(tmp_path / "file")
+    own = machine_code.folder()
+    assert own is not None
+    assert own.parent == tmp_path / "named"
+
+
+def test_where_nothing_can_be_written_nothing_is_kept_and_nothing_fails(
+    fresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(machine_code, "_HERE", tmp_path / "file")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     machine_code.keep_in(tmp_path / "file")
     assert machine_code.folder() is None
     machine_code.seal()

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kernels import cpu, layout, reference, rows, vibration
+from kernels import cpu, layout, machine_code, reference, rows, vibration
 from kernels.bearing import BEARING_6205
 from kernels.errors import KernelInputError, TwinError
 
@@ -279,7 +279,9 @@ def test_the_envelope_is_that_of_a_hilbert_transform_of_the_band() -> None:
 def test_a_stale_compilation_is_noticed_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu.warm()
     monkeypatch.setattr(cpu, "_magnitude", lambda analytic, scale, out: out.fill(2.0))
-    with pytest.raises(TwinError, match=re.escape("clear Numba's cache")):
+    with pytest.raises(
+        TwinError, match=rf"differ from their reference by .*: delete {re.escape(str(machine_code.folder()))}"
+    ):
         cpu.warm()
 
 

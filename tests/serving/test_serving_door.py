@@ -13,7 +13,7 @@ import uvicorn
 from cloud_hub.identity.ca import Authority
 from cloud_hub.serving import door, protocol
 from cloud_hub.serving.door import Door
-from cloud_hub.serving.guests import Guests, RefusedError
+from cloud_hub.serving.guests import Guest, Guests, RefusedError
 from wire.scoring import LARGEST
 
 HEADERS = [(b"content-type", b"application/json")]
@@ -39,14 +39,26 @@ class EveryGuest(Guests):
     def __init__(self) -> None:
         super().__init__(Path("/nowhere"))
 
-    def admit(self, certificate: bytes | None) -> Any:
-        return None
+    def admit(self, certificate: bytes | None) -> Guest:
+        name = (certificate or b"").decode()
+        return Guest(name=name, serial=1, ends=datetime.max.replace(tzinfo=UTC))
 
 
 def visit(
     app: Any, receive: Callable[[], Awaitable[Any]], headers: list[tuple[bytes, bytes]] = HEADERS
 ) -> tuple[int, Any]:
     """One POST /score through the door: status and what it says."""
+    refused: list[int] = []
+    return asyncio.run(through(Door(app, EveryGuest(), own="hub", refused=refused.append), receive, headers))
+
+
+async def through(
+    before: Door,
+    receive: Callable[[], Awaitable[Any]],
+    headers: list[tuple[bytes, bytes]] = HEADERS,
+    *,
+    name: bytes = b"press-04",
+) -> tuple[int, Any]:
     said: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -57,9 +69,9 @@ def visit(
         "method": "POST",
         "path": "/score",
         "headers": headers,
-        "extensions": {"certificate": b"x"},
+        "extensions": {"certificate": name},
     }
-    asyncio.run(Door(app, EveryGuest(), own="hub")(scope, receive, send))
+    await before(scope, receive, send)
     return said[0]["status"], json.loads(said[1]["body"])
 
 
@@ -99,6 +111,21 @@ def test_an_answer_that_does_not_come_is_said_to_be_late(monkeypatch: pytest.Mon
     monkeypatch.setattr(door, "ANSWER_S", 0.05)
     status, said = visit(Answers(waits_s=5.0), parts(b"{}"))
     assert (status, said["error"]) == (503, "no answer was ready within 0.05 s")
+
+
+def test_who_floods_the_service_is_refused_and_his_neighbour_is_not() -> None:
+    refused: list[int] = []
+
+    async def flood() -> list[tuple[int, Any]]:
+        before = Door(Answers(waits_s=0.1), EveryGuest(), own="hub", refused=refused.append)
+        guests = [b"press-04"] * (door.MOST_AT_ONCE + 1) + [b"press-05"]
+        said = await asyncio.gather(*(through(before, parts(b"{}"), name=name) for name in guests))
+        return [*said, await through(before, parts(b"{}"))]
+
+    said = asyncio.run(flood())
+    assert [status for status, _ in said] == [200] * door.MOST_AT_ONCE + [429, 200, 200]
+    assert "press-04 has 8 questions under way" in said[door.MOST_AT_ONCE][1]["error"]
+    assert refused == [429]
 
 
 def test_a_body_without_a_type_is_refused() -> None:

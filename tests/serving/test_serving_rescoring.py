@@ -16,13 +16,15 @@ from typer.testing import CliRunner
 from cloud_hub.dataset import contents, places
 from cloud_hub.errors import ConflictError, DatasetError, NotFoundError
 from cloud_hub.serving import rescoring
-from cloud_hub.serving.rescore_cli import rescore
+from cloud_hub.serving.rescore_cli import as_taken, rescore
 from cloud_hub.serving.rescoring import Rows
 from cloud_hub.serving.scorer import Scorer
+from kernels.condition_trend import make_condition_trend
 from models.examples import UNKNOWN, Examples
 from tests.serving.serving_world import NAMES, UNITS, World, bundle_of
 from tests.stored_machines import BEGIN_US, HOUR_US
 from wire.errors import MessageError
+from wire.manifest import ConditionTable
 from wire.precision import Precision
 from wire.scoring import Question
 
@@ -138,6 +140,39 @@ def test_rows_that_do_not_fit_are_refused(
 def test_a_release_that_is_none_is_named(command: Any, dataset: str, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no release named 'engine-life/9'"):
         command("engine-life/9", "--dataset", dataset, "--out", tmp_path / "scored.parquet")
+
+
+def test_rows_read_under_conditions_are_derived_as_the_device_does_and_the_unknown_left_out() -> None:
+    extractor = make_condition_trend(scalars=("load", "pressure"), units={"load": "kW", "pressure": "bar"})
+    readings = np.array([[1.0, 5.0 + hour] for hour in range(8)] + [[90.0, 5.0]] * 9, np.float32)
+    count = len(readings)
+    examples = Examples(
+        machines=("press-1",),
+        sites=("lyon",),
+        faults=(),
+        names=extractor.names,
+        units=extractor.units,
+        machine=np.zeros(count, np.int32),
+        times=BEGIN_US + HOUR_US * np.arange(count),
+        life=np.ones(count, np.int32),
+        age=np.arange(count, dtype=np.float32),
+        remaining=np.full(count, np.nan, np.float32),
+        health=np.full(count, UNKNOWN, np.int8),
+        fault=np.full(count, -1, np.int16),
+        features=extractor.batch(np.arange(count), readings),
+    )
+    table = ConditionTable(
+        signals=("load",), scale=(1.0,), centres=((1.0,),), radius=(2.0,), scalars=("pressure",),
+        mean=((5.0,),), spread=((1.0,),),
+    )  # fmt: skip
+    under = extractor.under(table)
+    rows = as_taken(examples, replace(bundle_of(1, life=10.0).manifest, conditions=table))
+    derived = under.derive_batch(examples.features)
+    known = ~np.isnan(derived[:, -1])
+    assert 0 < known.sum() < count
+    assert (rows.names, rows.units) == (under.names, under.units)
+    assert np.array_equal(rows.features, derived[known])
+    assert rows.times.tolist() == examples.times[known].tolist()
 
 
 def test_rows_of_another_unit_are_refused() -> None:

@@ -14,9 +14,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from cloud_hub.console.app import create_app
-from cloud_hub.errors import ConflictError, UnreachableError
+from cloud_hub.errors import ConflictError, NotFoundError, UnreachableError
 from cloud_hub.hub import assemble
 from cloud_hub.identity.people.permissions import Grant, Role
+from cloud_hub.serving.catalogue import Registered
 from cloud_hub.serving.client import Service
 from edge_agent.errors import InferenceError
 from edge_agent.runners.remote import RemoteRunner
@@ -24,6 +25,7 @@ from models.graphs import Runner
 from tests.certificates import Certificates
 from tests.serving.serving_world import NAMES, UNITS, Served, bundle_of
 from tests.stored_machines import BEGIN_US
+from wire.bundle import write_bundle
 from wire.scoring import LARGEST, MOST_ROWS, Question
 
 ROW = [1.5, 2.0, 3.0]
@@ -57,6 +59,19 @@ def test_a_use_case_is_answered_by_its_champion_and_another_release_by_itself(se
         ("engine-life/1", 11.5),
         ("engine-life/2", 21.5),
     ]
+
+
+def test_a_service_for_some_names_knows_no_others(served: Served) -> None:
+    world = served.world
+
+    def standing(*only: str) -> list[str]:
+        return [each.release for each in Registered(world.database, world.state_dir, only).standing()]
+
+    assert standing() == standing("engine-life") == ["engine-life/1"]
+    assert standing("engine-life/2") == ["engine-life/2"]
+    assert standing("pump-life") == []
+    with pytest.raises(NotFoundError, match="no release named 'engine-life/1'"):
+        Registered(world.database, world.state_dir, ["engine-life/2"]).find("engine-life/1")
 
 
 REFUSED: dict[str, tuple[Any, int, str]] = {
@@ -126,11 +141,16 @@ def test_a_certificate_of_another_authority_ends_the_handshake(served: Served, t
 
 
 def test_the_hub_alone_reads_the_metrics(served: Served) -> None:
-    assert served.send("GET", "/metrics")[0] == 403
+    assert [served.send("GET", "/metrics")[0], served.ask(b"{")[0], served.ask(QUESTION)[0]] == [
+        403,
+        400,
+        200,
+    ]
     status, text = served.send("GET", "/metrics", name="hub")
     assert status == 200
     assert 'andon_scoring_rows_total{release="engine-life/1"}' in text
-    assert 'andon_scoring_refused_total{status="413"}' in text
+    for status in (400, 403):  # of the service, and at its door
+        assert f'andon_scoring_refused_total{{status="{status}"}}' in text
 
 
 @pytest.mark.parametrize("path", ["/", "/docs.json", "/schema.json", "/static_content/x", "/score/"])
@@ -231,7 +251,7 @@ def test_a_new_champion_answers_without_a_restart_and_a_damaged_one_never(served
         return str(served.ask(QUESTION | {"release": "engine-life"})[1]["release"])
 
     file = served.world.publish(bundle_of(3, life=30.0))
-    file.write_bytes(file.read_bytes().replace(b"remaining_life", b"remaining_lifE"))
+    write_bundle(file, bundle_of(3, life=99.0))  # whole, and not what was published
     served.world.crown(3)
     assert until(lambda: "champion cannot answer" in served.log.read_text())
     assert champion() == "engine-life/1"

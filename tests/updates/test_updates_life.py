@@ -241,3 +241,31 @@ def test_an_engine_that_answers_otherwise_here_fails_its_golden_test(hub, device
     device.offer(hub.offer(2))
     assert (device.state, device.release) == ("failed", "motor-health/1")
     assert "golden input 0: expected remaining_life 51" in device.last.reason
+
+
+def test_the_report_of_a_switch_says_what_runs_the_release(hub, device):
+    hub.publish(2)
+    device.offer(hub.offer(2))
+    (installed,) = [
+        report
+        for report in device.reports
+        if (report.event, report.release) == ("installed", "motor-health/2")
+    ]
+    assert (installed.evidence["runner"], installed.evidence["precision"]) == ("linear", "fp32")
+
+
+def test_what_runs_a_network_is_reported_beside_the_states_and_moves_none(hub, device):
+    before, told = device.state, len(device.reports)
+    evidence = {"runner": "onnxruntime-cpu", "precision": "fp32"}
+    device.updates.note(
+        USE_CASE, "fell-back", "onnxruntime-cpu fp32 answers instead of tensorrt fp16", evidence
+    )
+    device.full = True
+    device.updates.turn()
+    device.full = False
+    device.boot()
+    device.updates.turn()
+    (report,) = device.reports[told:]
+    assert (report.event, report.state, report.release) == ("fell-back", before, "motor-health/1")
+    assert (report.directive_sequence, report.evidence) == (0, evidence)
+    assert device.state == before

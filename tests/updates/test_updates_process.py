@@ -28,7 +28,11 @@ STARTS_WITHIN_S = 60
 def on_probation(hub, tmp_path):
     """A device whose second release, a real network, is on probation."""
     state_dir = tmp_path / "device"
-    device = Device(state_dir=state_dir, identity=enrolled(hub, state_dir), make_runner=lambda bundle: OnnxRunner(bundle.onnx))
+    device = Device(
+        state_dir=state_dir,
+        identity=enrolled(hub, state_dir),
+        make_runner=lambda bundle: OnnxRunner(bundle.onnx),
+    )
     hub.fingerprint = device.identity.key_fingerprint
     device.boot()
     for version, offset in ((1, 90.0), (2, 91.0)):
@@ -43,7 +47,7 @@ def on_probation(hub, tmp_path):
 def config(on_probation):
     file = on_probation.state_dir / "agent.toml"
     file.write_text(
-        f'device = "{DEVICE}"\nstate_dir = "."\n[feed]\naddress = "unix:/nowhere"\n'
+        f'device = "{DEVICE}"\nstate_dir = "."\nprofile = "orin-nano"\n[feed]\naddress = "unix:/nowhere"\n'
         '[updates]\nwindows = ["daily 02:00-03:00"]\nzone = "Europe/Paris"\n'
         '[[updates.critical]]\nsignal = "speed"\nabove = 100\n'
     )
@@ -88,8 +92,11 @@ def test_a_kill_and_an_orderly_stop_are_told_apart_and_a_second_kill_ends_probat
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     assert "update    motor-health runs motor-health/2; probation since 20" in shown
+    assert "runs in   motor-health: onnxruntime-cpu fp32, " in shown
+    assert "not tensorrt fp32: tensorrt cannot be imported" in shown
     assert "windows   daily 02:00-03:00 (Europe/Paris), open" in shown
     assert "critical  no speed of a machine of this device" in shown
+    assert b'"event":"fell-back"' in journal_file(on_probation.state_dir).read_bytes(), "reported to the hub"
     record = known(on_probation)
     assert (record.state, record.parting, record.restarts) == ("probation", "orderly", 0)
 

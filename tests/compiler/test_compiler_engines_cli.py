@@ -1,0 +1,254 @@
+"""From a release, or a bundle file on a builder host, to an engine that the hub has signed; each step may say no."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from compiler_networks import bundle_of, draw
+from typer.testing import CliRunner
+
+from cloud_hub.compiler.half import to_fp16
+from cloud_hub.errors import ConflictError, HubError
+from cloud_hub.registry.cli import model_app
+from cloud_hub.registry.models import Registry
+from cloud_hub.signing import keys
+from cloud_hub.signing.repository import Repository
+from cloud_hub.store.database import Database
+from firmware_configs.errors import HostError
+from firmware_configs.profiles import Runtime, profiles
+from models import graphs, use_case
+from tests.stored_machines import Stored
+from wire.bundle import Bundle, file_sha256, write_bundle
+from wire.clock import Clock
+from wire.engine import read_engine, write_engine
+from wire.precision import Precision
+
+pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed: pip install tensorrt-rtx")
+
+RTX = next(one.target for one in profiles().values() if one.runtime is Runtime.TENSORRT_RTX)
+RELEASE = "turbofan-rul/1"
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    drawn = draw(use_case.find("turbofan-rul"))
+    inputs = drawn.rows.features[:16]
+    outputs = graphs.Runner(drawn.onnx, [output.name for output in drawn.manifest.outputs]).run(inputs)
+    return bundle_of(drawn, outputs, inputs, **{Precision.FP16: to_fp16(drawn.onnx)})
+
+
+@pytest.fixture(scope="module")
+def file(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("brought") / "1.zip"
+    write_bundle(path, bundle)
+    return path
+
+
+def ask(*words: object) -> tuple[int, str]:
+    """The exit status, and what stands on the terminal; errors are raised."""
+    done = CliRunner().invoke(model_app, list(map(str, words)))
+    if isinstance(done.exception, HubError | HostError):
+        raise done.exception
+    return done.exit_code, done.stdout
+
+
+def rows(*words: object) -> tuple[int, list[dict[str, Any]]]:
+    code, said = ask(*words, "--json")
+    return code, json.loads(said)
+
+
+# ------------------------------------------------------------------ a builder host
+
+
+def test_builder_host_compiles_a_bundle_file_without_a_hub(file: Path, tmp_path: Path) -> None:
+    code, told = rows("compile", "--bundle", file, "--target", RTX, "--out", tmp_path)
+    assert code == 0
+    assert {row["precision"] for row in told} >= {"fp32", "fp16"}
+    for row in told:
+        assert row["agrees"]
+        assert row["latency_ms"] > 0
+        assert file_sha256(Path(row["path"])) == row["sha256"]
+        assert read_engine(Path(row["path"])).manifest.key.name == row["engine"]
+    again = rows("compile", "--bundle", file, "--target", RTX, "--out", tmp_path)[1]
+    assert [row["sha256"] for row in again] == [
+        row["sha256"] for row in told
+    ]  # a build differs, what is kept not
+
+
+def test_engine_of_something_else_in_the_place_of_one_is_refused(file: Path, tmp_path: Path) -> None:
+    asked = ("compile", "--bundle", file, "--target", RTX, "--precision", "fp16", "--out", tmp_path)
+    path = Path(rows(*asked)[1][0]["path"])
+    known = read_engine(path).manifest
+    other = replace(known, key=replace(known.key, version=2))
+    write_engine(path, replace(read_engine(path), manifest=other))
+    with pytest.raises(ConflictError, match="expected an engine of version 1, got one of 2"):
+        rows(*asked)
+
+
+def test_check_compares_and_keeps_nothing(file: Path, tmp_path: Path) -> None:
+    asked = (
+        "compile",
+        "--bundle",
+        file,
+        "--target",
+        RTX,
+        "--precision",
+        "fp16",
+        "--check",
+        "--out",
+        tmp_path,
+    )
+    code, said = ask(*asked)
+    assert code == 0
+    assert "agrees: " in said
+    assert "remaining_life: at worst" in said
+    assert "one row takes" in said
+    assert not list(tmp_path.rglob("*.engine"))
+
+
+def test_engine_that_answers_otherwise_is_not_kept_and_the_command_fails(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    write_bundle(tmp_path / "1.zip", replace(bundle, golden_outputs=bundle.golden_outputs + np.float32(30)))
+    asked = ("compile", "--bundle", tmp_path / "1.zip", "--target", RTX, "--out", tmp_path / "out")
+    code, told = rows(*asked)
+    assert code == 1
+    assert not any(row["agrees"] for row in told)
+    assert not list((tmp_path / "out").rglob("*.engine"))
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ([], "expected --out FOLDER beside --bundle, or --check"),
+        (["--check", "--publish"], "signed at the hub, with `andon model publish-engine`"),
+        (["--out", "x", "--publish"], "signed at the hub, with `andon model publish-engine`"),
+        (["--out", "x", "--refit"], "expected a GPU of .* to refit one"),
+        (["--check", "--precision", "int8", "--target", RTX], "int8"),
+    ],
+)
+def test_what_a_builder_host_cannot_do_is_said(more: list[str], sentence: str, file: Path) -> None:
+    with pytest.raises(ConflictError, match=sentence):
+        ask("compile", "--bundle", file, "--target", RTX, *more)
+
+
+def test_release_and_bundle_file_are_one_or_the_other(file: Path) -> None:
+    with pytest.raises(ConflictError, match="expected a RELEASE, or --bundle FILE"):
+        ask("compile", RELEASE, "--bundle", file, "--target", RTX, "--check")
+    with pytest.raises(ConflictError, match="expected a RELEASE, or --bundle FILE"):
+        ask("compile", "--target", RTX, "--check")
+
+
+# ------------------------------------------------------------------ the hub
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hub:
+    config: Path
+    state: Path
+    database: Database
+
+    def ask(self, *words: object) -> tuple[int, str]:
+        return ask(*words, "--config", self.config)
+
+    def release(self, bundle: Bundle) -> None:
+        """Its release as if it had been approved: the bundle in its place, and its hash known."""
+        Stored(self.database).run("r-1")
+        registry = Registry(self.database, self.state / "artifacts", Clock.real())
+        gate: Mapping[str, Any] = {"passed": True, "reason": "", "checks": [], "evidence": {}}
+        with self.database.transaction() as connection:
+            registry.register(connection, run="r-1", onnx=bundle.onnx, manifest=bundle.manifest, gate=gate)
+        path = self.state / "artifacts" / "bundles" / f"{RELEASE}.zip"
+        path.parent.mkdir(parents=True)
+        self.database.execute(
+            "UPDATE model SET state = 'released', released = now(), bundle_path = %(path)s,"
+            " bundle_sha256 = %(sha256)s",
+            {"path": f"bundles/{RELEASE}.zip", "sha256": write_bundle(path, bundle)},
+        )
+
+    def delegate(self, *targets: str) -> None:
+        keys.init(self.state, self.state.parent / "offline", engine_targets=targets)
+
+
+@pytest.fixture
+def hub(database: str, tmp_path: Path) -> Iterator[Hub]:
+    state = tmp_path / "hub"
+    state.mkdir()
+    (tmp_path / "hub.toml").write_text(f'state_dir = "{state}"\ndatabase_url = "{database}"\n')
+    with Database(database) as opened:
+        yield Hub(config=tmp_path / "hub.toml", state=state, database=opened)
+
+
+def test_engine_is_signed_under_its_targets_role_and_in_the_audit_chain(hub: Hub, bundle: Bundle) -> None:
+    hub.release(bundle)
+    hub.delegate(RTX)
+    asked = ("compile", RELEASE, "--target", RTX, "--precision", "fp16", "--publish")
+    code, said = hub.ask(*asked, "--json")
+    assert code == 0
+    (row,) = json.loads(said)
+    assert row["published"] == f"engines/{RTX}/{row['engine']}"
+    listed = Repository(hub.state).shelf.listed(f"engines-{RTX}").signed.targets
+    assert listed[row["published"]].hashes["sha256"] == row["sha256"]
+    (entry,) = hub.database.rows("SELECT subject, detail FROM audit WHERE action = 'engine.publish'")
+    assert entry["subject"] == row["published"]
+    assert entry["detail"]["sha256"] == row["sha256"]
+    again = json.loads(hub.ask(*asked, "--json")[1])
+    assert again[0]["sha256"] == row["sha256"]
+
+
+def test_engine_of_a_builder_host_is_signed_once_its_hash_is_the_one_it_told(
+    hub: Hub, bundle: Bundle, file: Path, tmp_path: Path
+) -> None:
+    hub.release(bundle)
+    hub.delegate(RTX)
+    made = rows(
+        "compile", "--bundle", file, "--target", RTX, "--precision", "fp16", "--out", tmp_path / "usb"
+    )
+    (row,) = made[1]
+    with pytest.raises(ConflictError, match=r"expected SHA-256 0000, got .*: bring it again"):
+        hub.ask("publish-engine", row["path"], "--sha256", "0000")
+    code, said = hub.ask("publish-engine", row["path"], "--sha256", row["sha256"])
+    assert (code, said.strip()) == (0, f"signed as engines/{RTX}/{row['engine']}")
+
+
+def test_engine_of_another_network_than_the_hubs_is_not_signed(
+    hub: Hub, bundle: Bundle, tmp_path: Path
+) -> None:
+    hub.release(bundle)
+    hub.delegate(RTX)
+    other = draw(use_case.find("turbofan-rul"), seed=5)
+    outputs = graphs.Runner(other.onnx, ["remaining_life", "anomaly"]).run(bundle.golden_inputs)
+    write_bundle(tmp_path / "1.zip", replace(bundle, onnx=other.onnx, golden_outputs=outputs, variants={}))
+    out = tmp_path / "usb"
+    (row,) = rows("compile", "--bundle", tmp_path / "1.zip", "--target", RTX, "--out", out)[1]
+    with pytest.raises(ConflictError, match="expected an engine of network"):
+        hub.ask("publish-engine", row["path"], "--sha256", row["sha256"])
+
+
+def test_nothing_is_signed_where_nobody_may_vouch_for_the_target(hub: Hub, bundle: Bundle) -> None:
+    hub.release(bundle)
+    with pytest.raises(ConflictError, match=f"`andon keys delegate --engine-target {RTX} --offline"):
+        hub.ask("compile", RELEASE, "--target", RTX, "--publish")
+    hub.delegate("h100")
+    with pytest.raises(ConflictError, match=f"nobody may vouch for engines of {RTX} yet"):
+        hub.ask("compile", RELEASE, "--target", RTX, "--publish")
+
+
+def test_nothing_is_signed_of_a_bundle_that_is_not_the_released_one(hub: Hub, bundle: Bundle) -> None:
+    hub.release(bundle)
+    hub.delegate(RTX)
+    write_bundle(hub.state / "artifacts" / "bundles" / f"{RELEASE}.zip", replace(bundle, card_html="else"))
+    with pytest.raises(ConflictError, match=r"expected SHA-256 .*: restore it"):
+        hub.ask("compile", RELEASE, "--target", RTX, "--publish")
+
+
+def test_nothing_is_signed_of_a_candidate(hub: Hub, bundle: Bundle) -> None:
+    hub.release(bundle)
+    hub.delegate(RTX)
+    hub.database.execute("UPDATE model SET state = 'candidate', released = NULL, bundle_sha256 = NULL")
+    with pytest.raises(ConflictError, match=f"{RELEASE} is not released: approve it"):
+        hub.ask("compile", RELEASE, "--target", RTX, "--publish")
