@@ -18,6 +18,7 @@ from cloud_hub.console.answers import problem, wants_words_only
 from cloud_hub.console.here import Caller, check_seen, office
 from cloud_hub.console.reach import Sites
 from cloud_hub.identity.people.permissions import Permission, roles_with
+from cloud_hub.identity.people.sessions import Session
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FILES = frozenset({"static", "icon"})
@@ -88,7 +89,10 @@ def _check() -> ResponseReturnValue | None:
             return problem("Not done", "This form was sent by another site's page.", 403)
         if not cookies.form_token_fits(request.form.get("csrf", ""), signed_in=True):
             return _show_again(need)
-    return _refusal(need, caller) or _go_on(caller)
+    refusal = _refusal(need, caller)
+    if refusal is None and caller.session:
+        _go_on(caller.session)
+    return refusal
 
 
 def _caller() -> Caller | None:
@@ -126,16 +130,15 @@ def _refusal(need: Need, caller: Caller) -> ResponseReturnValue | None:
     return _refuse(f"the role {' or '.join(roles_with(permission))}{where}")
 
 
-def _go_on(caller: Caller) -> None:
-    if caller.session is None:
-        return
+def _go_on(session: Session) -> None:
+    """Note that its person is there, give it another secret where its rights changed, bring a form back."""
     is_live = request.method == "GET" and request.headers.get("HX-Request")
     if not is_live and request.endpoint != "live.events":  # a page that keeps itself current is not a person
-        office().sessions.see(caller.session)
-        if caller.session.stale:
-            fresh = office().sessions.turn(caller.session, cookies.session_secret())
+        office().sessions.see(session)
+        if session.stale:
+            fresh = office().sessions.turn(session, cookies.session_secret())
             cookies.give_session(fresh, office().sessions.lifetime.total_seconds())
-    kept.bring_back(caller.session)
+    kept.bring_back(session)
 
 
 def _refuse(what: str) -> ResponseReturnValue:
@@ -183,8 +186,9 @@ def _show_again(need: Need) -> ResponseReturnValue:
     if refusal is not None:
         return refusal
     g.kept = kept.typed()
-    shown = current_app.view_functions[need.form](**_names(need.form))
-    return shown if isinstance(shown, tuple) else (shown, 403)
+    shown = current_app.make_response(current_app.view_functions[need.form](**_names(need.form)))
+    shown.status_code = 403
+    return shown
 
 
 def _names(form: str) -> dict[str, Any]:

@@ -51,7 +51,8 @@ events.onerror = () => {
   if (events.readyState === EventSource.CLOSED) say("This page hears no changes any more: your session may have ended. Load it again.");
 };
 document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.xhr.status === 401) say("Your session has ended: sign in again, here or in another tab.");
+  if (event.detail.xhr.status === 401) say("Your session has ended: load this page again to sign in.");
+  if (event.detail.xhr.status === 403) say("This page is of an earlier session: load it again.");
 });
 addEventListener("pagehide", () => events.close());
 
