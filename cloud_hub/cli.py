@@ -232,7 +232,10 @@ def _announce(settings: HubConfig, endpoints: Endpoints, *, as_json: bool) -> No
         return
     typer.echo("The hub is ready; Ctrl-C stops it.")
     if sys.stdout.isatty():
-        _print_endpoints(settings, endpoints, console=first_link(settings))
+        console = first_link(settings)
+        _print_endpoints(settings, endpoints, console=console)
+        if console != endpoints.console_url:
+            typer.echo("The console's link makes its first admin, once, within a day.")
     else:  # a log is no place for the secret in a link
         _print_endpoints(
             settings,

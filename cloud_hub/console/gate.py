@@ -137,7 +137,8 @@ def _go_on(session: Session) -> None:
         office().sessions.see(session)
         if session.stale:
             fresh = office().sessions.turn(session, cookies.session_secret())
-            cookies.give_session(fresh, office().sessions.lifetime.total_seconds())
+            if fresh is not None:
+                cookies.give_session(fresh, office().sessions.lifetime.total_seconds())
     kept.bring_back(session)
 
 
@@ -186,7 +187,8 @@ def _show_again(need: Need) -> ResponseReturnValue:
     if refusal is not None:
         return refusal
     g.kept = kept.typed()
-    shown = current_app.make_response(current_app.view_functions[need.form](**_names(need.form)))
+    page: Any = current_app.view_functions[need.form](**_names(need.form))
+    shown = current_app.make_response(page)
     shown.status_code = 403
     return shown
 

@@ -40,14 +40,14 @@ def enter() -> ResponseReturnValue:
     tried = Attempt(name=name, password=request.form.get("password", ""), address=address, browser=known)
     outcome = office().login.attempt(tried)
     if outcome.person is not None:
-        log.info("signed in", person=name, address=address)
+        log.info("signed in", person=outcome.name, address=address)
         _let_in(outcome.person, path)
         cookies.remember(name)
         return redirect(path, 303)
     if outcome.wait_s:
         seconds = math.ceil(outcome.wait_s)
         return _again(path, f"Too many tries: the next one counts in {seconds} s.", 429, name, seconds)
-    log.warning("sign-in refused", person=name, address=address)
+    log.warning("sign-in refused", person=outcome.name, address=address)  # a stranger's may be a password
     return _again(path, WRONG, 401, name)
 
 

@@ -293,9 +293,10 @@ def test_people_are_kept_at_the_command_line(hub: Hub, database: str) -> None:
         done = CliRunner().invoke(person_app, [*arguments, "--config", str(file)])
         return str(done.exception) if done.exception else done.stdout
 
-    assert "no hub runs" in andon("add", "mira", "--role", "admin", "--me")
+    link = json.loads(andon("add", "mira", "--role", "admin", "--json"))["link"]
+    assert link.startswith("http://127.0.0.1:")
     office = Office.of(hub.database, hub.config.web, record=hub.record, passwords=QUICK)
-    office.accounts.add("mira", [ADMIN], by="root")
+    office.links.choose_password(link.partition("link=")[2], PASSWORD, QUICK)
     assert andon("role", "mira", "--give", "operator") == "mira: admin, operator\n"
     assert "expected ROLE or ROLE@SITE" in andon("role", "mira", "--give", "boss")
     assert "is the voice of mira" in andon("terminal", "mira", person())

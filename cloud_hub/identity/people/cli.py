@@ -154,7 +154,7 @@ def token(
 
 def first_link(settings: HubConfig) -> str:
     """A link that makes the first admin, where there is none; else where the console is."""
-    url = settings.endpoints().console_url
+    url = _console(settings, sign_in=False)
     with _office(settings) as office:
         if office.accounts.has_admin():
             return url
@@ -171,13 +171,15 @@ def _office(settings: HubConfig) -> "Iterator[Office]":
 
 
 def _console(settings: HubConfig, *, sign_in: bool) -> str:
-    """Where the running console is; before anything is changed, for a link has to lead there."""
+    """Where the console is, which may run by itself; before anything is changed, for a link leads there."""
+    from cloud_hub.console.places import console_place  # noqa: PLC0415 - as above
+
     if sign_in and not settings.web.is_loopback:
         raise ConfigError(
             "a link that signs in without a password needs a console on loopback, "
             f"it listens at {settings.web.listen}"
         )
-    return settings.endpoints().console_url
+    return console_place(settings).url
 
 
 def _invite(office: "Office", name: str, base: str, *, sign_in: bool, as_json: bool) -> None:

@@ -30,6 +30,7 @@ class Attempt:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     person: int | None  # who it is; None: nobody
+    name: str = ""  # whom it was tried for, where there is somebody of that name; for the log
     wait_s: float = 0.0  # until it is listened to again
 
 
@@ -53,21 +54,21 @@ class Login:
             wait_s = max(wait_s, self._addresses.wait_s(tried.address, now))
         if wait_s:
             return Outcome(person=None, wait_s=wait_s)
-        person = self._check(tried)
-        if person is None:
+        outcome = self._check(tried)
+        if outcome.person is None:
             self._names.failed(counted, now)
             self._addresses.failed(tried.address, now)
-        return Outcome(person=person)
+        return outcome
 
-    def _check(self, tried: Attempt) -> int | None:
+    def _check(self, tried: Attempt) -> Outcome:
         row = self._database.row(SQL["credentials"], {"name": tried.name}) or {}
         fits = self._passwords.fits(tried.password, row.get("password_hash"))
         if not fits or row["disabled"]:
-            return None
+            return Outcome(person=None, name=row.get("name", ""))
         if self._passwords.is_old(row["password_hash"]):
             fresh = {"person": row["id"], "hash": self._passwords.hash(tried.password)}
             self._database.execute(SQL["set_password"], fresh)
-        return int(row["id"])
+        return Outcome(person=row["id"], name=row["name"])
 
 
 def _counted(tried: Attempt) -> str:

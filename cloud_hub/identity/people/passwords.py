@@ -19,7 +19,7 @@ SHORTEST = 12
 LONGEST = 256
 FEWEST_SIGNS = 5  # different ones
 AT_ONCE = 2
-PATIENCE_S = 10.0
+PATIENCE_S = 3.0  # a thread of the listener waits so long at most
 
 
 class Passwords:

@@ -70,11 +70,14 @@ class Sessions:
         if now - session.seen >= SEEN_EVERY:
             self._database.execute(SQL["see_session"], {"id": session.id, "now": now})
 
-    def turn(self, session: Session, secret: str) -> str:
-        """Another secret for the same session; the old one opens nothing any more."""
+    def turn(self, session: Session, secret: str) -> str | None:
+        """Another secret for the same session; the old one opens nothing any more.
+
+        None where a request beside this one was first: the browser has the other secret from that.
+        """
         fresh = secrets.token_urlsafe(32)
         values = {"id": session.id, "secret_sha256": hashed(secret), "fresh": hashed(fresh)}
-        return fresh if self._database.execute(SQL["turn_session"], values) else secret
+        return fresh if self._database.execute(SQL["turn_session"], values) else None
 
     def take_kept(self, session: Session) -> None:
         """The kept form was shown."""

@@ -2,11 +2,16 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from flask import Flask
 from flask.testing import FlaskClient
 
+from cloud_hub.config import HubConfig
+from cloud_hub.console.app import create_app
+from cloud_hub.console.live import LOOK_EVERY, _while_let_in
+from cloud_hub.hub import Hub
 from cloud_hub.identity.people.office import Office
 from cloud_hub.identity.people.permissions import Grant, Permission
 from tests.console.conftest import Later
@@ -84,6 +89,41 @@ def test_signing_out_ends_the_session_and_everywhere_ends_all(app: Flask, enter:
     assert second.client.get("/").status_code == 200
     assert second.post("/account", "/account/sign-out-everywhere").status_code == 303
     assert [each.client.get("/").status_code for each in (second, third)] == [401, 401]
+
+
+def test_over_tls_cookies_are_secure_and_bound_to_the_host(
+    hub: Hub, office: Office, config: HubConfig
+) -> None:
+    web = config.web.model_copy(update={"certificate": config.state_dir / "a", "key": config.state_dir / "b"})
+    app = create_app(replace(hub, config=config.model_copy(update={"web": web})), office)
+    client = app.test_client()
+    office.accounts.add("mira", [Grant.parse("admin")], by="test")
+    office.links.choose_password(office.links.invite("mira", by="test"), PASSWORD, office.passwords)
+    form = {"name": "mira", "password": PASSWORD, "csrf": token(client, "https://localhost/login")}
+    answer = client.post("https://localhost/login", data=form)
+    cookies = answer.headers.getlist("Set-Cookie")
+    assert len(cookies) == 2  # a session, and that mira was here
+    for cookie in cookies:
+        assert cookie.startswith("__Host-andon-")
+        assert "Secure; HttpOnly; Path=/; SameSite=Strict" in cookie
+
+
+def test_two_requests_at_once_after_a_changed_role_do_not_lose_the_session(
+    enter: Enter, office: Office
+) -> None:
+    browser = enter("mira", "admin")
+    session = office.sessions.find(browser.secret)
+    assert session
+    fresh = office.sessions.turn(session, browser.secret)
+    assert fresh
+    assert office.sessions.turn(session, browser.secret) is None
+    assert office.sessions.find(fresh)
+
+
+def test_an_open_page_hears_nothing_more_once_its_session_has_ended() -> None:
+    there = iter([object(), None])
+    told = list(_while_let_in(iter("news" * 100), lambda: next(there)))
+    assert len(told) == 2 * LOOK_EVERY - 1
 
 
 def test_who_is_disabled_is_out_at_once(enter: Enter, office: Office) -> None:
