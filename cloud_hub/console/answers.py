@@ -6,9 +6,15 @@ from flask.typing import ResponseReturnValue
 PROGRAMS = ("/api/", "/events", "/metrics", "/healthz")
 
 
+def bearer() -> str | None:
+    """The token that came along, if one did; what else a proxy in front may authorise by is its own affair."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else None
+
+
 def wants_words_only() -> bool:
     """Whether a program asks, which has no use for a page."""
-    return request.path.startswith(PROGRAMS) or "Authorization" in request.headers
+    return request.path.startswith(PROGRAMS) or bearer() is not None
 
 
 def problem(title: str, sentence: str, status: int) -> ResponseReturnValue:

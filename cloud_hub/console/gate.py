@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
 from cloud_hub.console import cookies, kept
-from cloud_hub.console.answers import problem, wants_words_only
+from cloud_hub.console.answers import bearer, problem, wants_words_only
 from cloud_hub.console.here import Caller, check_seen, office
 from cloud_hub.console.reach import Sites
 from cloud_hub.identity.people.permissions import Permission, roles_with
@@ -97,10 +97,9 @@ def _check() -> ResponseReturnValue | None:
 
 def _caller() -> Caller | None:
     """By its token if it shows one, whatever cookies came along; else by its session."""
-    header = request.headers.get("Authorization")
-    if header is not None:
-        scheme, _, secret = header.partition(" ")
-        found = office().tokens.find(secret.strip()) if scheme.lower() == "bearer" else None
+    token = bearer()
+    if token is not None:
+        found = office().tokens.find(token)
         return Caller(name=found[0], rights=found[1], session=None) if found else None
     secret = cookies.session_secret()
     session = office().sessions.find(secret) if secret else None
@@ -126,7 +125,7 @@ def _refusal(need: Need, caller: Caller) -> ResponseReturnValue | None:
         return None if caller.session else _refuse("an account, which no token may touch")
     if caller.rights.may(permission, sites):
         return None
-    where = f" at {', '.join(sorted(sites))}" if sites else ""
+    where = " at every site that it concerns" if need.of else ""
     return _refuse(f"the role {' or '.join(roles_with(permission))}{where}")
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from flask import Response, g, render_template, request
 from flask.typing import ResponseReturnValue
@@ -68,7 +68,7 @@ def carried(path: str) -> dict[str, Any] | None:
         return None
     if not isinstance(fields, dict) or not all(isinstance(each, str) for each in fields.values()):
         return None
-    return {"path": urlsplit(path).path, "fields": fields}
+    return {"path": unquote(urlsplit(path).path), "fields": fields}
 
 
 def local_path(text: str) -> str:

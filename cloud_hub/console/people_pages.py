@@ -20,7 +20,8 @@ pages = Blueprint("people", __name__, url_prefix="/people")
 @needs(Permission.PEOPLE)
 def index() -> ResponseReturnValue:
     typed = kept.shown()
-    return _page(objection=kept.AGAIN if typed else "", name=typed.get("name", ""))
+    name = "" if "act" in typed else typed.get("name", "")  # a button typed nothing
+    return _page(objection=kept.AGAIN if typed else "", name=name)
 
 
 @pages.post("")

@@ -97,7 +97,6 @@ def _page(name: str, *, act: str = "", objection: str = "", typed: str = "") -> 
         rollout=detail.rollout,
         possible=mine,
         refused={each: roles_with(NEEDED[each]) for each in possible if each not in mine},
-        sites=sorted(sites or ()),
         had=detail.offered,
         act=act,
         objection=objection,

@@ -6,7 +6,7 @@ always somebody left who may let others in.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,7 +70,7 @@ class Accounts:
     def sites(self) -> list[str]:
         return [row["name"] for row in self._database.rows(SQL["sites"])]
 
-    def add(self, name: str, grants: Iterable[Grant], *, by: str, terminal: str = "") -> None:
+    def add(self, name: str, grants: Sequence[Grant], *, by: str, terminal: str = "") -> None:
         """Somebody new, who has no password yet: a link lets them choose one."""
         with self._changing() as connection:
             insert(connection, name, grants, by=by, now=self._now(), terminal=terminal)
@@ -141,7 +141,7 @@ class Accounts:
 
 
 def insert(
-    connection: Connection, name: str, grants: Iterable[Grant], *, by: str, now: datetime, terminal: str
+    connection: Connection, name: str, grants: Sequence[Grant], *, by: str, now: datetime, terminal: str
 ) -> int:
     """A person's rows; the lock of people is held."""
     if not NAME.fullmatch(name) or name in RESERVED:

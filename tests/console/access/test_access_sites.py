@@ -44,7 +44,7 @@ def test_no_page_names_what_stands_at_another_site(enter: Enter, hub: Hub, rollo
         answer = client.get(path)
         assert answer.status_code == 200
         for name in ("pump-5", "cell-3", "tours"):
-            assert name not in answer.text.replace("at lyon, tours", ""), (path, name)
+            assert name not in answer.text, (path, name)
     everywhere = enter("zoe", "viewer").client
     assert "cell-3" in everywhere.get(f"/rollouts/{rollout}").text
     assert "nothing was heard of it" in everywhere.get("/").text  # the incident of cell-3
@@ -67,7 +67,7 @@ def test_who_works_at_one_site_does_nothing_to_a_rollout_over_two(
     browser = enter("lea", "operator@lyon")
     answer = browser.post("/account", f"/rollouts/{rollout}/pause", reason="smoke")
     assert answer.status_code == 403
-    assert "lyon, tours" in answer.text
+    assert "at every site that it concerns" in answer.text
     assert "Pause…" not in browser.client.get(f"/rollouts/{rollout}").text
     assert hub.database.row("SELECT state FROM rollout") == {"state": "running"}
     both = enter("max", "operator@lyon", "operator@tours")
