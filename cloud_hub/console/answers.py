@@ -7,7 +7,7 @@ PROGRAMS = ("/api/", "/events", "/metrics", "/healthz")
 
 
 def bearer() -> str | None:
-    """The token that came along, if one did; what else a proxy in front may authorise by is its own affair."""
+    """The token that came along, if one did; what a proxy in front authorises by is its own affair."""
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else None
 
