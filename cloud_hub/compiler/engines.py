@@ -119,30 +119,6 @@ class Builder:
         return network
 
 
-def check_brought(engine: Engine, bundle: Bundle, profile: Profile) -> None:
-    """ConflictError for an ``engine`` from a builder host that is not of this very release and target."""
-    manifest, key = engine.manifest, engine.manifest.key
-    network = bundle.network(key.precision)
-    expected = {
-        "use case": bundle.manifest.use_case,
-        "version": bundle.manifest.version,
-        "target": profile.target,
-        "runtime": str(profile.runtime),
-        "network": hashlib.sha256(network).hexdigest() if network else f"one in {key.precision}",
-    }
-    found = (key.use_case, key.version, key.target, key.runtime, key.onnx_sha256)
-    for (what, wanted), got in zip(expected.items(), found, strict=True):
-        if wanted != got:
-            raise ConflictError(f"expected an engine of {what} {wanted}, got one of {got}: compile it anew")
-    if not manifest.worst <= 1.0:
-        raise ConflictError(
-            f"its builder host found the engine {manifest.worst:.0%} of what may differ away from the oracle:"
-            " it is not signed"
-        )
-    if profile.runtime is Runtime.TENSORRT and not manifest.compared_on:
-        raise ConflictError("expected an engine that its builder host has heard, got one that nobody has")
-
-
 def _driver(profile: Profile) -> Driver | None:
     """The driver of this host's GPU where that is one of ``profile``; TensorRT does nothing without."""
     try:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cloud_hub.compiler import engine_files
 from cloud_hub.compiler.bundle_cli import assembled, signed
 from cloud_hub.config import HubConfig
 from cloud_hub.errors import ConflictError
 from firmware_configs.errors import EngineBuildError
 from wire.bundle import Bundle, file_sha256, read_bundle
-from wire.engine import read_engine, write_engine
+from wire.engine import EngineKey, read_engine
 from wire.precision import Precision
 
 if TYPE_CHECKING:
@@ -59,7 +60,11 @@ def compile_(
     made = read_bundle(bundle) if bundle else _of_release(release, target, config, publish=publish)
     folder = None if check else out or _kept(HubConfig.load(config), target)
     builder = Builder.of(made, profile, folder=folder and folder / "builds", refit=refit)
-    rows = [_row(builder, one, folder) for one in precisions(profile, made, precision or ())]
+    chosen = precisions(profile, made, precision or ())
+    if publish and folder:
+        for key in map(builder.key, chosen):
+            engine_files.restore(folder / key.name, _signed(HubConfig.load(config), key))
+    rows = [_row(builder, one, folder) for one in chosen]
     for row in (row for row in rows if publish and "path" in row):
         row["published"] = _sign(HubConfig.load(config), Path(row["path"]))
     if as_json:
@@ -81,18 +86,21 @@ def publish_engine(
 
     A plan runs as code on whoever loads it: bring none from anywhere but a host that you run for this.
     """
-    from cloud_hub.compiler.engines import check_brought  # noqa: PLC0415 - brings ONNX Runtime
+    from cloud_hub.compiler.brought import check_brought  # noqa: PLC0415 - brings every stage
     from cloud_hub.compiler.targets import profile_of  # noqa: PLC0415 - as above
 
-    settings, found = HubConfig.load(config), file_sha256(engine)
-    if found != sha256.lower():
-        raise ConflictError(f"{engine}: expected SHA-256 {sha256}, got {found}: bring it again")
-    made = read_engine(engine)
-    key = made.manifest.key
-    release = f"{key.use_case}/{key.version}"
-    check_brought(made, _of_release(release, key.target, config, publish=True), profile_of(key.target))
-    path = _sign(settings, engine)
-    typer.echo(json.dumps({"path": path, "sha256": found}) if as_json else f"signed as {path}")
+    settings = HubConfig.load(config)
+    with engine_files.brought(engine, sha256, _kept(settings, "")) as (copy, made):
+        key = made.manifest.key
+        profile = profile_of(key.target)
+        bundle = _of_release(f"{key.use_case}/{key.version}", key.target, config, publish=True)
+        check_brought(made, bundle, profile)
+        place = _kept(settings, key.target) / key.name
+        engine_files.restore(place, _signed(settings, key))
+        engine_files.keep_copy(copy, place)
+    path = _sign(settings, place)
+    told = {"path": path, "sha256": file_sha256(place)}
+    typer.echo(json.dumps(told) if as_json else f"signed as {path}")
 
 
 def _check_asked(release: str, bundle: Path | None, out: Path | None, *, check: bool, publish: bool) -> None:
@@ -134,12 +142,11 @@ def _check_role(settings: HubConfig, target: str) -> None:
 def _row(builder: "Builder", precision: Precision, folder: Path | None) -> dict[str, Any]:
     """What there is to tell of one engine; it is written below ``folder`` where its answers agree."""
     from cloud_hub.compiler import engine_lines  # noqa: PLC0415 - brings ONNX Runtime
-    from cloud_hub.compiler.engines import check_brought  # noqa: PLC0415 - as above
+    from cloud_hub.compiler.brought import check_brought  # noqa: PLC0415 - as above
 
     key = builder.key(precision)
     path = folder / key.name if folder else None
-    if path and path.exists():  # two builds differ in their bytes, and what was signed once stays as it is
-        known = read_engine(path)
+    if path and (known := engine_files.kept(path)):
         check_brought(known, builder.bundle, builder.profile)
         return engine_lines.kept(known.manifest) | {"path": str(path), "sha256": file_sha256(path)}
     try:
@@ -148,13 +155,26 @@ def _row(builder: "Builder", precision: Precision, folder: Path | None) -> dict[
         return engine_lines.failed(key, str(error))
     row = engine_lines.facts(made)
     if path and made.comparison.agrees:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        row |= {"path": str(path), "sha256": write_engine(path, made.engine)}
+        engine_files.keep(path, made.engine)
+        row |= {"path": str(path), "sha256": file_sha256(path)}
     return row
 
 
 def _kept(settings: HubConfig, target: str) -> Path:
-    return settings.state_dir / "artifacts" / "engines" / target
+    from cloud_hub.registry.keeping import ENGINES  # noqa: PLC0415 - brings the database
+
+    return settings.state_dir / "artifacts" / ENGINES / target
+
+
+def _signed(settings: HubConfig, key: EngineKey) -> Path | None:
+    """What devices are given under the name of ``key``; None where none is signed."""
+    from cloud_hub.signing.repository import Repository  # noqa: PLC0415 - brings TUF
+    from cloud_hub.signing.roles import engine_path, engines_role  # noqa: PLC0415 - as above
+
+    repository = Repository.of(settings)
+    listing = repository.shelf.listed(engines_role(key.target)).signed.targets
+    target = listing.get(engine_path(key.target, key.name))
+    return repository.place(target) if target else None
 
 
 def _sign(settings: HubConfig, file: Path) -> str:

@@ -75,6 +75,14 @@ def test_what_changes_to_and_fro_is_told_at_once_and_then_once_a_minute():
     assert [event for _, event, _, _ in notes] == ["fell-back", "came-up"], "what holds in the end is told"
 
 
+def test_a_gpu_that_dies_under_two_releases_of_a_use_case_is_told_of_both():
+    reports, notes = InferenceReports(Hands()), Notes()
+    for change in (replace(FELL, release="engine-life/4"), FELL):
+        reports.heard(change)
+    reports.hand_over(notes)
+    assert [evidence["of"] for _, _, _, evidence in notes] == ["engine-life/4", "engine-life/3"]
+
+
 def test_the_status_says_what_runs_and_why_nothing_better_does():
     rig = Rig(refusals={"best": InferenceError("GPU memory exhausted")})
     described = rig.chain(rig.way("best"), rig.way("last")).describe()
