@@ -68,7 +68,7 @@ def served(config: HubConfig) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "andon", "hub", "web", "--config", str(config.state_dir / "hub.toml")]
     with subprocess.Popen(command, env={**os.environ, "ANDON_CLOCK": ""}) as process:
         deadline = time.monotonic() + PATIENCE_S
-        while not listens(config.web.port):
+        while not (listens(config.web.port) and listens(config.devices.port)):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
