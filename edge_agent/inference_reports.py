@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from edge_agent.runners.change import Change
+from edge_agent.runners.fallback import Change
 from edge_agent.updates.errors import JournalError
 
 PAUSE_S = 60.0  # between two reports of one release

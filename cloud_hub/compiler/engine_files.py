@@ -5,6 +5,7 @@ that is kept stays, whoever else compiles the same meanwhile; a kill leaves the 
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from wire.engine import LARGEST, Engine, read_engine, write_engine
 from wire.errors import EngineError
 
 LOCK = ".lock"
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def kept(path: Path) -> Engine | None:
@@ -53,20 +55,23 @@ def brought(file: Path, sha256: str, folder: Path) -> Iterator[tuple[Path, Engin
 
     What is looked into and what is signed are the same bytes then, whoever writes to ``file`` meanwhile.
     """
+    told = sha256.strip().lower()
+    if not SHA256.fullmatch(told):
+        raise ConflictError(
+            f"expected the 64 digits of a SHA-256 that the builder host told, got {sha256!r:.99}"
+        )
     if (size := file.stat().st_size) > LARGEST:
         raise ConflictError(f"{file}: expected at most {LARGEST} bytes, got {size}")
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / f".brought.{os.getpid()}"
     try:
         copy_public(file, copy)
-        if (found := file_sha256(copy)) != sha256.strip().lower():
-            raise ConflictError(
-                f"{file}: expected SHA-256 {sha256}, got {found}: bring it again, or read again what the"
-                " builder host told"
-            )
+        if (found := file_sha256(copy)) != told:
+            raise ConflictError(f"{file}: expected SHA-256 {told}, got {found}: bring it again")
         yield copy, read_engine(copy)
     except EngineError as error:
-        raise ConflictError(f"{file}: {error}") from error
+        said = str(error).replace(copy.name, file.name)
+        raise ConflictError(f"{said}: bring what `andon model compile --bundle` wrote") from error
     finally:
         copy.unlink(missing_ok=True)
 

@@ -60,9 +60,10 @@ class Builder:
         target, and where there is none to refit on.
         """
         library, driver = find(profile.runtime), _driver(profile)
-        if refit and not (folder and driver):
+        if refit and driver is None:
             raise ConflictError(
-                f"expected a GPU of {profile.target}, and a folder that engines are kept in, to refit one"
+                f"expected a GPU of {profile.target} for --refit, got none: compile without it, which takes a"
+                " moment longer and no GPU"
             )
         shop = Workshop(library=library, profile=profile, folder=folder, refit=refit)
         return cls(bundle=bundle, shop=shop, driver=driver)

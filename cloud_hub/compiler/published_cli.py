@@ -12,14 +12,13 @@ from rich.table import Table
 from cloud_hub.config import HubConfig
 from cloud_hub.registry.models import SQL, Registry
 from cloud_hub.registry.printing import DATE
-from cloud_hub.registry.wording import size
 from cloud_hub.store.database import Row
 
 if TYPE_CHECKING:
     from cloud_hub.signing.repository import Repository
 
 ROLE = "engines-"
-COLUMNS = ("target", "release", "precision", "library", "size", "heard on", "signed", "by")
+COLUMNS = ("target", "release", "precision", "library", "heard on", "signed")
 
 
 def engines(
@@ -86,17 +85,17 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         row["release"],
         row["precision"],
         row["runtime_version"],
-        size(row["bytes"]),
         heard,
         f"{signed:{DATE}}" if signed else "not in the audit chain",
-        row["signed_by"] or "",
     )
 
 
 def _none(targets: list[str], release: str) -> str:
     if targets:
-        hint = f"`andon model compile {release} --target {targets[0]} --publish`"
-        return f"no engine is signed yet; for {', '.join(targets)} one may be: {hint}"
+        return (
+            f"no engine is signed yet; for {', '.join(targets)} one may be: `andon model compile {release}"
+            " --target TARGET --publish`, or `andon model publish-engine` with what a builder host made"
+        )
     return (
         "no engine is signed yet, and nobody may vouch for any: `andon keys delegate --engine-target TARGET"
         " --offline DIRECTORY` makes a key for it; devices compile their own meanwhile"

@@ -45,9 +45,9 @@ def precisions(profile: Profile, bundle: Bundle, asked: Sequence[Precision] = ()
         if one not in allowed:
             raise ConflictError(
                 f"{bundle.manifest.release} has no {one}: its use case does not ask for it, or it did not"
-                " prove itself; its card tells"
+                f" prove itself (`andon model show {bundle.manifest.release}` tells)"
             )
-    return tuple(asked or allowed)
+    return tuple(dict.fromkeys(asked or allowed))
 
 
 def check_host(profile: Profile, gpu: Gpu) -> None:

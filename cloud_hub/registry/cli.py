@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cloud_hub.compiler.card_cli import card
-from cloud_hub.compiler.engines_cli import compile_, publish_engine
+from cloud_hub.compiler.engines_cli import compile_
+from cloud_hub.compiler.publish_cli import publish_engine
 from cloud_hub.compiler.published_cli import engines
 from cloud_hub.config import HubConfig
 from cloud_hub.flows.explain_cli import explain

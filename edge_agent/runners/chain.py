@@ -14,8 +14,8 @@ import numpy as np
 import structlog
 
 from edge_agent.errors import FeatureMismatchError, InferenceError
-from edge_agent.runners.change import Change, change
 from edge_agent.runners.errors import failure, told
+from edge_agent.runners.fallback import Change, change
 from edge_agent.runners.link import Link, Way
 from edge_agent.runners.links import Links
 from edge_agent.runners.proof import Check, Clock

@@ -10,17 +10,17 @@ from edge_agent.engine_store import EngineStore
 from edge_agent.identity import Identity
 from edge_agent.memory import resident_bytes
 from edge_agent.runners import onnx
-from edge_agent.runners.change import Change
-from edge_agent.runners.compiling import Compiler
+from edge_agent.runners.chains import ChainMaker
+from edge_agent.runners.compiler import Compiler
 from edge_agent.runners.errors import NoEngineError
+from edge_agent.runners.fallback import Change
 from edge_agent.runners.in_time import InTime
 from edge_agent.runners.link import Way
-from edge_agent.runners.making import ChainMaker
 from edge_agent.runners.native_engines import NativeEngines
+from edge_agent.runners.preference import REMOTE, native, order, precisions
 from edge_agent.runners.remote import RemoteRunner
 from edge_agent.runners.runner import Runner
 from edge_agent.runners.standing import Bounds
-from edge_agent.runners.ways import REMOTE, native, order, precisions
 from edge_agent.updates.disk import Disk
 from edge_agent.updates.golden import check_golden
 from firmware_configs.engines.build import workspace_bytes

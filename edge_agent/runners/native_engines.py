@@ -12,7 +12,7 @@ from typing import TypeVar
 from edge_agent.engine_facts import EngineFacts, keys
 from edge_agent.engine_store import EngineStore
 from edge_agent.errors import EdgeError, InferenceError
-from edge_agent.runners.compiling import Compiler
+from edge_agent.runners.compiler import Compiler
 from edge_agent.runners.errors import (
     DriverError,
     ForeignEngineError,

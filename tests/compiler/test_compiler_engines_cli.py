@@ -146,9 +146,10 @@ def test_engine_that_answers_otherwise_is_not_kept_and_the_command_fails(
     ("more", "sentence"),
     [
         ([], "expected --out FOLDER beside --bundle, or --check"),
-        (["--check", "--publish"], "signed at the hub, with `andon model publish-engine`"),
-        (["--out", "x", "--publish"], "signed at the hub, with `andon model publish-engine`"),
-        (["--out", "x", "--refit"], "expected a GPU of .* to refit one"),
+        (["--check", "--publish"], "signed there, with `andon model publish-engine`"),
+        (["--check", "--refit"], "expected --check or --refit, got both: --check keeps nothing"),
+        (["--out", "x", "--publish"], "signed there, with `andon model publish-engine`"),
+        (["--out", "x", "--refit"], "expected a GPU of .* for --refit, got none: compile without it"),
         (["--check", "--precision", "int8", "--target", RTX], "int8"),
     ],
 )
@@ -162,6 +163,16 @@ def test_release_and_bundle_file_are_one_or_the_other(file: Path) -> None:
         ask("compile", RELEASE, "--bundle", file, "--target", RTX, "--check")
     with pytest.raises(ConflictError, match="expected a RELEASE, or --bundle FILE"):
         ask("compile", "--target", RTX, "--check")
+    with pytest.raises(ConflictError, match="expected --out beside --bundle alone: the hub keeps"):
+        ask("compile", RELEASE, "--target", RTX, "--out", "x", "--publish")
+
+
+def test_what_is_no_bundle_is_refused_with_the_command_that_makes_one(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(bundle.onnx)
+    with pytest.raises(
+        ConflictError, match=r"not a bundle: model.onnx: .*`andon model export RELEASE --bundle"
+    ):
+        ask("compile", "--bundle", tmp_path / "model.onnx", "--target", RTX, "--check")
 
 
 # ------------------------------------------------------------------ the hub
@@ -237,8 +248,12 @@ def test_engine_of_a_builder_host_is_signed_once_its_hash_is_the_one_it_told(
         "compile", "--bundle", file, "--target", RTX, "--precision", "fp16", "--out", tmp_path / "usb"
     )
     (row,) = made[1]
-    with pytest.raises(ConflictError, match=r"expected SHA-256 0000, got .*: bring it again"):
-        hub.ask("publish-engine", row["path"], "--sha256", "0000")
+    with pytest.raises(ConflictError, match=r"expected SHA-256 0+, got .*: bring it again"):
+        hub.ask("publish-engine", row["path"], "--sha256", "0" * 64)
+    with pytest.raises(ConflictError, match=r"expected the 64 digits of a SHA-256 .*, got '00'"):
+        hub.ask("publish-engine", row["path"], "--sha256", "00")
+    with pytest.raises(ConflictError, match=r"not an engine: 1.zip: .*: bring what `andon model compile"):
+        hub.ask("publish-engine", file, "--sha256", file_sha256(file))
     shown = f" {row['sha256'].upper()} "  # as it is read from a terminal
     code, said = hub.ask("publish-engine", row["path"], "--sha256", shown)
     assert (code, said.strip()) == (0, f"signed as engines/{RTX}/{row['engine']}")
@@ -319,8 +334,12 @@ def test_nothing_is_signed_where_nobody_may_vouch_for_the_target(
     hub.delegate("h100")
     with pytest.raises(ConflictError, match=f"nobody may vouch for engines of {RTX} yet"):
         hub.ask("compile", RELEASE, "--target", RTX, "--publish")
-    told = f"no engine is signed yet; for h100 one may be: `andon model compile {RELEASE} --target h100"
+    told = f"no engine is signed yet; for h100 one may be: `andon model compile {RELEASE} --target"
     assert hub.ask("engines", RELEASE)[1].startswith(told)
+    with pytest.raises(
+        ConflictError, match=f"tensorrt .*; or compile on a builder host of orin-nx-jp7: .*{RELEASE}"
+    ):
+        hub.ask("compile", RELEASE, "--target", "orin-nx-jp7")
 
 
 def test_nothing_is_signed_of_a_bundle_that_is_not_the_released_one(hub: Hub, bundle: Bundle) -> None:

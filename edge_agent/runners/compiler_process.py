@@ -1,4 +1,4 @@
-"""The process that compiles one engine for this machine's GPU: ``python -m edge_agent.runners.compile_here``.
+"""The process that compiles one engine for this machine's GPU; ``compiler`` starts it.
 
 It steps back behind everything else that wants the processor, is what a kernel without memory ends first, and
 ends with the agent that started it. Arguments: the agent's process, runtime, bytes of work space, "tf32" or
@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from edge_agent.runners.compiling import NETWORK, PLAN
+from edge_agent.runners.compiler import NETWORK, PLAN
 from firmware_configs.engines.build import build
 from firmware_configs.engines.library import check_gpu, find
 from firmware_configs.errors import HostError

@@ -48,7 +48,7 @@ class Compiler:
 
     def _build(self, work: Path, arguments: list[str]) -> None:
         """What is timed on this GPU is kept for the next build, beside ``work``."""
-        command = [sys.executable, "-m", "edge_agent.runners.compile_here", str(os.getpid()), *arguments]
+        command = [sys.executable, "-m", "edge_agent.runners.compiler_process", str(os.getpid()), *arguments]
         here = Path(__file__).parents[2]  # where the packages lie, installed or not
         with (work / SAID).open("w+b") as said:
             process = subprocess.Popen(
