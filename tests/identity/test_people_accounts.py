@@ -1,6 +1,7 @@
 """Accounts, links, tokens and passwords of people, at a real database."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -304,6 +305,9 @@ def test_people_are_kept_at_the_command_line(hub: Hub, database: str) -> None:
     assert (found["name"], found["grants"], found["terminals"]) == ("mira", ["admin", "operator"], [person()])
     secret = andon("token", "mira", "prometheus", "--scope", "metrics").strip()
     assert office.tokens.find(secret)
+    assert re.search(r"prometheus +ends \d{4}-\d\d-\d\d +used .* metrics", andon("token", "mira"))
+    assert "opens nothing any more" in andon("token", "mira", "prometheus", "--revoke")
+    assert office.tokens.find(secret) is None
     assert "nobody would be left" in andon("disable", "mira")
 
 
