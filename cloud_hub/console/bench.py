@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from math import ceil
 from typing import Any
 
-from cloud_hub.console import access
 from cloud_hub.console.bench_data import BenchPlant, Scale
 from cloud_hub.errors import UnreachableError
 
@@ -54,26 +53,24 @@ Rows = Iterator[dict[str, Any]]
 
 
 class Browser:
-    """One signed-in visitor on a connection that stays open."""
+    """One visitor with a token on a connection that stays open."""
 
     def __init__(self, plant: BenchPlant) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", plant.port, timeout=PATIENCE_S)
-        answer = self._asked(f"/open?key={access.secret(plant.config)}", {})
-        answer.read()
-        self._cookie = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+        self._headers = {"Authorization": f"Bearer {plant.token}"}
 
     def fetch(self, path: str) -> tuple[float, int]:
         """Seconds and bytes of one page."""
         began = time.perf_counter()
-        body = self._asked(path, self._cookie).read()
+        body = self._asked(path).read()
         return time.perf_counter() - began, len(body)
 
     def listen(self) -> http.client.HTTPResponse:
         """The news as they come; nothing else goes over this connection any more."""
-        return self._asked("/events", self._cookie)
+        return self._asked("/events")
 
-    def _asked(self, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
-        self._connection.request("GET", path, headers=headers)
+    def _asked(self, path: str) -> http.client.HTTPResponse:
+        self._connection.request("GET", path, headers=self._headers)
         answer = self._connection.getresponse()
         if answer.status != http.client.OK:
             raise UnreachableError(f"the benchmark expected 200 for {path}, got {answer.status}")

@@ -21,6 +21,9 @@ from psycopg.types.json import Jsonb
 
 from cloud_hub.config import HubConfig, StoreSettings
 from cloud_hub.errors import UnreachableError
+from cloud_hub.hub import recorder
+from cloud_hub.identity.people.office import Office
+from cloud_hub.identity.people.permissions import NEVER_BY_TOKEN, Grant, Permission, Role
 from cloud_hub.parts.places import sweep
 from cloud_hub.parts.postgres import Postgres
 from cloud_hub.rollout.plan import Plan, Wave
@@ -35,6 +38,7 @@ SETTINGS = StoreSettings(
     partition_hours=1.0, late_horizon_days=7.0, raw_retention_days=7.5, ahead_partitions=6
 )
 USE_CASE = "motor-health"
+VISITOR = "bench"
 HOURS = 24  # of samples
 DAYS = 7  # of predictions
 SIGNALS = 5  # of a machine
@@ -77,6 +81,7 @@ class BenchPlant:
             migrate(conninfo, self.config)
             with self.database.connect() as connection:
                 self._fill(connection)
+            self.token = _enter(self.config, self.database)
             self._serve()
         except BaseException:
             self._stack.close()
@@ -147,6 +152,14 @@ class BenchPlant:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise UnreachableError("the console of the benchmark did not start: see the lines above")
             time.sleep(0.05)
+
+
+def _enter(config: HubConfig, database: Database) -> str:
+    """The token of somebody who may do whatever a token may."""
+    office = Office.of(database, config.web, record=recorder(config.time()))
+    office.accounts.add(VISITOR, [Grant(Role.ADMIN)], by=VISITOR)
+    scopes = frozenset(Permission) - NEVER_BY_TOKEN
+    return office.tokens.make(VISITOR, "benchmark", scopes, days=1, by=VISITOR)
 
 
 def _add_models(connection: Connection, now: Any) -> None:

@@ -11,17 +11,19 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console.here import hub
+from cloud_hub.console import kept, reach
+from cloud_hub.console.gate import needs
+from cloud_hub.console.here import caller, hub, seen_sites
 from cloud_hub.errors import ConfigError, ConflictError, TrustError
 from cloud_hub.identity import devices, revoking
 from cloud_hub.identity.ca import Authority
 from cloud_hub.identity.devices import NewDevice
+from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.identity.tokens import Token
 from cloud_hub.store import fleet, plant
 from cloud_hub.store.database import Connection
 from firmware_configs.profiles import profiles
 
-ACTOR = "console"
 LONGEST_REASON = 500
 LIFETIMES = (1, 24, 168)  # hours
 FIELDS = ("name", "site", "profile", "zone", "tags", "hours")
@@ -30,14 +32,20 @@ pages = Blueprint("enrol", __name__)
 
 
 @pages.get("/enrol")
+@needs(Permission.ENROL)
 def new() -> ResponseReturnValue:
-    return _form({"profile": devices.PROFILE, "hours": "24", "site": request.args.get("site", "")})
+    begun = {"profile": devices.PROFILE, "hours": "24", "site": request.args.get("site", "")}
+    typed = kept.shown()
+    return _form(begun | dict(typed), kept.AGAIN if typed else "")
 
 
 @pages.post("/enrol")
+@needs(Permission.ENROL, form="enrol.new")
 def add() -> ResponseReturnValue:
     """The device's place and its first token; sent twice, the second is refused and adds nothing."""
     typed = {name: " ".join(request.form.get(name, "").split()) for name in FIELDS}
+    if typed["site"] and not caller().rights.may(Permission.ENROL, [typed["site"]]):
+        return _form(typed, f"Nothing was added: you enrol devices at other sites than {typed['site']}."), 403
     try:
         device = NewDevice(
             name=typed["name"],
@@ -58,22 +66,27 @@ def add() -> ResponseReturnValue:
 
 
 @pages.get("/devices/<name>/token")
+@needs(Permission.ENROL, of=reach.device)
 def ask_token(name: str) -> ResponseReturnValue:
     return render_template("token_ask.html", device=fleet.device(hub().database, name), hours=LIFETIMES)
 
 
 @pages.post("/devices/<name>/token")
+@needs(Permission.ENROL, of=reach.device, form="enrol.ask_token")
 def make_token(name: str) -> ResponseReturnValue:
     note = _note("device.token", name, {})
     return _told(devices.add_token(hub().database, _authority(), name=name, lifetime=_lifetime(), note=note))
 
 
 @pages.get("/devices/<name>/retire")
+@needs(Permission.RETIRE, of=reach.device)
 def ask_retire(name: str) -> ResponseReturnValue:
-    return _retiring(name)
+    typed = kept.shown()
+    return _retiring(name, objection=kept.AGAIN if typed else "", typed=typed.get("reason", ""))
 
 
 @pages.post("/devices/<name>/retire")
+@needs(Permission.RETIRE, of=reach.device, form="enrol.ask_retire")
 def retire(name: str) -> ResponseReturnValue:
     """For good; what cannot be done changes nothing and says why."""
     reason = " ".join(request.form.get("reason", "").split())
@@ -97,7 +110,7 @@ def _form(typed: Mapping[str, str], objection: str = "") -> str:
         typed=typed,
         objection=objection,
         profiles=sorted(profiles()),
-        sites=plant.sites(hub().database),
+        sites=plant.sites(hub().database, sites=seen_sites()),
         hours=LIFETIMES,
     )
 
@@ -131,6 +144,6 @@ def _note(action: str, subject: str, detail: dict[str, Any]) -> devices.Note:
     record = hub().record
 
     def note(connection: Connection) -> None:
-        record(connection, actor=ACTOR, action=action, subject=subject, detail=detail)
+        record(connection, actor=caller().name, action=action, subject=subject, detail=detail)
 
     return note

@@ -8,9 +8,11 @@ from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 
 from cloud_hub.console import listing, outlooks, risk
-from cloud_hub.console.here import hub
+from cloud_hub.console.gate import needs
+from cloud_hub.console.here import hub, seen_sites
 from cloud_hub.console.ranking import Ranking
 from cloud_hub.console.risk import Risk
+from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.store import fleet, plant
 from cloud_hub.store.database import Database
 from cloud_hub.store.fleet import Incident
@@ -23,17 +25,19 @@ pages = Blueprint("fleet", __name__)
 
 
 @pages.get("/")
+@needs(Permission.SEE)
 def show() -> ResponseReturnValue:
     """Filtered and cut at the hub: a page is as large for two thousand machines as for fifty."""
     database = hub().database
     asked = listing.asked(FILTERS, {"state": risk.STATES})
     number = listing.page_number()
     ranking: Ranking = current_app.extensions["ranking"]
-    every = ranking.read()
+    seen = seen_sites()
+    every = [each for each in ranking.read() if seen is None or each.machine.site in seen]
     here = [each for each in every if _matches(each, asked | {"state": ""})]
     found = [each for each in here if asked["state"] in ("", each.state)]
     part = listing.Part(asked=number, total=len(found))
-    sites = plant.sites(database)
+    sites = plant.sites(database, sites=seen)
     return render_template(
         "fleet.html",
         asked=asked,
@@ -46,8 +50,8 @@ def show() -> ResponseReturnValue:
         classes=sorted({each.machine.machine_class for each in every}),
         sites=sites,
         places=_places(sites, every),
-        incidents=_by_kind(fleet.incidents(database, most=MOST_INCIDENTS)),
-        events=fleet.events(database, most=MOST_EVENTS),
+        incidents=_by_kind(fleet.incidents(database, most=MOST_INCIDENTS, sites=seen)),
+        events=fleet.events(database, most=MOST_EVENTS, sites=seen),
     )
 
 

@@ -3,7 +3,9 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console.here import hub
+from cloud_hub.console.gate import needs
+from cloud_hub.console.here import hub, seen_sites
+from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.store import search
 from cloud_hub.store.search import Hit
 
@@ -21,6 +23,7 @@ pages = Blueprint("search", __name__)
 
 
 @pages.get("/search")
+@needs(Permission.SEE)
 def show() -> ResponseReturnValue:
     """What was found; the only thing that is called exactly so is jumped to."""
     text, hits = _found()
@@ -31,6 +34,7 @@ def show() -> ResponseReturnValue:
 
 
 @pages.get("/search/hits")
+@needs(Permission.SEE)
 def hits() -> ResponseReturnValue:
     """The same for the box, while somebody types."""
     text, found = _found()
@@ -52,7 +56,7 @@ def place(hit: Hit) -> str:
 
 def _found() -> tuple[str, list[Hit]]:
     text = " ".join(request.args.get("text", "").split())
-    return text, search.search(hub().database, text)
+    return text, search.search(hub().database, text, sites=seen_sites())
 
 
 def _grouped(hits: list[Hit]) -> dict[str, list[tuple[Hit, str]]]:

@@ -66,9 +66,9 @@ def page(
     return [Listed(**row | {"runs": tuple(Running(**each) for each in row["runs"])}) for row in rows]
 
 
-def kinds(database: Database) -> tuple[list[str], list[str]]:
+def kinds(database: Database, *, sites: list[str] | None = None) -> tuple[list[str], list[str]]:
     """The profiles and the agent versions there are among devices in service."""
-    row = database.row(QUERIES["kinds"]) or {"profiles": [], "versions": []}
+    row = database.row(QUERIES["kinds"], {"sites": sites}) or {"profiles": [], "versions": []}
     return row["profiles"], row["versions"]
 
 

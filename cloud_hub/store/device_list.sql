@@ -48,4 +48,5 @@ SELECT page.name, page.site, page.zone, page.state, device.profile, device.agent
 SELECT coalesce(array_agg(DISTINCT profile ORDER BY profile), '{}') AS profiles,
        coalesce(array_agg(DISTINCT agent_version ORDER BY agent_version) FILTER (WHERE agent_version IS NOT NULL),
                 '{}') AS versions
-  FROM device WHERE retired IS NULL;
+  FROM device JOIN site ON site.id = device.site
+ WHERE retired IS NULL AND (%(sites)s::text[] IS NULL OR site.name = ANY (%(sites)s));

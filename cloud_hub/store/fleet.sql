@@ -15,7 +15,8 @@ SELECT device.name, site.name AS site, site.zone, profile, tags, added, enrolled
        (SELECT max(expires) FROM certificate
          WHERE certificate.device = device.id AND certificate.revoked IS NULL) AS certificate_ends
   FROM device JOIN site ON site.id = device.site
- WHERE %(name)s::text IS NULL OR device.name = %(name)s
+ WHERE (%(name)s::text IS NULL OR device.name = %(name)s)
+   AND (%(sites)s::text[] IS NULL OR site.name = ANY (%(sites)s))
  ORDER BY device.name;
 
 -- machines
@@ -41,6 +42,7 @@ SELECT machine.name, device.name AS device, site.name AS site, machine.machine_c
                  values[figure.anomaly] DESC NULLS LAST) AS soonest ON soonest.machine = machine.id
  WHERE (%(name)s::text IS NULL OR machine.name = %(name)s)
    AND (device.retired IS NULL OR machine.name = %(name)s)
+   AND (%(sites)s::text[] IS NULL OR site.name = ANY (%(sites)s))
  ORDER BY coalesce(soonest.lower, soonest.remaining_life) NULLS LAST, soonest.anomaly DESC NULLS LAST, machine.name;
 
 -- signals
@@ -93,31 +95,41 @@ SELECT gap.reason, gap.from_time, gap.to_time, gap.epoch, gap.first_sequence, ga
 
 -- incidents
 SELECT incident.kind, device.name AS device, incident.detail, incident.opened, incident.closed
-  FROM incident LEFT JOIN device ON device.id = incident.device
- WHERE NOT %(open_only)s OR incident.closed IS NULL
+  FROM incident
+  LEFT JOIN device ON device.id = incident.device
+  LEFT JOIN site ON site.id = device.site
+ WHERE (NOT %(open_only)s OR incident.closed IS NULL)
+   AND (%(sites)s::text[] IS NULL OR site.name = ANY (%(sites)s))
  ORDER BY incident.opened DESC
  LIMIT %(most)s;
 
 -- events
 -- What happened in the fleet, newest first: alarms, update reports, incidents. The newest of each come by an index.
+WITH seen AS (
+    SELECT device.id FROM device JOIN site ON site.id = device.site WHERE site.name = ANY (%(sites)s)
+)
 (SELECT alarm.opened AS time, 'alarm' AS kind, machine.name AS subject, alarm.message AS text, alarm.release
    FROM alarm JOIN machine ON machine.id = alarm.machine
-  WHERE %(since)s::timestamptz IS NULL OR alarm.opened > %(since)s
+  WHERE (%(since)s::timestamptz IS NULL OR alarm.opened > %(since)s)
+    AND (%(sites)s::text[] IS NULL OR machine.device IN (SELECT id FROM seen))
   ORDER BY alarm.opened DESC LIMIT %(most)s)
 UNION ALL
 (SELECT alarm.closed, 'alarm-closed', machine.name, alarm.message, alarm.release
    FROM alarm JOIN machine ON machine.id = alarm.machine
   WHERE alarm.closed IS NOT NULL AND (%(since)s::timestamptz IS NULL OR alarm.closed > %(since)s)
+    AND (%(sites)s::text[] IS NULL OR machine.device IN (SELECT id FROM seen))
   ORDER BY alarm.closed DESC LIMIT %(most)s)
 UNION ALL
 (SELECT report.time, 'report', device.name, concat_ws(': ', report.event, nullif(report.reason, '')), report.release
    FROM report JOIN device ON device.id = report.device
-  WHERE %(since)s::timestamptz IS NULL OR report.time > %(since)s
+  WHERE (%(since)s::timestamptz IS NULL OR report.time > %(since)s)
+    AND (%(sites)s::text[] IS NULL OR report.device IN (SELECT id FROM seen))
   ORDER BY report.time DESC LIMIT %(most)s)
 UNION ALL
 (SELECT incident.opened, 'incident', coalesce(device.name, 'hub'), incident.detail, ''
    FROM incident LEFT JOIN device ON device.id = incident.device
-  WHERE %(since)s::timestamptz IS NULL OR incident.opened > %(since)s
+  WHERE (%(since)s::timestamptz IS NULL OR incident.opened > %(since)s)
+    AND (%(sites)s::text[] IS NULL OR incident.device IN (SELECT id FROM seen))
   ORDER BY incident.opened DESC LIMIT %(most)s)
  ORDER BY time DESC
  LIMIT %(most)s;

@@ -1,6 +1,7 @@
 """Devices enrolled and retired at the console: by the calls of the command line, once, into the audit chain."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
@@ -8,7 +9,10 @@ from flask.testing import FlaskClient
 from cloud_hub.hub import Hub
 from cloud_hub.identity import tokens
 from cloud_hub.identity.tokens import Token
+from tests.console.console_people import Browser
 from tests.console.console_seed import seed
+
+Enter = Callable[..., Browser]
 
 FORM = {
     "name": "press-04",
@@ -32,7 +36,10 @@ def csrf(client: FlaskClient, path: str) -> dict[str, str]:
 
 
 def actions(hub: Hub) -> list[str]:
-    return [row["action"] for row in hub.database.rows("SELECT action FROM audit ORDER BY id")]
+    return [
+        row["action"]
+        for row in hub.database.rows("SELECT action FROM audit WHERE action LIKE 'device.%' ORDER BY id")
+    ]
 
 
 def shown(text: str) -> Token:
@@ -56,8 +63,9 @@ def test_a_device_is_added_once_and_its_token_is_shown_once(client: FlaskClient,
     assert 'value="press-04"' in again.text
     assert actions(hub) == ["device.add"]
     assert token.secret not in client.get("/devices/press-04").text
-    audited = hub.database.row("SELECT actor, detail::text AS detail FROM audit")
+    audited = hub.database.row("SELECT actor, detail::text AS detail FROM audit WHERE action = 'device.add'")
     assert audited
+    assert audited["actor"] == "mira"
     assert token.secret not in audited["detail"]
 
 
@@ -127,4 +135,66 @@ def test_what_changes_something_needs_the_sessions_token_and_a_device_that_is_th
     for path in ("/devices/nope/token", "/devices/nope/retire"):
         assert client.get(path).status_code == 404
         assert client.post(path, data={"reason": "x", "hours": "24"} | token).status_code == 404
-    assert actions(hub) == ["rollout.start"]
+    assert actions(hub) == []
+
+
+def test_who_enrols_at_one_site_adds_nothing_at_another(enter: Enter, hub: Hub, rollout: str) -> None:
+    metz(hub)
+    ada = enter("ada", "operator@lyon").client
+    refused = ada.post("/enrol", data=FORM | csrf(ada, "/enrol"))
+    assert refused.status_code == 403
+    assert "at other sites than metz" in refused.text
+    for act in ("token", "retire"):
+        assert ada.get(f"/devices/gate-1/{act}").status_code == 404
+        form = {"reason": "x", "hours": "24"} | csrf(ada, "/enrol")
+        assert ada.post(f"/devices/gate-1/{act}", data=form).status_code == 404
+    assert actions(hub) == []
+    assert (
+        ada.post("/enrol", data=FORM | {"site": "lyon", "zone": ""} | csrf(ada, "/enrol")).status_code == 200
+    )
+
+
+def test_lists_and_search_name_nothing_of_another_site(enter: Enter, hub: Hub, rollout: str) -> None:
+    metz(hub)
+    eva = enter("eva", "viewer@metz").client
+    assert "gate-1" in eva.get("/devices").text
+    for path in ("/", "/devices", "/devices?site=lyon", "/search/hits?text=cell", "/search/hits?text=pump"):
+        text = eva.get(path).text
+        assert "cell-" not in text, path
+        assert "pump-" not in text, path
+    assert "Nothing has a name" in eva.get("/search/hits?text=lyon").text
+    assert "Nothing has a name" in eva.get(f"/search/hits?text={rollout}").text
+
+
+def test_who_only_looks_is_offered_no_act_and_refused_each(enter: Enter, hub: Hub, rollout: str) -> None:
+    eva = enter("eva", "viewer").client
+    for path in ("/devices", "/devices/cell-1"):
+        text = eva.get(path).text
+        assert "Enrol a device" not in text
+        assert "Retire…" not in text
+    for path in ("/enrol", "/devices/cell-1/token", "/devices/cell-1/retire"):
+        assert eva.get(path).status_code == 403
+    assert actions(hub) == []
+
+
+def test_a_retirement_typed_in_an_ended_session_comes_back_and_is_not_done(
+    enter: Enter, hub: Hub, rollout: str
+) -> None:
+    ada = enter("ada", "operator").client
+    path = "/devices/cell-1/retire"
+    old = ada.post(path, data={"csrf": "of an earlier session", "reason": "scrapped"})
+    assert old.status_code == 403
+    assert 'value="scrapped"' in old.text
+    assert "nothing was done" in old.text
+    assert actions(hub) == []
+
+
+def metz(hub: Hub) -> None:
+    """A second site with a device."""
+    with hub.database.transaction() as connection:
+        connection.execute("INSERT INTO site (name) VALUES ('metz')")
+        connection.execute(
+            """INSERT INTO device (name, site, profile, added, enrolled, online)
+               SELECT 'gate-1', id, 'generic', %(now)s, %(now)s, true FROM site WHERE name = 'metz'""",
+            {"now": hub.clock.now()},
+        )
