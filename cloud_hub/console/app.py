@@ -17,6 +17,7 @@ from cloud_hub.console import (
     machine_pages,
     model_pages,
     rollout_pages,
+    saying_pages,
     vendor,
     whatif_pages,
     why_pages,
@@ -40,6 +41,7 @@ def create_app(hub: Hub) -> Flask:
     pages = (
         fleet_pages,
         machine_pages,
+        saying_pages,
         why_pages,
         device_pages,
         model_pages,

@@ -1,0 +1,11 @@
+-- place
+-- Where a machine stands, and since when the hub knows it.
+SELECT site.name AS site, site.zone, machine.added
+  FROM machine JOIN device ON device.id = machine.device JOIN site ON site.id = device.site
+ WHERE machine.name = %(machine)s;
+
+-- rules
+-- When predictions of each release that raised an alarm here become one.
+SELECT model.release, model.manifest -> 'alarms' AS alarms FROM model
+ WHERE model.release IN (SELECT alarm.release FROM alarm JOIN machine ON machine.id = alarm.machine
+                          WHERE machine.name = %(machine)s);
