@@ -68,11 +68,10 @@ def predictions(name: str) -> ResponseReturnValue:
 
 @pages.get("/machines/<name>/live")
 def newest(name: str) -> ResponseReturnValue:
-    """The newest value of each signal asked for and the newest prediction: what a live chart adds at its end."""
+    """The newest value of each signal and the newest prediction: what a live page adds at its end."""
     database = hub().database
     machine = fleet.machine(database, name)
     signals = scalars(fleet.signals(database, name))
-    wanted = frozenset(chosen(signals))
     told = {each.use_case: each for each in fleet.outlooks(database, name)}
     outlook = told.get(request.args.get("use_case") or (machine.outlook.use_case if machine.outlook else ""))
     return {
@@ -80,7 +79,7 @@ def newest(name: str) -> ResponseReturnValue:
         "signals": {
             each.name: {"time": each.time.timestamp(), "value": _finite([each.value])[0]}
             for each in signals
-            if each.name in wanted and each.time is not None
+            if each.time is not None
         },
         "prediction": None if outlook is None else _point(outlook),
     }

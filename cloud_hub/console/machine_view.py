@@ -80,6 +80,7 @@ def now(name: str) -> dict[str, Any]:
         "place": database.row(SQL["place"], {"machine": name}),
         "outlook": outlook,
         "outlooks": tuple(told.values()),
+        "figure": "anomaly" if outlook and outlook.remaining_life is None else "life",
         "state": outlooks.state(machine, meaning),
         "meaning": meaning,
         "link": link(),

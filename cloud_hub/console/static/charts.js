@@ -1,4 +1,9 @@
-// Draws what /api/v1 tells. Follows the hub's time by asking again at each beat, one request at a time.
+// Draws what /api/v1 tells, in the viewer's zone. A live span asks at each beat of the hub for the newest points alone,
+// and for the whole of it as often as a point of its width goes by, one request at a time.
+
+const POINTS = 2000; // of a chart, as the hub tells them
+const NEAR = 6; // pixels from a mark at which it is told
+const SHORTEST_S = 10; // of a span
 
 const MARKS = {
   alarm: { colour: "--warn", dash: [5, 4] },
@@ -11,13 +16,26 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const faded = (colour, share) => `color-mix(in srgb, ${colour} ${share}%, transparent)`;
 const told = (value) => (value == null ? "–" : Number(value.toPrecision(4)).toString());
 
-const stamp = (seconds) => new Date(seconds * 1e3).toISOString();
-const minute = (seconds) => stamp(seconds).slice(0, 16).replace("T", " ");
+const two = (number) => String(number).padStart(2, "0");
+const day = (date) => `${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+const hour = (date) => `${two(date.getHours())}:${two(date.getMinutes())}`;
 
-// A day at its midnight, else the time of day; ISO order, UTC, as everywhere.
-function ticks(_, splits) {
-  return splits.map((seconds) => (seconds % 86400 ? stamp(seconds).slice(11, 16) : stamp(seconds).slice(5, 10)));
+function minute(seconds) {
+  const date = new Date(seconds * 1e3);
+  return `${date.getFullYear()}-${day(date)} ${hour(date)}`;
 }
+
+// A day at its midnight, else the time of day, with seconds where a span is that short; in ISO order.
+function ticks(_, splits) {
+  const short = splits.length > 1 && splits[1] - splits[0] < 60;
+  return splits.map((seconds) => {
+    const date = new Date(seconds * 1e3);
+    if (short) return `${hour(date)}:${two(date.getSeconds())}`;
+    return date.getHours() || date.getMinutes() ? hour(date) : day(date);
+  });
+}
+
+let marks = []; // what happened in the span, as the predictions come with it
 
 function axes() {
   const grid = { stroke: css("--soft"), width: 1 };
@@ -30,6 +48,12 @@ const holeAt = (gaps, time) => gaps.find((gap) => gap.start <= time && time < ga
 // The values under the pointer, else the last ones, told beside the title; of a hole, why there are none. Some gaps
 // say only from when to when something may be missing: what is stored in them is told with its gap.
 function tell(u, output, name, gaps) {
+  const near = (mark) => u.cursor.left >= 0 && Math.abs(u.valToPos(mark.time, "x") - u.cursor.left) < NEAR;
+  const happened = marks.filter(near).map((mark) => `${mark.kind}: ${mark.text}  ·  ${minute(mark.time)}`);
+  if (happened.length) {
+    output.textContent = happened.join(";  ");
+    return;
+  }
   const at = u.cursor.idx ?? u.data[1].findLastIndex((value) => value != null);
   const value = u.data[1][at] == null ? "" : `${name(at)}  ·  ${minute(u.data[0][at])}`;
   const hole = u.cursor.left >= 0 && holeAt(gaps, u.posToVal(u.cursor.left, "x"));
@@ -63,6 +87,27 @@ function shade(u, gaps) {
   u.ctx.restore();
 }
 
+function drawMarks(u) {
+  for (const mark of marks) {
+    const look = MARKS[mark.kind];
+    if (look) vertical(u, mark.time, css(look.colour), look.dash);
+  }
+}
+
+// What was dragged over, as the page's span: a link like any other.
+function lookCloser(u) {
+  const { left, width } = u.select;
+  if (width < NEAR) return;
+  const [start, end] = [u.posToVal(left, "x"), u.posToVal(left + width, "x")];
+  const link = new URL(location.href);
+  const second = (seconds) => new Date(seconds * 1e3).toISOString().slice(0, 19);
+  link.searchParams.set("span", "own");
+  link.searchParams.set("from", second(start));
+  link.searchParams.set("to", second(Math.max(end, start + SHORTEST_S + 1)));
+  link.searchParams.set("zone", "UTC");
+  location.assign(link);
+}
+
 function horizontal(u, value, colour) {
   const y = Math.round(u.valToPos(value, "y", true)) + 0.5;
   if (!(y > u.bbox.top && y < u.bbox.top + u.bbox.height)) return;
@@ -77,12 +122,11 @@ function horizontal(u, value, colour) {
   u.ctx.restore();
 }
 
-function options(uPlot, place, height, series, extra) {
+function options(place, height, series, extra) {
   const report = (u) => tell(u, extra.output, (at) => extra.name(u.data, at), place.gaps ?? []);
   return {
     width: Math.max(place.clientWidth, 200),
     height,
-    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
     scales: { x: { time: true, range: () => place.span }, ...extra.scales },
     axes: axes(),
     series: [{}, ...series],
@@ -92,9 +136,10 @@ function options(uPlot, place, height, series, extra) {
       setData: [report],
       ready: [report],
       drawClear: [(u) => shade(u, place.gaps ?? [])],
-      ...extra.hooks,
+      draw: [(u) => horizontal(u, extra.threshold, css("--warn")), drawMarks],
+      setSelect: [lookCloser],
     },
-    cursor: { sync: { key: "machine" }, drag: { x: false, y: false }, points: { size: 6 } },
+    cursor: { sync: { key: "machine" }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
     legend: { show: false },
   };
 }
@@ -108,23 +153,18 @@ const fit = new ResizeObserver((changes) => {
   }
 });
 
-function redraw(uPlot, place, height, series, data, extra = {}) {
+function redraw(uPlot, place, height, make, data) {
+  const { series, extra } = make();
   place.plot?.destroy();
   place.replaceChildren();
-  place.plot = new uPlot(options(uPlot, place, height, series, extra), data, place);
+  place.plot = new uPlot(options(place, height, series, extra), data, place);
   fit.observe(place);
-  place.again = () => redraw(uPlot, place, height, series, data, extra);
+  place.again = () => redraw(uPlot, place, height, make, place.plot.data);
 }
 
 function update(uPlot, place, height, make, data) {
-  const shape = data.length;
-  if (place.plot && place.shape === shape) {
-    place.plot.setData(data);
-    return;
-  }
-  place.shape = shape;
-  const { series, extra } = make();
-  redraw(uPlot, place, height, series, data, extra);
+  if (place.plot && place.plot.data.length === data.length) place.plot.setData(data);
+  else redraw(uPlot, place, height, make, data);
 }
 
 function nothing(place, text) {
@@ -136,43 +176,46 @@ function nothing(place, text) {
   place.replaceChildren(said);
 }
 
+// Remaining life with its interval, or the anomaly where a release tells no life.
+const FIGURES = {
+  life: {
+    values: (told) => [told.upper, told.lower, told.remaining_life],
+    look(data) {
+      const edge = { stroke: faded(data, 45), width: 1, points: { show: false } };
+      const series = [{ ...edge, label: "upper" }, { ...edge, label: "lower" }, { label: "remaining life", stroke: data, width: 2, points: { show: false } }];
+      return { series, bands: [{ series: [1, 2], fill: faded(data, 16) }] };
+    },
+    name: (d, at, unit) => `${told(d[3][at])} ${unit} (${told(d[2][at])} to ${told(d[1][at])})`,
+  },
+  anomaly: {
+    values: (told) => [told.anomaly],
+    look: (data) => ({ series: [{ label: "anomaly", stroke: data, width: 2, points: { show: false } }] }),
+    name: (d, at) => `anomaly ${told(d[1][at])}`,
+  },
+};
+
 function drawLife(uPlot, place, answer) {
   place.span = [answer.start, answer.end];
-  place.marks = answer.marks;
+  place.gaps = answer.gaps;
+  marks = answer.marks;
+  for (const other of plots()) if (other !== place) other.plot?.redraw(false);
   if (!answer.times.length) {
     nothing(place, "No prediction in this span.");
     return;
   }
-  const threshold = Number.parseFloat(place.dataset.threshold);
-  const unit = place.dataset.unit;
+  const figure = FIGURES[place.dataset.figure];
   const make = () => {
-    const data = css("--data");
-    return {
-      series: [
-        { label: "upper", stroke: faded(data, 45), width: 1, points: { show: false } },
-        { label: "lower", stroke: faded(data, 45), width: 1, points: { show: false } },
-        { label: "remaining life", stroke: data, width: 2, points: { show: false } },
-      ],
-      extra: {
-        scales: { y: { range: (_, low, high) => [Math.min(0, low), high * 1.05 || 1] } },
-        bands: [{ series: [1, 2], fill: faded(data, 16) }],
-        output: document.getElementById("pointed-life"),
-        name: (d, at) => `${told(d[3][at])} ${unit} (${told(d[2][at])} to ${told(d[1][at])})`,
-        hooks: {
-          draw: [
-            (u) => {
-              horizontal(u, threshold, css("--warn"));
-              for (const mark of place.marks) {
-                const look = MARKS[mark.kind];
-                if (look) vertical(u, mark.time, css(look.colour), look.dash);
-              }
-            },
-          ],
-        },
-      },
+    const { series, bands } = figure.look(css("--data"));
+    const extra = {
+      bands,
+      scales: { y: { range: (_, low, high) => [Math.min(0, low), high * 1.05 || 1] } },
+      threshold: Number.parseFloat(place.dataset.threshold),
+      output: document.getElementById("pointed-life"),
+      name: (d, at) => figure.name(d, at, place.dataset.unit),
     };
+    return { series, extra };
   };
-  update(uPlot, place, 260, make, [answer.times, answer.upper, answer.lower, answer.remaining_life]);
+  update(uPlot, place, 260, make, [answer.times, ...figure.values(answer)]);
 }
 
 function boxFor(place, signal) {
@@ -222,19 +265,85 @@ function drawOne(uPlot, place, output, answer, each) {
 }
 
 const DRAW = { life: drawLife, series: drawSeries };
+const plots = () => [...document.querySelectorAll(".chart, .chart > div")].filter((place) => place.plot);
+
+async function ask(url) {
+  const answer = await fetch(url, { headers: { Accept: "application/json" } });
+  const body = await answer.json();
+  return answer.ok ? body : { error: body.error ?? "The chart could not be loaded." };
+}
 
 async function refresh(uPlot, place) {
   if (place.asking) return;
   place.asking = true;
   try {
-    const answer = await fetch(place.dataset.url, { headers: { Accept: "application/json" } });
-    const body = await answer.json();
-    if (answer.ok) DRAW[place.dataset.chart](uPlot, place, body);
-    else nothing(place, body.error ?? "The chart could not be loaded.");
+    const body = await ask(place.dataset.url);
+    if (body.error) nothing(place, body.error);
+    else {
+      DRAW[place.dataset.chart](uPlot, place, body);
+      place.drawn = body;
+    }
   } catch {
     if (!place.plot && !place.childElementCount) nothing(place, "The hub does not answer.");
   } finally {
     place.asking = false;
+  }
+}
+
+// The span goes on to ``now``, with one more point where there is a newer one.
+function grow(place, now, time, values) {
+  const length = place.span[1] - place.span[0];
+  place.span = [now - length, now];
+  const data = place.plot.data;
+  if (!(time > data[0].at(-1))) place.plot.setData(data);
+  else place.plot.setData([[...data[0], time], ...data.slice(1).map((known, n) => [...known, values[n]])]);
+}
+
+function growAll(body) {
+  for (const place of plots()) {
+    const signal = place.closest("[data-signal]")?.dataset.signal;
+    const figure = FIGURES[place.dataset.figure];
+    const point = figure ? body.prediction : body.signals[signal];
+    const values = point && (figure ? figure.values(point) : place.plot.series.slice(1).map(() => point.value));
+    grow(place, body.now, point?.time, values);
+  }
+  for (const [signal, point] of Object.entries(body.signals)) {
+    const row = document.querySelector(`[data-latest="${CSS.escape(signal)}"]`);
+    if (!row) continue;
+    row.querySelector("[data-value]").textContent = told(point.value);
+    row.querySelector("time").textContent = minute(point.time);
+  }
+}
+
+// Whether a chart of ``place`` says that there is nothing, and there is something now.
+function isEmpty(place, body) {
+  const since = place.drawn?.start ?? 0;
+  if (place.dataset.chart === "life") return !place.plot && body.prediction?.time > since;
+  return [...place.children].some((box) => !box.lastElementChild.plot && body.signals[box.dataset.signal]?.time > since);
+}
+
+let asking = false;
+
+async function follow(uPlot, places, news) {
+  const live = places.filter((place) => place.dataset.newest);
+  const due = places.filter((place) => {
+    if (!place.drawn) return true;
+    const { start, end } = place.drawn;
+    if (place.dataset.chart === "life" && news.changed.includes("alarms")) return true;
+    return live.includes(place) && news.now - end >= Math.max((end - start) / POINTS, 1);
+  });
+  await Promise.all(due.map((place) => refresh(uPlot, place)));
+  if (asking || !live.some((place) => !due.includes(place))) return;
+  asking = true;
+  try {
+    const body = await ask(live[0].dataset.newest);
+    if (body.error) return;
+    growAll(body);
+    for (const place of live) if (isEmpty(place, body)) place.drawn = null; // asked for as a whole at the next beat
+  } catch {
+    // the next beat asks again, and the page's head says that the hub does not answer
+  } finally {
+    asking = false;
   }
 }
 
@@ -248,11 +357,10 @@ async function start() {
     return;
   }
   await Promise.all(places.map((place) => refresh(uPlot, place)));
-  document.addEventListener("andon:beat", () => {
-    if (!document.hidden) for (const place of places) refresh(uPlot, place);
+  document.addEventListener("andon:beat", (event) => {
+    if (!document.hidden) follow(uPlot, places, event.detail);
   });
-  const plots = () => document.querySelectorAll(".chart, .chart > div");
-  const again = () => plots().forEach((place) => place.plot && place.again?.());
+  const again = () => plots().forEach((place) => place.again?.());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
 }
 
