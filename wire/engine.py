@@ -144,6 +144,6 @@ def _yes_or_no(value: object) -> bool:
 
 def _share(value: object) -> float:
     """A number from 0: JSON as Python reads it has NaN and infinity too."""
-    if type(value) not in (int, float) or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError(f"expected a share from 0, got {value!r:.99}")
     return float(value)

@@ -16,7 +16,7 @@ from typing import Any
 
 from cloud_hub.dataset.declaration import Declaration, Signature, differences, kinds, remeasured
 from models.use_case import UseCase
-from wire.manifest import Waveform, rate_misfit
+from wire.manifest import Waveform, rate_misfit, same_rate
 
 Rates = tuple[tuple[str, float], ...]
 
@@ -126,10 +126,19 @@ def _in_another_order(fitting: Mapping[str, Declaration]) -> dict[str, str]:
 
 
 def _waveforms(fitting: Mapping[str, Declaration]) -> tuple[Waveform, ...]:
-    """At the rates that most of these machines have."""
+    """At the rates that most of these machines have, or come near enough to."""
     rates: Counter[Rates] = Counter(tuple(declared.rates.items()) for declared in fitting.values())
-    usual = min(rates, key=lambda each: (-rates[each], each), default=())
+
+    def alike(one: Rates) -> int:
+        return sum(count for other, count in rates.items() if _same(one, other))
+
+    usual = min(rates, key=lambda each: (-alike(each), -rates[each], each), default=())
     return tuple(Waveform(name=name, rate_hz=rate_hz) for name, rate_hz in usual)
+
+
+def _same(one: Rates, other: Rates) -> bool:
+    """Of machines with the same waveforms, in one order."""
+    return all(same_rate(rate, others) for (_, rate), (_, others) in zip(one, other, strict=True))
 
 
 def _at_another_rate(fitting: Mapping[str, Declaration], waveforms: Sequence[Waveform]) -> dict[str, str]:

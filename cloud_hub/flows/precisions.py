@@ -25,8 +25,8 @@ def no_worse(held_out: Examples, use_case: UseCase) -> Judge:
     def judge(own: Floats, whole: Floats) -> Held:
         machines = len(np.unique(rows.machine))
         if machines < rule.least_machines:
-            told = f"machines held out whose truth is known: {machines}"
-            return Held(passed=False, found=told, bar=f">= {rule.least_machines}")
+            few = f"machines held out whose truth is known: {machines}"
+            return Held(passed=False, found=few, bar=f">= {rule.least_machines}")
         for name, answers in (("", own), (" in float32", whole)):
             if not np.isfinite(answers).all():
                 return Held(passed=False, found=f"answers{name} that are no number", bar=bar)

@@ -178,6 +178,12 @@ def test_operator_means_the_same_between_products_in_another_precision(name: str
 SMOOTH = [name for name in STEPS if name not in JUMPS]
 
 
+def test_weights_of_three_axes_have_a_scale_for_each_of_their_answers() -> None:
+    made = onnx.load_model_from_string(to_int8(network("MatMul of three axes"), ROWS))
+    (node,) = (node for node in made.graph.node if node.output[0].startswith("cube"))
+    assert [(own.name, own.i) for own in node.attribute] == [("axis", 2)]
+
+
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(SMOOTH), min_size=2, max_size=4))
 def test_chain_of_operators_means_the_same_in_fp16(steps: list[str]) -> None:

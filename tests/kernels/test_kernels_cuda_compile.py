@@ -38,7 +38,7 @@ def fast(capability: str) -> str:
 def test_the_fused_kernel_keeps_everything_in_registers_and_shared_memory(fast: str, capability: str) -> None:
     found = assemble(fast, capability)
     assert (found.stack, found.spilled, found.local) == (0, 0, 0)
-    assert found.registers * plan(4096).threads * 2 <= REGISTERS  # two blocks at once, at the least
+    assert -(-found.registers // 8) * 8 * plan(4096).threads * 4 <= REGISTERS  # four blocks at once
 
 
 def test_the_fused_kernel_computes_in_float32(fast: str) -> None:

@@ -72,6 +72,8 @@ def test_a_number_that_is_none_is_told_as_such_and_refuses_no_table(wrong: float
     strange = table(replace(SMALL, ball_mm=wrong))
     payload = strange.to_json()
     assert strictly(payload)["machines"][0]["bearing"]["ball_mm"] is None
+    birth = Birth(profile="p", target="t", agent_version="1", time_us=5, table=strange)
+    assert strictly(birth.to_json())["table"] == strictly(payload)
     again = SignalTable.from_json(payload)
     assert (again.machines[0].bearing, again.hash) == (replace(SMALL, ball_mm=None), strange.hash)
 
