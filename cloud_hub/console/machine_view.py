@@ -1,4 +1,4 @@
-"""What the page of a machine shows, as values for its templates: the whole of it, and the parts that keep current."""
+"""What the page of a machine shows, as values for its templates: all of it, and what keeps current."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -103,7 +103,9 @@ def history(name: str, span: Span, outlook: Outlook | None, form: Form | None = 
         "filters": FILTERS,
         "alarms": [each for each in judged if _passes(each)][:MOST_ALARMS],
         "any_alarm": bool(alarms),
-        "labels": [each for each in reversed(labels) if each.kind != "verdict" or "alarm" not in each.detail][:50],
+        "labels": [each for each in reversed(labels) if each.kind != "verdict" or "alarm" not in each.detail][
+            :50
+        ],
         "told": happenings.told,
         "happened": within[:MOST_HAPPENINGS],
         "more": max(len(within) - MOST_HAPPENINGS, 0),
@@ -164,7 +166,9 @@ def which() -> str:
 
 
 def _judged(name: str, alarms: list[Alarm], labels: list[Label]) -> list[Judged]:
-    rules = {row["release"]: row["alarms"] or () for row in hub().database.rows(SQL["rules"], {"machine": name})}
+    rules = {
+        row["release"]: row["alarms"] or () for row in hub().database.rows(SQL["rules"], {"machine": name})
+    }
     found = []
     for alarm in alarms:
         said = verdicts.on_alarm(labels, opened=alarm.opened, use_case=alarm.use_case)[::-1]

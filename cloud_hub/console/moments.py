@@ -15,7 +15,7 @@ LONGEST_NAME = 64
 
 
 def parse(text: str, zone: str) -> datetime:
-    """``2026-11-27T03:10`` on a clock in ``zone`` (IANA, "" for UTC); ``ConflictError`` says what is wrong."""
+    """``2026-11-27T03:10`` on a clock in ``zone`` (IANA, or ""); ``ConflictError`` says what is wrong."""
     try:
         written = datetime.fromisoformat(text.strip())
     except ValueError as error:
@@ -49,7 +49,9 @@ def _on_the_wall(written: datetime, zone: str) -> datetime:
         return moment
     back = moment.astimezone(UTC).astimezone(place).replace(tzinfo=None)
     what = "comes twice" if abs(back - written) < timedelta(seconds=1) else "is left out"
-    raise ConflictError(f"{written:%H:%M} {what} on {written:%Y-%m-%d} in {zone}, as clocks change: give it in UTC")
+    raise ConflictError(
+        f"{written:%H:%M} {what} on {written:%Y-%m-%d} in {zone}, as clocks change: give it in UTC"
+    )
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -1,4 +1,4 @@
-"""A span of time as a link carries it: ``6h`` or ``7d``, ending now by the hub's clock, or from one moment to another.
+"""A span of time as a link carries it: ``6h`` or ``7d`` up to now by the hub's clock, or between two moments.
 
 Whoever opens the link sees the same moments: those of an own span come with their zone.
 """
@@ -84,7 +84,9 @@ def _check(start: datetime, end: datetime, now: datetime) -> None:
     if end <= start:
         raise BadRequest("Expected a span that ends after it begins: exchange its two moments.")
     if end - start < SHORTEST:
-        raise BadRequest("Expected a span of at least ten seconds: signals are not kept more finely than that.")
+        raise BadRequest(
+            "Expected a span of at least ten seconds: signals are not kept more finely than that."
+        )
     if end - start > LONGEST:
         raise BadRequest("Expected a span of at most ten years: choose a shorter one.")
     if start >= now:

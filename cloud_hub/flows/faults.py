@@ -1,4 +1,4 @@
-"""The faults that use cases tell apart, by class of machine: what a label of a failure or a verdict may name."""
+"""The faults that use cases tell apart, by class of machine: what failures and verdicts may name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

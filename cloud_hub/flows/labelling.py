@@ -70,7 +70,7 @@ def judge(hub: Hub, machine: str, alarm: int, verdict: str, saying: Saying) -> b
 def log(hub: Hub, machine: str, kind: str, time: datetime, saying: Saying) -> None:
     """Keep that ``machine`` failed, or that somebody maintained it, at ``time``.
 
-    Raises ``NotFoundError`` for an unknown machine, ``ConflictError`` for what cannot be so or is kept already.
+    Raises ``NotFoundError`` for an unknown machine, ``ConflictError`` for what cannot be or is kept already.
     """
     if kind not in EVENTS:
         raise ConflictError(f"expected {' or '.join(EVENTS)}, got {kind[:40]!r}")

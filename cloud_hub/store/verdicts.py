@@ -1,7 +1,7 @@
-"""Which verdict on an alarm stands: the last word. Labels do not change, so a second judgement is a second label. Pure.
+"""Which verdict on an alarm stands: the last word. Labels do not change: a second verdict is a second label.
 
 Whatever was learnt before it was said stays explained by the first one; what is learnt
-afterwards goes by the last.
+afterwards goes by the last. Pure.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ def on_alarm(labels: Iterable[Label], *, opened: datetime, use_case: str) -> lis
 
 
 def standing(labels: Iterable[Label]) -> list[Label]:
-    """``labels`` of one machine without the verdicts that a later one on the same alarm replaces, in order of time."""
+    """Labels of one machine in order, without the verdicts that a later one on the same alarm replaces."""
     kept: list[Label] = []
     for label in sorted(labels, key=lambda each: each.time, reverse=True):
         alarm = _alarm(label.detail) if label.kind == "verdict" else None
