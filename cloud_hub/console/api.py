@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from cloud_hub.console import happenings
 from cloud_hub.console.here import hub
-from cloud_hub.console.machine_view import chosen, scalars
+from cloud_hub.console.machine_view import alarms_within, chosen, scalars
 from cloud_hub.console.spans import Span
 from cloud_hub.console.words import unit
 from cloud_hub.store import charts, fleet
@@ -50,7 +50,7 @@ def predictions(name: str) -> ResponseReturnValue:
     use_case = request.args.get("use_case") or (machine.outlook.use_case if machine.outlook else "")
     told = charts.predictions(database, name, use_case, span.start, span.end)
     happened = [
-        *happenings.of_alarms(fleet.alarms(database, name)),
+        *happenings.of_alarms(alarms_within(name, span)),
         *happenings.of_labels(fleet.labels(database, name)),
         *happenings.of_releases(told),
     ]

@@ -22,6 +22,7 @@ SQL = load_queries("cloud_hub.console", "machine.sql")
 MOST_SIGNALS = 8
 SHOWN_AT_FIRST = 4
 MOST_ALARMS = 50
+MOST_MARKED = 500  # alarms of a span
 MOST_HAPPENINGS = 100
 SCALAR = "scalar"
 FILTERS = ("all", "open", "past", "not judged")
@@ -33,6 +34,7 @@ class Judged:
 
     alarm: Alarm
     rule: str
+    around: Mapping[str, str]  # a link to the span that shows it
     stands: Label | None
     replaced: tuple[Label, ...]  # newest first
 
@@ -61,6 +63,7 @@ def whole(name: str, form: Form | None = None) -> dict[str, Any]:
             "signals": signals,
             "chosen": chosen(signals),
             "unknown": unknown(signals),
+            "left_out": left_out(signals),
             "gaps": fleet.gaps(hub().database, machine=name, most=20),
             "kinds": EVENTS,
         }
@@ -93,7 +96,8 @@ def history(name: str, span: Span, outlook: Outlook | None, form: Form | None = 
     database = hub().database
     alarms, labels = fleet.alarms(database, name), fleet.labels(database, name)
     judged = _judged(name, alarms, labels)
-    happened = [*happenings.of_alarms(alarms), *happenings.of_labels(labels), *_told(name, span, outlook)]
+    open_then = happenings.of_alarms(alarms_within(name, span))
+    happened = [*open_then, *happenings.of_labels(labels), *_told(name, span, outlook)]
     faults = fault_classes(hub().config.use_cases).by_class
     within = happenings.within(span, happened)
     return {
@@ -112,6 +116,12 @@ def history(name: str, span: Span, outlook: Outlook | None, form: Form | None = 
         "faults": sorted(faults.get(fleet.machine(database, name).machine_class, ())),
         "form": form,
     }
+
+
+def alarms_within(name: str, span: Span) -> list[Alarm]:
+    """Alarms of a machine that were open in ``span``, newest first."""
+    values = {"machine": name, "start": span.start, "end": span.end, "most": MOST_MARKED}
+    return [Alarm(**row) for row in hub().database.rows(SQL["alarms"], values)]
 
 
 def span_or_objection() -> tuple[Span, str]:
@@ -160,6 +170,12 @@ def unknown(signals: list[Signal]) -> list[str]:
     return [name for name in asked() if name not in known]
 
 
+def left_out(signals: list[Signal]) -> list[str]:
+    """Those that a link asks for beyond what is drawn at once."""
+    known = {each.name for each in signals}
+    return [name for name in asked() if name in known][MOST_SIGNALS:]
+
+
 def which() -> str:
     found = request.args.get("alarms", FILTERS[0])
     return found if found in FILTERS else FILTERS[0]
@@ -174,7 +190,8 @@ def _judged(name: str, alarms: list[Alarm], labels: list[Label]) -> list[Judged]
         said = verdicts.on_alarm(labels, opened=alarm.opened, use_case=alarm.use_case)[::-1]
         rule = happenings.rule(alarm, rules.get(alarm.release, ()))
         stands = said[0] if said else None
-        found.append(Judged(alarm=alarm, rule=rule, stands=stands, replaced=tuple(said[1:])))
+        around = spans.around(alarm.opened, alarm.closed, hub().clock.now())
+        found.append(Judged(alarm=alarm, rule=rule, around=around, stands=stands, replaced=tuple(said[1:])))
     return found
 
 

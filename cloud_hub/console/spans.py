@@ -13,6 +13,7 @@ from werkzeug.exceptions import BadRequest
 
 from cloud_hub.console import moments
 from cloud_hub.errors import ConflictError
+from wire.clock import EPOCH
 
 CHOICES = ("1h", "6h", "1d", "7d", "30d", "90d", "365d")
 DEFAULT = "7d"
@@ -20,6 +21,7 @@ OWN = "own"
 SECONDS = {"min": 60, "h": 3600, "d": 86400}
 SHORTEST = timedelta(seconds=10)
 LONGEST = timedelta(days=3660)
+AROUND = timedelta(hours=6)  # at least so much is shown before and after what happened
 _SPAN = re.compile(r"([1-9][0-9]{0,5})(min|h|d)")
 
 
@@ -78,6 +80,12 @@ class Span:
         if self.end + length < now:
             return _own(self.end, self.end + length)
         return {"span": _text(length)}
+
+
+def around(start: datetime, end: datetime | None, now: datetime) -> dict[str, str]:
+    """A link to what went on from ``start`` to ``end``, or does yet, with as much again before and after."""
+    margin = max((end or now) - start, AROUND)
+    return _own(max(start - margin, EPOCH), min((end or now) + margin, max(now, start + AROUND)))
 
 
 def _check(start: datetime, end: datetime, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """The page of one machine: any signals over any span, what happened marked and listed, what people say of it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from cloud_hub.console.spans import Span
 from cloud_hub.hub import Hub
 from cloud_hub.store import fleet
 from cloud_hub.store.fleet import Alarm
-from tests.console.console_seed import seed
+from tests.console.console_seed import SIGNALS, seed
 from tests.console.test_console_pages import HOSTILE, token
 
 PAGE = "/machines/pump-1"
@@ -60,6 +61,11 @@ def test_an_alarm_is_judged_and_a_second_judgement_replaces_the_first_in_sight(
     assert [each["detail"]["verdict"] for each in kept] == ["wrong", "right"]
     assert kept[1]["detail"]["fault"] == "outer race"
     assert acts(hub) == ["alarm.judge", "alarm.judge"]
+    around = re.search(r'href="([^"]+)">Show it in the charts', page)
+    assert around
+    looked = client.get(around[1].replace("&amp;", "&"))
+    assert looked.status_code == 200
+    assert "remaining life 61 h" in looked.text.partition('id="h-happened"')[2]
     filtered = client.get(f"{PAGE}?alarms=not+judged").text
     assert "No alarm of this machine is “not judged”" in filtered
 
@@ -150,6 +156,15 @@ def test_the_page_lists_what_charts_mark_and_says_what_its_link_asks_in_vain(
         "and goes on",
     ):
         assert expected in table
+    hub.database.execute(
+        "INSERT INTO signal (machine, name, unit, kind) SELECT id, 'extra-' || n, 'bar', 'scalar'"
+        "  FROM machine, generate_series(1, 5) AS n WHERE machine.name = 'pump-1'"
+    )
+    many = ",".join([*(each[0] for each in SIGNALS), *(f"extra-{n}" for n in range(1, 6))])
+    assert (
+        "At most 8 signals are drawn at once; left out: extra-4, extra-5"
+        in client.get(f"{PAGE}?signals={many}").text
+    )
     bad = {"span": "own", "from": "2026-11-20T08:00", "to": "2026-11-19T08:00", "zone": "Europe/Paris"}
     answer = client.get(PAGE, query_string=bad)
     assert answer.status_code == 400

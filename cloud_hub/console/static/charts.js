@@ -90,6 +90,7 @@ function boxFor(place, signal) {
   box.dataset.signal = signal;
   title.textContent = signal;
   output.className = "pointed";
+  output.setAttribute("aria-live", "off"); // it changes all the time
   plot.setAttribute("role", "img");
   plot.setAttribute("aria-label", `${signal} over time; latest values are in the table below.`);
   title.append(output);
@@ -99,6 +100,7 @@ function boxFor(place, signal) {
 }
 
 function drawSeries(uPlot, place, answer) {
+  place.querySelector(":scope > .empty")?.remove();
   const boxes = answer.series.map((each) => boxFor(place, each.signal)); // all of them first: they share the width
   answer.series.forEach((each, n) =>
     drawOne(uPlot, boxes[n].lastElementChild, boxes[n].querySelector("output"), answer, each),
@@ -145,7 +147,7 @@ async function refresh(uPlot, place) {
       place.drawn = body;
     }
   } catch {
-    if (!place.plot && !place.childElementCount) nothing(place, "The hub does not answer.");
+    if (!place.drawn) nothing(place, "The hub does not answer; asking again.");
   } finally {
     place.asking = false;
   }
@@ -217,6 +219,7 @@ async function start() {
     for (const place of places) nothing(place, "Charts need the console's scripts: run python -m cloud_hub.console.vendor");
     return;
   }
+  for (const place of places) nothing(place, "Loading…");
   await Promise.all(places.map((place) => refresh(uPlot, place)));
   document.addEventListener("andon:beat", (event) => {
     if (!document.hidden) follow(uPlot, places, event.detail);
