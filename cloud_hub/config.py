@@ -42,6 +42,13 @@ class WebSettings(_Settings):
     port: int = Field(default=0, ge=0, le=65535)
     certificate: Path | None = None
     key: Path | None = None
+    idle_minutes: float = Field(default=60.0, gt=0)  # until a session that nobody uses ends, in real time
+    session_hours: float = Field(default=12.0, gt=0)  # until any session ends: a shift
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether this machine alone reaches the console."""
+        return _is_loopback(self.listen)
 
     def check(self) -> None:
         """``ConfigError`` for files that are not there, and for an address others reach without TLS."""
@@ -50,7 +57,7 @@ class WebSettings(_Settings):
         for file in filter(None, (self.certificate, self.key)):
             if not file.is_file():
                 raise ConfigError(f"{file} is not there: web.certificate and web.key must be PEM files")
-        if not self.certificate and not _is_loopback(self.listen):
+        if not self.certificate and not self.is_loopback:
             raise ConfigError(
                 f"the console would be open to the network without encryption at {self.listen}: "
                 "set web.certificate and web.key, or listen on 127.0.0.1"

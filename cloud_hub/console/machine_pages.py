@@ -5,8 +5,10 @@ from datetime import datetime
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console import machine_view, moments
-from cloud_hub.console.machine_view import Form
+from cloud_hub.console import kept, machine_view, moments, reach
+from cloud_hub.console.gate import needs
+from cloud_hub.console.machine_view import LOG, Form
+from cloud_hub.identity.people.permissions import Permission
 
 pages = Blueprint("machine", __name__, url_prefix="/machines")
 
@@ -17,16 +19,21 @@ def there(time: datetime, zone: str) -> str:
 
 
 @pages.get("/<name>")
+@needs(Permission.SEE, of=reach.machine)
 def show(name: str) -> ResponseReturnValue:
-    return page(name)
+    typed = kept.shown()
+    form = Form(name=typed.get("alarm", LOG), objection=kept.AGAIN, typed=typed) if typed else None
+    return page(name, form)
 
 
 @pages.get("/<name>/now")
+@needs(Permission.SEE, of=reach.machine)
 def now(name: str) -> ResponseReturnValue:
     return render_template("machine_now.html", **machine_view.now(name))
 
 
 @pages.get("/<name>/history")
+@needs(Permission.SEE, of=reach.machine)
 def history(name: str) -> ResponseReturnValue:
     current = machine_view.now(name)
     span, _ = machine_view.span_or_objection()

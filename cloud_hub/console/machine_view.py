@@ -25,6 +25,7 @@ MOST_ALARMS = 50
 MOST_MARKED = 500  # alarms of a span
 MOST_HAPPENINGS = 100
 SCALAR = "scalar"
+LOG = "log"  # the form of a failure or maintenance
 FILTERS = ("all", "open", "past", "not judged")
 
 

@@ -3,21 +3,21 @@
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console import moments
-from cloud_hub.console.here import hub
+from cloud_hub.console import moments, reach
+from cloud_hub.console.gate import needs
+from cloud_hub.console.here import caller, hub
 from cloud_hub.console.machine_pages import page
-from cloud_hub.console.machine_view import Form, link
-from cloud_hub.console.rollout_pages import ACTOR
+from cloud_hub.console.machine_view import LOG, Form, link
 from cloud_hub.errors import ConflictError
 from cloud_hub.flows import labelling
 from cloud_hub.flows.labelling import Saying
-
-LOG = "log"
+from cloud_hub.identity.people.permissions import Permission
 
 pages = Blueprint("saying", __name__, url_prefix="/machines/<name>")
 
 
 @pages.post("/alarms/<int:alarm>/verdict")
+@needs(Permission.JUDGE, of=reach.machine, form="machine.show")
 def judge(name: str, alarm: int) -> ResponseReturnValue:
     verdict = request.form.get("verdict", "")
     if not verdict:
@@ -31,6 +31,7 @@ def judge(name: str, alarm: int) -> ResponseReturnValue:
 
 
 @pages.post("/log")
+@needs(Permission.LABEL, of=reach.machine, form="machine.show")
 def log(name: str) -> ResponseReturnValue:
     """A moment that cannot be, or what is logged already, changes nothing and says why."""
     kind, text = request.form.get("kind", ""), request.form.get("time", "")
@@ -47,7 +48,7 @@ def log(name: str) -> ResponseReturnValue:
 
 def _saying() -> Saying:
     fault, note = (" ".join(request.form.get(field, "").split()) for field in ("fault", "note"))
-    return Saying(actor=ACTOR, fault=fault, note=note)
+    return Saying(actor=caller().name, fault=fault, note=note)
 
 
 def _again(name: str, form: str, objection: str, status: int) -> ResponseReturnValue:

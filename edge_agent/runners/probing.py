@@ -5,6 +5,8 @@ Each returns what it found as a sentence, or raises with what is missing and wha
 
 import base64
 import ctypes
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 
@@ -37,10 +39,11 @@ def driver() -> str:
 def kernels() -> str:
     """The GPU that the kernels run on. Raises UnavailableError or DriverError."""
     try:
-        from numba import config, cuda  # noqa: PLC0415 - most devices have no numba-cuda
+        numba: Any = import_module("numba")
+        cuda: Any = import_module("numba.cuda")
     except ImportError as error:
         raise UnavailableError(f"{told(error)}: pip install 'andon[gpu]'") from error
-    if config.ENABLE_CUDASIM:
+    if numba.config.ENABLE_CUDASIM:
         raise UnavailableError("only the CUDA simulator is on: unset NUMBA_ENABLE_CUDASIM")
     if not cuda.is_available():
         raise DriverError(f"Numba finds no GPU: {told(cuda.cuda_error() or UnavailableError('none there'))}")

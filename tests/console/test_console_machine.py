@@ -1,7 +1,9 @@
 """The page of one machine: any signals over any span, what happened marked and listed, what people say of it."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -13,10 +15,13 @@ from cloud_hub.console.spans import Span
 from cloud_hub.hub import Hub
 from cloud_hub.store import fleet
 from cloud_hub.store.fleet import Alarm
+from tests.console.conftest import Later
+from tests.console.console_people import PASSWORD, Browser, token
 from tests.console.console_seed import SIGNALS, seed
-from tests.console.test_console_pages import HOSTILE, token
+from tests.console.test_console_pages import HOSTILE
 
 PAGE = "/machines/pump-1"
+HIDDEN = r'type="hidden" name="([^"]+)" value="([^"]*)"'
 
 
 @pytest.fixture
@@ -189,6 +194,39 @@ def test_a_live_chart_asks_for_the_newest_points_alone(client: FlaskClient, hub:
     for part in ("now", "history"):
         assert client.get(f"{PAGE}/{part}?span=1h").status_code == 200
         assert client.get(f"/machines/nope/{part}").status_code == 404
+
+
+def test_who_may_only_look_is_shown_no_form_and_refused_each_act(
+    enter: Callable[..., Browser], hub: Hub, alarm: Alarm
+) -> None:
+    viewer = enter("vera", "viewer").client
+    page = viewer.get(PAGE).text
+    assert "takes the role engineer or operator at lyon" in page
+    assert 'action="/machines/' not in page.partition('id="h-alarms"')[2]
+    for path in (f"/alarms/{alarm.id}/verdict", "/log"):
+        form = {"csrf": token(viewer, "/account"), "verdict": "right", "kind": "failure"}
+        assert viewer.post(PAGE + path, data=form).status_code == 403
+    hub.database.execute("INSERT INTO site (name, zone) VALUES ('oslo', 'Europe/Oslo')")
+    elsewhere = enter("otto", "operator@oslo").client
+    for path in (PAGE, f"{PAGE}/now", f"{PAGE}/history", f"/api/v1{PAGE}/live"):
+        assert elsewhere.get(path).status_code == 404
+    assert acts(hub) == []
+
+
+def test_a_form_of_a_session_that_ended_comes_back_as_it_was_typed(
+    enter: Callable[..., Browser], later: Later, hub: Hub, alarm: Alarm
+) -> None:
+    client = enter("mira", "engineer").client
+    form = {"csrf": token(client, PAGE), "verdict": "right", "note": "it sang"}
+    later.ahead = timedelta(days=30)
+    asked = client.post(f"{PAGE}/alarms/{alarm.id}/verdict", data=form)
+    assert asked.status_code == 401
+    fields = {name: unescape(value) for name, value in re.findall(HIDDEN, asked.text)}
+    back = client.post("/login", data=fields | {"name": "mira", "password": PASSWORD})
+    page = client.get(back.headers["Location"]).text
+    assert f'id="judge-{alarm.id}" open' in page
+    assert 'value="it sang"' in page
+    assert acts(hub) == []
 
 
 def test_an_alarm_that_began_before_a_span_and_goes_on_belongs_to_it() -> None:
