@@ -1,7 +1,7 @@
 """The page of one machine: any signals over any span, what happened marked and listed, what people say of it."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from cloud_hub.console import happenings
 from cloud_hub.console.spans import Span
 from cloud_hub.flows import labelling
 from cloud_hub.flows.labelling import Saying
+from cloud_hub.governance import audit
 from cloud_hub.hub import Hub
 from cloud_hub.store import fleet
 from cloud_hub.store.fleet import Alarm
@@ -105,7 +106,11 @@ def test_two_people_who_judge_at_once_are_heard_one_after_the_other(hub: Hub, al
         return labelling.judge(hub, "pump-1", alarm.id, "right", Saying(actor=f"person {number}"))
 
     with ThreadPoolExecutor(4) as people:
-        assert sorted(people.map(judge, range(4))) == [False, False, False, True]
+        with hub.database.transaction() as connection:
+            connection.execute(audit.SQL["lock"])  # whoever has judged waits here to go on record
+            changed = [people.submit(judge, number) for number in range(4)]
+            wait(changed, timeout=0.5)
+        assert sorted(each.result() for each in changed) == [False, False, False, True]
     assert len(labels(hub, "verdict")) == 1
     assert acts(hub) == ["alarm.judge"]
 
