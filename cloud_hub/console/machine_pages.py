@@ -37,7 +37,7 @@ def now(name: str) -> ResponseReturnValue:
 def history(name: str) -> ResponseReturnValue:
     current = machine_view.now(name)
     span, _ = machine_view.span_or_objection()
-    told = machine_view.history(name, span, current["outlook"])
+    told = machine_view.history(current["machine"], span, current["outlook"])
     return render_template("machine_history.html", **current | told)
 
 

@@ -16,7 +16,7 @@ from cloud_hub.flows.faults import fault_classes
 from cloud_hub.flows.labelling import EVENTS
 from cloud_hub.store import charts, fleet, verdicts
 from cloud_hub.store.database import load_queries
-from cloud_hub.store.fleet import Alarm, Label, Outlook, Signal
+from cloud_hub.store.fleet import Alarm, Label, Machine, Outlook, Signal
 
 SQL = load_queries("cloud_hub.console", "machine.sql")
 MOST_SIGNALS = 8
@@ -56,7 +56,7 @@ def whole(name: str, form: Form | None = None) -> dict[str, Any]:
     signals = scalars(fleet.signals(hub().database, name))
     return (
         current
-        | history(name, span, current["outlook"], form)
+        | history(current["machine"], span, current["outlook"], form)
         | {
             "spans": spans.CHOICES,
             "own": _own(span),
@@ -92,9 +92,11 @@ def now(name: str) -> dict[str, Any]:
     }
 
 
-def history(name: str, span: Span, outlook: Outlook | None, form: Form | None = None) -> dict[str, Any]:
+def history(
+    machine: Machine, span: Span, outlook: Outlook | None, form: Form | None = None
+) -> dict[str, Any]:
     """Alarms with their verdicts, and what happened in ``span``."""
-    database = hub().database
+    database, name = hub().database, machine.name
     alarms, labels = fleet.alarms(database, name), fleet.labels(database, name)
     judged = _judged(name, alarms, labels)
     open_then = happenings.of_alarms(alarms_within(name, span))
@@ -114,7 +116,7 @@ def history(name: str, span: Span, outlook: Outlook | None, form: Form | None = 
         "told": happenings.told,
         "happened": within[:MOST_HAPPENINGS],
         "more": max(len(within) - MOST_HAPPENINGS, 0),
-        "faults": sorted(faults.get(fleet.machine(database, name).machine_class, ())),
+        "faults": sorted(faults.get(machine.machine_class, ())),
         "form": form,
     }
 

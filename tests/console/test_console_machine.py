@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
@@ -12,6 +13,9 @@ from werkzeug.test import TestResponse
 
 from cloud_hub.console import happenings
 from cloud_hub.console.spans import Span
+from cloud_hub.flows import labelling
+from cloud_hub.flows.labelling import Saying
+from cloud_hub.governance import audit
 from cloud_hub.hub import Hub
 from cloud_hub.store import fleet
 from cloud_hub.store.fleet import Alarm
@@ -100,6 +104,20 @@ def test_a_verdict_that_cannot_be_changes_nothing_and_keeps_what_was_typed(
     assert "the device&#39;s clock is ahead" in send(client, path, verdict="right").text
     assert labels(hub, "verdict") == []
     assert acts(hub) == []
+
+
+def test_two_people_who_judge_at_once_are_heard_one_after_the_other(hub: Hub, alarm: Alarm) -> None:
+    def judge(number: int) -> bool:
+        return labelling.judge(hub, "pump-1", alarm.id, "right", Saying(actor=f"person {number}"))
+
+    with ThreadPoolExecutor(4) as people:
+        with hub.database.transaction() as connection:
+            connection.execute(audit.SQL["lock"])  # whoever has judged waits here to go on record
+            changed = [people.submit(judge, number) for number in range(4)]
+            wait(changed, timeout=0.5)
+        assert sorted(each.result() for each in changed) == [False, False, False, True]
+    assert len(labels(hub, "verdict")) == 1
+    assert acts(hub) == ["alarm.judge"]
 
 
 def test_a_failure_is_logged_once_at_the_moment_that_it_was_in_the_zone_that_was_said(
