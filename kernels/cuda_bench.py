@@ -36,7 +36,7 @@ def gpu_kernels(race: Race, *, quick: bool) -> Iterator[Row]:
 
         contenders, clock = _contenders(cupy, WINDOWS // 8 if quick else WINDOWS)
     except (ImportError, KernelError) as error:
-        yield {"figure": f"{FIGURE}: not run, {error}", "value": 0, "unit": "ms"}
+        yield {"figure": FIGURE, "unit": "ms", "not_run": str(error)}
         return
     taken = race(contenders, rounds=5 if quick else 25, clock=clock)
     count = WINDOWS // 8 if quick else WINDOWS
