@@ -21,6 +21,7 @@ from cloud_hub.console import (
     model_pages,
     people_pages,
     rollout_pages,
+    sso_pages,
     vendor,
     whatif_pages,
     why_pages,
@@ -59,6 +60,7 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
         live,
         health,
         login_pages,
+        sso_pages,
         account_pages,
         people_pages,
     )

@@ -14,7 +14,7 @@ from cloud_hub.hub import Hub, assemble
 from tests.console.console_seed import seed
 
 ANEW = """
-TRUNCATE person, person_role, person_terminal, person_link, person_session, api_token;
+TRUNCATE person, person_role, person_terminal, person_link, person_session, api_token CASCADE;
 UPDATE rollout SET state = 'running', reason = '', created_by = 'mira', plan = plan - 'four_eyes' - 'approve_before', approvals = '{}';
 """
 SECOND_SITE = """
