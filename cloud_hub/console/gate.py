@@ -156,11 +156,15 @@ def _check_stranger() -> ResponseReturnValue | None:
 
 
 def _is_foreign() -> bool:
-    """Whether a browser says that another site's page sent this."""
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        return True
-    return request.headers.get("Sec-Fetch-Site") == "cross-site"
+    """Whether a browser says that another site's page sent this.
+
+    It says so itself where it trusts the way here; elsewhere its ``Origin`` is compared, which a proxy
+    that changes ``Host`` would spoil.
+    """
+    told, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if told is not None:
+        return told not in ("same-origin", "none")
+    return origin is not None and urlsplit(origin).netloc != request.host
 
 
 def _sign_in_first(need: Need | None) -> ResponseReturnValue:

@@ -33,7 +33,12 @@ def test_a_post_without_a_form_of_the_session_changes_nothing_and_shows_what_was
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}],
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
 )
 def test_a_form_sent_by_another_site_is_refused_with_its_token_and_all(
     enter: Enter, office: Office, stranger: FlaskClient, headers: dict[str, str]
