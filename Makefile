@@ -16,7 +16,7 @@ ifneq ($(shell test -n "$$HOME" && test -w "$$HOME" && echo yes),yes)
   export HOME := $(CURDIR)/$(VENV)/home
 endif
 
-.PHONY: help setup system demo demo-exit test lint bench chaos lock clean
+.PHONY: help setup system demo demo-exit test lint bench gpu-check chaos lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
@@ -43,6 +43,9 @@ test: lint ## style, types and every test
 
 bench: setup ## every benchmark
 	$(BIN)/andon bench
+
+gpu-check: setup ## every test and benchmark that needs a GPU, on this host's own
+	$(BIN)/python tests/gpu/gpu_check.py
 
 chaos: MINUTES ?= 10
 chaos: SEED ?= 1

@@ -22,6 +22,9 @@ OURS = frozenset(
 )
 TRACEBACK_VARIABLE = "ANDON_TRACEBACK"  # set it to see where a sentence came from
 
+# ONNX Runtime (from 1.29 on Linux) tells its maker about every session unless this is set before its import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 # The bases of what the packages raise for people; named, so that none has to be imported to be recognised.
 FOR_PEOPLE = frozenset(
     {
@@ -98,6 +101,7 @@ BENCHMARKS = {
     "ingest": "cloud_hub.ingest.bench:ingest",
     "rollout": "cloud_hub.rollout.bench:rollout",
     "models": "cloud_hub.training.bench_models:models",
+    "serving": "cloud_hub.serving.bench:serving",
 }
 
 

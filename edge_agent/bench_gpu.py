@@ -127,4 +127,4 @@ def _share(seconds: list[float], share: int) -> float:
 
 
 def _not_run(figure: str, reason: str, unit: str) -> Row:
-    return {"figure": f"{figure}: not run, {reason}", "value": 0, "unit": unit}
+    return {"figure": figure, "unit": unit, "not_run": reason}

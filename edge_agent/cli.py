@@ -131,12 +131,15 @@ def self_test(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> N
     from edge_agent import selftest  # noqa: PLC0415 - a second of numeric libraries
     from edge_agent.runners.device import device_runners  # noqa: PLC0415 - a second of numeric libraries
 
-    findings = selftest.run(settings.state_dir, device_runners(settings))
+    with logs.errors_to_stderr(device=settings.device):
+        findings = selftest.run(settings.state_dir, device_runners(settings))
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings]))
     else:
         for finding in findings:
             typer.echo(f"{'ok    ' if finding.passed else 'FAILED'} {finding.name}: {finding.detail}")
+            for note in finding.notes:
+                typer.echo(f"       {note}")
     raise typer.Exit(0 if all(finding.passed for finding in findings) else 1)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from edge_agent.engine_facts import EngineFacts, keys
+from edge_agent.errors import InferenceError
 from wire.bundle import Bundle, file_sha256
 from wire.engine import Engine, EngineKey, check_key, read_engine
 from wire.errors import EngineError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # the updates use this store
 
 KEPT = 4  # of a release, of each kind: precisions, and the library's version before an upgrade
 OWN = ".own"
+LONGEST_HEADER = 1 << 16
 
 log = structlog.get_logger()
 
@@ -69,7 +71,8 @@ class EngineStore:
         """The plan that this device compiled for ``key`` on ``gpu``, whatever identifies its GPU."""
         path = self._own(key, gpu)
         try:
-            header, _, plan = path.read_bytes().partition(b"\n")
+            with path.open("rb") as file:  # a plan may be large, so none is in memory twice
+                header, plan = file.readline(LONGEST_HEADER).removesuffix(b"\n"), file.read()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -81,10 +84,17 @@ class EngineStore:
         return plan
 
     def put_local(self, key: EngineKey, gpu: str, plan: bytes) -> None:
-        """Keep ``plan``; afterwards, and after any crash, it is there whole or not at all."""
+        """Keep ``plan``; afterwards, and after any crash, it is there whole or not at all.
+
+        ``InferenceError`` where the disk does not take it; what was written then makes room.
+        """
         path = self._own(key, gpu)
-        self._disk.ensure_folder(path.parent)
-        self._disk.write(path, _header(key, gpu, plan) + b"\n" + plan)
+        try:
+            self._disk.ensure_folder(path.parent)
+            self._disk.write(path, _header(key, gpu, plan) + b"\n" + plan)
+        except OSError as error:
+            self._remove(path.with_name(f"{path.name}.new"))
+            raise InferenceError(f"its engine cannot be kept in {path.parent}: {error}") from error
         self._trim([found for found in self._of(key) if found.suffix == OWN])
 
     def keep(self, use_case: str, releases: Iterable[str]) -> None:
@@ -92,7 +102,7 @@ class EngineStore:
         kept = set(releases)
         for path in self._listed(use_case):
             if f"{use_case}/{path.name.partition('.')[0]}" not in kept:
-                self._disk.unlink(path)
+                self._remove(path)
 
     def _shared(self, key: EngineKey) -> Engine | None:
         for path in self._files(key):
@@ -125,11 +135,18 @@ class EngineStore:
     def _trim(self, found: list[Path]) -> None:
         """Remove the oldest of ``found``, so that ``KEPT`` stay."""
         for path in sorted(found, key=_written)[:-KEPT]:
-            self._disk.unlink(path)
+            self._remove(path)
 
     def _ignore(self, path: Path, reason: str) -> None:
         log.warning("engine not used", file=path.name, reason=reason)
-        self._disk.unlink(path)
+        self._remove(path)
+
+    def _remove(self, path: Path) -> None:
+        """A disk that lets nothing be removed stops nothing else; what is damaged is never believed."""
+        try:
+            self._disk.unlink(path)
+        except OSError as error:
+            log.warning("engine not removed", file=path.name, reason=str(error))
 
 
 def _leaf(key: EngineKey) -> str:

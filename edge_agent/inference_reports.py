@@ -2,7 +2,8 @@
 
 Changes show where a row is being answered, which waits for nothing; they are handed to the updates,
 whose reports survive a restart, by the thread that keeps the agent's parts running. What changes to and
-fro is told at once, and then as it stands once a minute.
+fro is told at once, and then as it stands once a minute. Two releases of one use case run while the newer
+one is on probation: a GPU that dies is told of both.
 """
 
 import time
@@ -11,11 +12,12 @@ from typing import Any
 
 import structlog
 
-from edge_agent.runners.change import Change
+from edge_agent.runners.fallback import Change
 from edge_agent.updates.errors import JournalError
 
-PAUSE_S = 60.0  # between two reports of one use case
+PAUSE_S = 60.0  # between two reports of one release
 
+Of = tuple[str, str]  # use case and release
 Note = Callable[[str, str, str, Mapping[str, Any]], None]
 
 log = structlog.get_logger()
@@ -26,22 +28,22 @@ class InferenceReports:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._newest: dict[str, Change] = {}  # by use case
-        self._told: dict[str, tuple[Change, float]] = {}  # and when
+        self._newest: dict[Of, Change] = {}
+        self._told: dict[Of, tuple[Change, float]] = {}  # and when
 
     def heard(self, change: Change) -> None:
-        self._newest[change.use_case] = change
+        self._newest[change.use_case, change.release] = change
 
     def hand_over(self, note: Note) -> None:
         """Give ``note`` use case, event, reason and evidence of what changed; what it refuses waits."""
-        for use_case, change in list(self._newest.items()):
-            told, when = self._told.get(use_case, (None, 0.0))
+        for of, change in list(self._newest.items()):
+            told, when = self._told.get(of, (None, 0.0))
             if change == told or (told is not None and self._now() - when < PAUSE_S):
                 continue
             try:
-                note(use_case, change.event, change.reason, {**change.evidence, "of": change.release})
+                note(change.use_case, change.event, change.reason, {**change.evidence, "of": change.release})
             except JournalError as error:
                 log.warning("report waits", reason=str(error))
                 return
-            self._told[use_case] = change, self._now()
-            log.warning(change.event, use_case=use_case, release=change.release, reason=change.reason)
+            self._told[of] = change, self._now()
+            log.warning(change.event, use_case=change.use_case, release=change.release, reason=change.reason)

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -23,3 +25,14 @@ def to_stderr(level: str, **always: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+@contextmanager
+def errors_to_stderr(**always: str) -> Iterator[None]:
+    """For a command that says itself what it found: meanwhile nothing else stands in its standard output."""
+    before = structlog.get_config()
+    to_stderr("error", **always)
+    try:
+        yield
+    finally:
+        structlog.configure(**before)

@@ -18,7 +18,7 @@ from kernels import sets
 from kernels.errors import KernelError, KernelInputError, KernelStateError
 from wire.feed import Reading, Window
 from wire.manifest import Manifest
-from wire.table import SignalKind, SignalTable
+from wire.table import Machine, Signal, SignalKind, SignalTable
 
 log = structlog.get_logger()
 
@@ -43,21 +43,24 @@ class MachineLine:
     ) -> None:
         self.index = index
         self.machine = table.machines[index]
+        self.bearing_assumed = False  # lines of a bearing are looked for, and which it is nobody declared
         self.alarms = Alarms(index)
         self.refusal = ""
         self.extractor: sets.Extractor | None = None
         scalars = table.signals_of(index, SignalKind.SCALAR)
         self._waveforms = table.signals_of(index, SignalKind.WAVEFORM)
+        self.rates = {signal.name: signal.rate_hz for signal in self._waveforms}
         self._places = {signal.id: place for place, signal in enumerate(scalars)}
         self._plans: dict[tuple[int, ...], Plan] = {}
         self._watched = watched
         try:
             self.extractor = _extractor(table, index)
+            self.bearing_assumed = bool(self.extractor) and _is_assumed(self.machine, scalars)
         except KernelError as error:
             self.refusal = f"machine {self.machine.name}: {error}"
             log.error("no features", machine=self.machine.name, reason=str(error))
         self._state = self.extractor.initial() if self.extractor else None
-        self._inputs = ModelInputs(self.extractor) if self.extractor else None
+        self._inputs = ModelInputs(self.extractor, self.rates) if self.extractor else None
         self._restore(saved)
 
     def plan(self, signals: tuple[int, ...]) -> Plan:
@@ -131,4 +134,9 @@ def _extractor(table: SignalTable, index: int) -> sets.Extractor | None:
         machine.feature_set,
         table.signals_of(index, SignalKind.SCALAR),
         table.signals_of(index, SignalKind.WAVEFORM),
+        bearing=machine.bearing,
     )
+
+
+def _is_assumed(machine: Machine, scalars: Sequence[Signal]) -> bool:
+    return machine.bearing is None and sets.bearing_of(machine.feature_set, scalars, None) is not None

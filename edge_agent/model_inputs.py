@@ -2,10 +2,11 @@
 
 Where a feature set is read under operating conditions, every release brings the
 table it was trained with. The running one and the one beside it are each asked
-what their own table makes of the same memory.
+what their own table makes of the same memory. A release that learnt from windows at
+other rates is refused: the names are the same then, and the numbers mean others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from edge_agent.errors import FeatureMismatchError, InferenceError
 from kernels.condition_trend import ConditionTrend, ConditionTrendExtractor
 from kernels.errors import KernelInputError
 from kernels.sets import Extractor, State
-from wire.manifest import ConditionTable, Manifest
+from wire.manifest import ConditionTable, Manifest, rate_misfit
 
 KEPT = 4  # tables of the newest releases
 
@@ -36,17 +37,21 @@ InputsOf = Callable[[Manifest], Inputs]  # as ``ModelInputs.of``, for the newest
 
 
 class ModelInputs:
-    """Of one machine; tables are looked up once."""
+    """Of one machine, whose windows come at ``rates`` (Hz by waveform); tables are looked up once."""
 
-    def __init__(self, extractor: Extractor) -> None:
+    def __init__(self, extractor: Extractor, rates: Mapping[str, float]) -> None:
         self._extractor = extractor
+        self._rates = rates
         self._under: dict[int, tuple[ConditionTable, ConditionTrend]] = {}
 
     def of(self, manifest: Manifest, row: Row, state: State) -> Inputs:
         """After the reading that made ``row`` and left ``state``.
 
-        Raises UnknownConditionError, and FeatureMismatchError where the table is of other machines.
+        Raises UnknownConditionError, and FeatureMismatchError where the table, or the rate, is of other
+        machines.
         """
+        if misfit := rate_misfit(manifest.waveforms, self._rates):
+            raise FeatureMismatchError(f"{manifest.release} learnt at another rate: {misfit}")
         if not isinstance(self._extractor, ConditionTrendExtractor):
             return Inputs(names=self._extractor.names, row=row)
         under = self._read_under(self._extractor, manifest)

@@ -35,7 +35,7 @@ class Parts:
         self, config: AgentConfig, identity: Identity, clock: Clock, *, self_test: Callable[[], None]
     ) -> None:
         random = Random()  # noqa: S311 - spreads devices in time, guards nothing
-        device = self._device = profile(config.profile)
+        self._device = profile(config.profile)
         self.outbox = Outbox.open(
             config.state_dir / "outbox.db",
             max_bytes=config.outbox.max_bytes,
@@ -53,21 +53,10 @@ class Parts:
         self.runners = device_runners(
             config, tell=self.inference.heard, remote=remote_runner(config.inference, identity)
         )
-        self.updates = Updates(
-            config.state_dir,
-            identity,
-            clock,
-            config.probation,
-            DeviceFacts(target=device.target, features=self._features_of),
-            report=self._report,
-            make_runner=self.runners.make,
-            engines=self.runners.facts,
-            memory=self.runners.memory,
-            deferral=self.deferrals.judge,
-        )
+        self.updates = self._updates(config, identity, clock)
         self.voice = Voice(
             profile=config.profile,
-            target=device.target,
+            target=self._device.target,
             outbox=self.outbox,
             recorder=self.recorder,
             updates=self.updates,
@@ -101,6 +90,20 @@ class Parts:
         self.voice.hand_over()
         self.uplink.announce()
 
+    def _updates(self, config: AgentConfig, identity: Identity, clock: Clock) -> Updates:
+        return Updates(
+            config.state_dir,
+            identity,
+            clock,
+            config.probation,
+            DeviceFacts(target=self._device.target, features=self._features_of),
+            report=self._report,
+            make_runner=self.runners.make,
+            engines=self.runners.facts,
+            memory=self.runners.memory,
+            deferral=self.deferrals.judge,
+        )
+
     def _recorder(self, config: AgentConfig, clock: Clock) -> Recorder:
         """Where the outbox was damaged, the position is what can be read of it, else the last status's."""
         damage = self.outbox.damage
@@ -120,8 +123,15 @@ class Parts:
         return recorder
 
     def _features_of(self, machine_class: str) -> Features | None:
-        found = self.recorder.features_of(machine_class)
-        return None if found is None else Features(feature_set=found[0], names=found[1], units=found[2])
+        line = self.recorder.line_of(machine_class)
+        if line is None or line.extractor is None:
+            return None
+        return Features(
+            feature_set=line.machine.feature_set,
+            names=line.extractor.names,
+            units=line.extractor.units,
+            rates=line.rates,
+        )
 
     def _report(self, event: ReportEvent) -> None:
         """Returns when the report is on disk; raises where it is not."""

@@ -71,6 +71,7 @@ class Pipeline:
         watched = phases.watch(table)
         self.lines = tuple(MachineLine(table, index, saved, watched) for index in range(len(table.machines)))
         self.last_error = next((line.refusal for line in self.lines if line.refusal), "")
+        _say_assumed([line.machine.name for line in self.lines if line.bearing_assumed])
         self._columns = columns
         self._gaps = gaps
         self._counters = counters
@@ -178,3 +179,10 @@ class Pipeline:
     def _leave_out(self, machine: int, reason: str, time_us: int, values: int) -> None:
         self._counters.left_out += values
         self._gaps.note(machine, reason, time_us)
+
+
+def _say_assumed(machines: Sequence[str]) -> None:
+    """Once a table, not once a machine."""
+    if machines:
+        reason = "lines are looked for where a 6205 has them: declare `bearing` in the signal table"
+        log.warning("no bearing declared", machines=len(machines), first=machines[0], reason=reason)

@@ -15,6 +15,7 @@ from edge_agent.config import UplinkSettings
 from edge_agent.draft import Draft
 from edge_agent.errors import OutboxFullError
 from edge_agent.gaps import GapNotes
+from edge_agent.machine_line import MachineLine
 from edge_agent.outbox import Outbox
 from edge_agent.outbox_losses import DISK_FULL
 from edge_agent.phases import Phases
@@ -95,12 +96,10 @@ class Recorder:
             self._releases = releases
             self._pipeline.use(releases)
 
-    def features_of(self, machine_class: str) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
-        """Feature set, feature names and units of the first machine of this class; None without one."""
-        for line in self._pipeline.lines:
-            if line.machine.machine_class == machine_class and line.extractor is not None:
-                return line.machine.feature_set, line.extractor.names, line.extractor.units
-        return None
+    def line_of(self, machine_class: str) -> MachineLine | None:
+        """The first machine of this class that features are made of."""
+        fitting = (line for line in self._pipeline.lines if line.machine.machine_class == machine_class)
+        return next((line for line in fitting if line.extractor is not None), None)
 
     def position(self) -> int:
         return self._position

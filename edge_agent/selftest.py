@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from edge_agent.draft import Draft
 from edge_agent.errors import EdgeError, SelfTestError
 from edge_agent.outbox import Outbox
+from edge_agent.runners.chain_text import answering, passed_over
 from edge_agent.runners.device import DeviceRunners
-from edge_agent.runners.telling import answering, passed_over
 from edge_agent.tables import EMPTY
 from edge_agent.updates.disk import Disk
 from edge_agent.updates.loaded import open_bundle
@@ -30,13 +30,14 @@ class Finding:
     name: str
     passed: bool
     detail: str
+    notes: tuple[str, ...] = ()  # what is worth knowing beside it, a sentence each
 
 
 def run(state_dir: Path, runners: DeviceRunners) -> list[Finding]:
     """Every check, also after one that failed. Harmless beside a running agent."""
     findings = [
-        _finding("kernels", _kernels),
-        _finding("outbox", lambda: _outbox(state_dir)),
+        _finding("kernels", lambda: (_kernels(),)),
+        _finding("outbox", lambda: (_outbox(state_dir),)),
     ]
     folders = sorted(path for path in (state_dir / "updates" / "slots").glob("*") if path.is_dir())
     return findings + [
@@ -44,9 +45,10 @@ def run(state_dir: Path, runners: DeviceRunners) -> list[Finding]:
     ]
 
 
-def _finding(name: str, check: Callable[[], str]) -> Finding:
+def _finding(name: str, check: Callable[[], tuple[str, ...]]) -> Finding:
     try:
-        return Finding(name=name, passed=True, detail=check())
+        detail, *notes = check()
+        return Finding(name=name, passed=True, detail=detail, notes=tuple(notes))
     except (EdgeError, KernelError, WireError, OSError) as error:
         return Finding(name=name, passed=False, detail=str(error))
 
@@ -75,16 +77,16 @@ def _outbox(state_dir: Path) -> str:
     return f"commits are synced, {taken * 1000:.1f} ms each"
 
 
-def _release(folder: Path, runners: DeviceRunners) -> str:
+def _release(folder: Path, runners: DeviceRunners) -> tuple[str, ...]:
     """The slot that runs; the other may hold anything. Nothing is compiled, and the hub is not asked."""
     slots = Slots(folder, Disk())
     if slots.current is None:
-        return "none installed"
+        return ("none installed",)
     bundle = open_bundle(slots.bundle(slots.current))
     chain = runners.make.once(bundle)
     try:
         described = chain.describe()
-        told = [f"answers its golden inputs in {answering(described)}", *passed_over(described)]
-        return f"{bundle.manifest.release} {'; '.join(told)}"
+        answers = f"{bundle.manifest.release} answers its golden inputs in {answering(described)}"
+        return answers, *passed_over(described)
     finally:
         chain.close()

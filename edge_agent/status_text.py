@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from edge_agent import updates_text
-from edge_agent.runners import telling
+from edge_agent.runners import chain_text
 
 Row = Mapping[str, Any]
 
@@ -51,8 +51,8 @@ def _releases(found: Row) -> Iterator[str]:
 
 def _inference(found: Row) -> Iterator[str]:
     for use_case, described in found["inference"].items():
-        yield f"runs in   {use_case}: {telling.answering(described)}"
-        yield from (f"          {line}" for line in telling.passed_over(described))
+        yield f"runs in   {use_case}: {chain_text.answering(described)}"
+        yield from (f"          {line}" for line in chain_text.passed_over(described))
 
 
 def _updates(found: Row) -> Iterator[str]:

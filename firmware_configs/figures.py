@@ -28,11 +28,12 @@ Benchmark = Callable[..., Iterable[Mapping[str, Any]]]
 class Figure:
     """One row. The bar is on ``ratio`` where there is a reference, else on ``value``.
 
-    ``holds`` is None without a bar, and where a reduced run cannot judge it.
+    ``holds`` is None without a bar, and where a reduced run cannot judge it. ``value`` is None where it could
+    not be run on this host; then ``bar`` says why.
     """
 
     figure: str
-    value: float
+    value: float | None
     unit: str
     reference: str | None
     reference_value: float | None
@@ -79,10 +80,14 @@ def judge(found: Mapping[str, Any], *, quick: bool, full: str) -> Figure:
     """``found``: figure, value, unit, and if they are there reference, reference_value and bar.
 
     ``exact`` means that the value does not depend on the scale, so that a quick run judges it too.
+    ``not_run`` instead of a value says why there is none here; what it would be held against is left out.
     """
+    bar = found.get("bar", "")
+    if "not_run" in found:
+        return _missing(found["figure"], found["unit"], f"{bar} (not run: {found['not_run']})".strip())
     value, reference_value = float(found["value"]), found.get("reference_value")
     ratio = None if reference_value is None else value / reference_value
-    bar, holds = found.get("bar", ""), None
+    holds = None
     if bar and (found.get("exact") or not quick):
         sign, limit = bar.split()
         holds = bool(BARS[sign](value if ratio is None else ratio, float(limit)))
@@ -118,10 +123,24 @@ def as_text(figures: Iterable[Figure]) -> str:
         against = f"{item.reference}: {item.reference_value:g}" if item.reference else ""
         ratio = "" if item.ratio is None else f"{item.ratio:g}"
         holds = {None: "", True: "yes", False: "NO"}[item.holds]
-        table.add_row(item.figure, f"{item.value:g} {item.unit}", against, ratio, item.bar, holds)
+        value = "-" if item.value is None else f"{item.value:g} {item.unit}"
+        table.add_row(item.figure, value, against, ratio, item.bar, holds)
     text = StringIO()
     Console(file=text, width=WIDTH).print(table)
     return text.getvalue().rstrip()
+
+
+def _missing(figure: str, unit: str, bar: str) -> Figure:
+    return Figure(
+        figure=figure,
+        value=None,
+        unit=unit,
+        reference=None,
+        reference_value=None,
+        ratio=None,
+        bar=bar,
+        holds=None,
+    )
 
 
 def _short(value: float) -> float:

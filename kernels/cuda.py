@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numba import complex64, cuda, float32, int32, int64
+from numba import cuda, float32, int32, int64, uint64
 from numpy.typing import ArrayLike, NDArray
 
 from kernels import cuda_fused, layout, reference
@@ -23,7 +23,7 @@ __all__ = ["FusedWindows", "features", "warm"]
 
 Rows = NDArray[np.float32]
 
-_ROWS, _PAIRS, _FLAT = float32[:, ::1], complex64[:, ::1], float32[::1]
+_ROWS, _PAIRS, _FLAT = float32[:, ::1], uint64[:, ::1], float32[::1]
 _TAIL = (int32[:, ::1], int64, int64, float32, _FLAT, int64, int64)  # from ranges to stride, see cuda_fused
 FAST = (_PAIRS, _ROWS, *_TAIL)
 PLAIN = (_ROWS, _ROWS, _ROWS, *_TAIL)
@@ -91,8 +91,8 @@ class FusedWindows:
         """Put the features of ``count`` rows on ``stream`` (its address); nothing waits or allocates.
 
         Addresses on the device: of float32 [count * across, length], int32 [lines, 2] and float32, in
-        which row r begins at r * stride. A window that is not finite makes its features NaN. The
-        first launch compiles.
+        which row r begins at r * stride; that of windows is a multiple of 8. A window that is not
+        finite makes its features NaN. The first launch compiles.
         """
         size = (count - 1) * stride + self.width
         self.launch(
@@ -106,7 +106,7 @@ class FusedWindows:
     def launch(
         self, windows: Any, ranges: Any, out: Any, *, column: int = 0, stride: int, stream: Any = 0
     ) -> None:
-        """As ``put``, for arrays on the device: [m, length]; [lines, 2] or None; a flat one, from ``column``."""
+        """As ``put``, for arrays on the device: [m, length]; [lines, 2] or None; flat, from ``column`` on."""
         self._kernel.launch(
             windows, ranges, self._near, out, across=self.across, column=column, stride=stride, stream=stream
         )
@@ -147,11 +147,12 @@ class _Prepared:
             tables = (self.plan.table,) if self.plan.fast else (self.plan.table, self.plan.slow_table)
             self._tables = [cuda.to_device(np.ascontiguousarray(table)) for table in tables]
             self._no_ranges = cuda.to_device(np.zeros((1, 2), np.int32))
+            cuda.synchronize()  # a stream that waits for no other may be the first to launch
 
     def launch(self, windows, ranges, near, out, *, across, column, stride, stream) -> None:
         plan, count = self.plan, 0 if ranges is None else ranges.shape[0]
         if plan.fast:
-            windows = windows.view(np.complex64)
+            windows = windows.view(np.uint64)
         grid = (windows.shape[0] // across, across)
         with named(f"features of {windows.shape[0]} windows of {plan.length} samples"):
             self._kernel[grid, plan.threads, stream, plan.shared_bytes](

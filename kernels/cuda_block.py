@@ -36,7 +36,7 @@ def gather(m, at, sums, rows, bits, thread):
     cuda.syncthreads()
     left = bits
     while left > 0:
-        kept = max(left - 3, 0)
+        kept = max(left - 4, 0)
         row = thread >> kept
         while row < rows:
             begin = at + (row << bits)

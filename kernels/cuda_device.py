@@ -18,7 +18,6 @@ config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     name: str
-    capability: str  # "8.7"
     shared_limit: int  # bytes a block may have
     unified: bool  # GPU and processor share memory, as on Jetson: nothing need be copied
 
@@ -26,7 +25,7 @@ class Device:
 def find_device() -> Device:
     """CudaUnavailableError where there is no GPU, or no driver for it."""
     if simulated():
-        return Device(name="simulator", capability="0.0", shared_limit=SIMULATED_SHARED, unified=False)
+        return Device(name="simulator", shared_limit=SIMULATED_SHARED, unified=False)
     with named("looking for a GPU"):
         if not cuda.is_available():
             raise CudaUnavailableError(f"looking for a GPU: expected one, got: {_why()}")
@@ -34,7 +33,6 @@ def find_device() -> Device:
         name = found.name.decode() if isinstance(found.name, bytes) else str(found.name)
         return Device(
             name=name,
-            capability="{}.{}".format(*found.compute_capability),
             shared_limit=found.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
             unified=bool(found.INTEGRATED and found.CAN_MAP_HOST_MEMORY),
         )

@@ -10,7 +10,6 @@ arithmetic of every thread.
 """
 # ruff: noqa: PLR0917  a launch takes arguments by position only
 
-import math
 from collections.abc import Callable
 from functools import cache
 
@@ -19,31 +18,29 @@ from numba import cuda, float32
 
 from kernels import layout
 from kernels.cuda_block import on_device
-from kernels.cuda_fourier import slow_magnitude, slow_real, transform_of, untangle
+from kernels.cuda_envelope import envelope_of, slow_envelope
+from kernels.cuda_fourier import slow_real, transform_of, untangle
 from kernels.cuda_spectrum import lines, spectral_of
 from kernels.cuda_window import SOUND, centred, filled, judged, moments
 
 STATISTICS = len(layout.STATISTICS)
 LINES = STATISTICS + len(layout.SPECTRAL)  # where they begin
 u32 = np.uint32
-ZERO = np.float32(0)
+ZERO, HIGH = np.float32(0), np.uint64(32)
 
 
 @cache
 def fast(table_bits: int, bits: int) -> Callable:
-    """For windows of 2^table_bits samples, 64 or more: complex64 [m, n / 2], samples in pairs.
+    """For windows of 2^table_bits samples, 64 or more: uint64 [m, n / 2], samples in pairs, each read as one.
 
-    ``table`` is that of n. By FFT: of pairs, then of half its bins, which gives the envelope, then of
-    the envelope's pairs.
+    ``table`` is that of n.
     """
     threads, half_bits = 1 << bits, table_bits - 1
     half, quarter = 1 << half_bits, 1 << (half_bits - 1)
     gap = half + 1
     away, scratch = 2 * gap, 4 * gap
     whole = transform_of(half_bits, table_bits, threads)
-    analytic = transform_of(half_bits - 1, table_bits, threads)
-    folded = transform_of(half_bits - 2, table_bits, threads)
-    spectral = spectral_of(2 * half, bits)
+    spectral, envelope = spectral_of(2 * half, bits), envelope_of(table_bits, threads)
     near_scale, far_scale = np.float32(4 / (2 * half)), np.float32(4 / quarter * 2 / (2 * half))
 
     @cuda.jit
@@ -53,13 +50,7 @@ def fast(table_bits: int, bits: int) -> Callable:
         thread = cuda.threadIdx.x & (threads - 1)  # which tells the compiler that there are no more
         index = cuda.blockIdx.x * cuda.gridDim.y + cuda.blockIdx.y
         where = column + cuda.blockIdx.x * stride + cuda.blockIdx.y * (LINES + count)
-        total = ZERO
-        for i in range(max(half // threads, 1)):
-            j = i * threads + thread
-            if j < half:
-                pair = windows[u32(index), u32(j)]
-                re[u32(j)], im[u32(j)] = pair.real, pair.imag
-                total += pair.real + pair.imag
+        total = _pairs(windows, index, re, im, half, thread, threads)
         mean, rest, loudest = centred(m, total, half, 2, gap, 2 * half, scratch, bits, thread)
         moments(m, mean, rest, loudest, half, 2, gap, scratch, bits, thread)
         verdict = judged(m, mean, loudest, 2 * half, scratch, bits, out, where, thread)
@@ -73,13 +64,7 @@ def fast(table_bits: int, bits: int) -> Callable:
             return
         where += LINES
         lines(m, re, im, at, ranges, 0, near, near_scale * loudest, scratch, out, where, thread, threads)
-        other = away - at
-        at = analytic(re, im, table, at + (half >> 2), other, at, thread)
-        other = away - at
-        _magnitudes_in_pairs(re, im, at, other, quarter >> 1, thread, threads)
-        at = folded(re, im, table, other, at, other, thread)
-        untangle(re, im, at, half_bits - 2, table, 2, thread, threads)
-        _centre_spectrum(re, at, thread)
+        at = envelope(re, im, table, at, away - at, thread)
         lines(m, re, im, at, ranges, near, count, far_scale * loudest, scratch, out, where, thread, threads)
 
     return run
@@ -119,29 +104,21 @@ def plain(length: int, bits: int) -> Callable:
             return
         where += LINES
         lines(m, re, im, away, ranges, 0, near, near_scale * loudest, scratch, out, where, thread, threads)
-        slow_magnitude(re, im, away + length // 8, 0, quarter, slow, thread, threads)
-        slow_real(re, im, 0, away, quarter, slow, thread, threads)
-        _centre_spectrum(re, away, thread)
+        slow_envelope(re, im, away, 0, length, slow, thread, threads)
         lines(m, re, im, away, ranges, near, count, far_scale * loudest, scratch, out, where, thread, threads)
 
     return run
 
 
 @on_device
-def _magnitudes_in_pairs(re, im, source, target, count, thread, threads):
-    """|z| of 2 * count complex numbers, the even ones to ``re``, the odd ones to ``im``."""
+def _pairs(windows, index, re, im, count, thread, threads):
+    """Read ``count`` pairs, the even samples to ``re``, the odd ones to ``im``; the sum of this thread's."""
+    total = ZERO
     for i in range(max(count // threads, 1)):
         j = i * threads + thread
         if j < count:
-            a, b = u32(source + 2 * j), u32(source + 2 * j + 1)
-            re[u32(target + j)] = math.sqrt(re[a] * re[a] + im[a] * im[a])
-            im[u32(target + j)] = math.sqrt(re[b] * re[b] + im[b] * im[b])
-    cuda.syncthreads()
-
-
-@on_device
-def _centre_spectrum(re, at, thread):
-    """Take the mean off a signal where it all is in its spectrum: bin 0."""
-    if thread == 0:
-        re[u32(at)] = ZERO
-    cuda.syncthreads()
+            pair = windows[u32(index), u32(j)]
+            x, y = np.uint32(pair).view(np.float32), np.uint32(pair >> HIGH).view(np.float32)
+            re[u32(j)], im[u32(j)] = x, y
+            total += x + y
+    return total

@@ -41,14 +41,14 @@ def make_plan(
     if not (rate_hz > 0 and math.isfinite(rate_hz)):
         raise KernelInputError("rate", rate_hz, "a sampling rate above 0 Hz")
     bins = length // 2 + 1
-    bits = _thread_bits(length) if thread_bits is None else thread_bits
+    fast = length >= FAST_FROM and length & (length - 1) == 0
+    bits = _thread_bits(length, fast=fast) if thread_bits is None else thread_bits
     shared = 4 * (4 * bins + max(ROOM << bits, LINE_ROOM * lines))
     if shared > shared_limit:
         wanted = (
             f"a window that fits {shared_limit} bytes of shared memory (use the CPU twin for longer ones)"
         )
         raise KernelInputError("window length", f"{length}, which takes {shared} bytes", wanted)
-    fast = length >= FAST_FROM and length & (length - 1) == 0
     return Plan(
         length=length,
         fast=fast,
@@ -66,6 +66,7 @@ def turns(whole: int, count: int) -> NDArray[np.float32]:
     return np.stack([np.cos(angle), -np.sin(angle)]).astype(np.float32)
 
 
-def _thread_bits(length: int) -> int:
-    """A thread for every 16 samples, which is one transform of eight pairs; whole warps."""
-    return min(max((length // 16).bit_length() - 1, LEAST_THREADS_BITS), MOST_THREADS_BITS)
+def _thread_bits(length: int, *, fast: bool) -> int:
+    """A thread for every 16 samples, one transform of eight pairs, else for every bin; whole warps."""
+    wanted = length // (16 if fast else 2)
+    return min(max(wanted.bit_length() - 1, LEAST_THREADS_BITS), MOST_THREADS_BITS)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from kernels import defects, machine_code, vibration
-from kernels.bearing import BEARING_6205, Bearing
+from kernels.bearing import BEARING_6205, Bearing, Declared, as_declared
 from kernels.condition_trend import make_condition_trend
 from kernels.conditions import ConditionTable, assign
 from kernels.defects import make_defects
@@ -25,7 +25,17 @@ from kernels.vibration import make_vibration
 from kernels.vibration_trend import make_vibration_trend
 from kernels.vibration_trend_2 import make_vibration_trend_2
 
-__all__ = ["VERSIONS", "Extractor", "FeatureSet", "State", "feature_set", "make", "of_signals", "warm"]
+__all__ = [
+    "VERSIONS",
+    "Extractor",
+    "FeatureSet",
+    "State",
+    "bearing_of",
+    "feature_set",
+    "make",
+    "of_signals",
+    "warm",
+]
 
 
 class Signal(Protocol):
@@ -57,6 +67,7 @@ class FeatureSet:
     modules: tuple[str, ...]  # whose text decides what the features are
     under_conditions: bool = False  # its rows are readings: what a model takes is derived under a table
     by_opening: bool = False  # it measures a machine by how its memory began, which no repair begins anew
+    of_windows: bool = False  # rates decide what its numbers mean; with a speed, the bearing's geometry too
     warm: Callable[[], None] = vibration.warm  # compiles what it needs; raises TwinError
 
 
@@ -120,20 +131,25 @@ _SETS = {
         FeatureSet(
             name="trend/1", factory=_trend, modules=("compiled", "extractor", "trend"), warm=_warm_trend
         ),
-        FeatureSet(name="vibration/1", factory=make_vibration, modules=_WINDOW),
+        FeatureSet(name="vibration/1", factory=make_vibration, modules=_WINDOW, of_windows=True),
         FeatureSet(
             name="bearing/1",
             factory=make_defects,
             modules=(*_WINDOW, "defect_layout", "defect_cpu", "defects"),
+            of_windows=True,
             warm=defects.warm,
         ),
         FeatureSet(
-            name="vibration-trend/1", factory=make_vibration_trend, modules=(*_WINDOW, "vibration_trend")
+            name="vibration-trend/1",
+            factory=make_vibration_trend,
+            modules=(*_WINDOW, "vibration_trend"),
+            of_windows=True,
         ),
         FeatureSet(
             name="vibration-trend/2",
             factory=make_vibration_trend_2,
             modules=(*_WINDOW, "vibration_trend", "vibration_trend_2"),
+            of_windows=True,
         ),
     )
 }
@@ -168,14 +184,30 @@ def make(
     return known.factory(scalars=scalars, waveforms=waveforms, units=dict(units or {}), bearing=bearing)
 
 
-def of_signals(name: str, scalars: Sequence[Signal], waveforms: Sequence[Signal] = ()) -> Extractor:
-    """``make`` for a machine with these signals, as device and hub read them from its signal table."""
+def of_signals(
+    name: str,
+    scalars: Sequence[Signal],
+    waveforms: Sequence[Signal] = (),
+    *,
+    bearing: Declared | None = None,
+) -> Extractor:
+    """``make`` for a machine with these signals, as device and hub read them from its signal table.
+
+    Raises KernelInputError for a ``bearing`` that there cannot be, whatever the set does with it.
+    """
     return make(
         name,
         scalars=[signal.name for signal in scalars],
         waveforms=[(signal.name, signal.rate_hz, 0) for signal in waveforms],
         units={signal.name: signal.unit for signal in (*scalars, *waveforms)},
+        bearing=as_declared(bearing),
     )
+
+
+def bearing_of(name: str, scalars: Sequence[Signal], declared: Declared | None) -> Bearing | None:
+    """Whose lines ``of_signals`` looks for; None: it looks for no lines of a bearing."""
+    told = any(signal.name == vibration.SPEED and signal.unit in vibration.PER_SECOND for signal in scalars)
+    return as_declared(declared) if told and feature_set(name).of_windows else None
 
 
 def warm(*names: str) -> None:

@@ -29,6 +29,11 @@ healthy_rows = 400      # first rows of every life that count as sound (of the f
 edge_share = 0.99       # of sound rows that lie below 1
 
 """
+COMPILE = """\
+[compile]
+precisions = []         # "fp16", "int8": what GPUs may run beside float32, where it proves to be no worse
+
+"""
 ALARMS = {
     "remaining-life": """\
 [[alarms]]
@@ -90,6 +95,7 @@ def scaffold(
         LIFE if task == "remaining-life" else "",
         FAULTS.format(classes=quoted) if faults else "",
         "" if task == "remaining-life" else ANOMALY,
+        COMPILE,
         ALARMS[task].format(first=fault_output(faults[0]) if faults else ""),
         COSTS,
     ]

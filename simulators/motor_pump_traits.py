@@ -15,6 +15,7 @@ from simulators.motor_pump_variety import USUAL, Variety
 
 Array = NDArray[np.float64]
 
+BALLS, BALL_MM, PITCH_MM = 9, 7.94, 39.04  # as the catalogue has it of a 6205, contact angle 0
 RATED_SPEED = 2965.0  # 1/min: a two-pole motor on 50 Hz, behind a frequency converter
 
 
@@ -89,7 +90,7 @@ def draw_traits(seed: int, machine: str, variety: Variety = USUAL) -> Traits:
 
     contact = between(0.0, 0.25)
     return Traits(
-        bearing=Bearing.of_geometry(balls=9, ball_mm=7.94, pitch_mm=39.04, contact_rad=contact),
+        bearing=Bearing.of_geometry(balls=BALLS, ball_mm=BALL_MM, pitch_mm=PITCH_MM, contact_rad=contact),
         week=_draw_week(rng, variety),
         rated_flow=between(900, 1500),
         rated_pressure=between(4.2, 6.0),

@@ -12,16 +12,18 @@ from simulators.errors import SettingError, TruthError
 from simulators.motor_pump import MotorPump, State
 from simulators.motor_pump_life import Life
 from simulators.motor_pump_process import SCALARS
+from simulators.motor_pump_traits import BALL_MM, BALLS, PITCH_MM
 from simulators.motor_pump_variety import USUAL, Erosion, Shift, Variety
 from simulators.motor_pump_vibration import AXES, RATE_HZ, UNIT
 from simulators.schedule import Schedule
 from wire.feed import Reading, Window
-from wire.table import Machine, Signal, SignalKind, SignalTable
+from wire.table import Bearing, Machine, Signal, SignalKind, SignalTable
 from wire.topics import NAME
 
 MACHINE_CLASS = "motor-pump"
 KIND = "simulated machines"
 FEATURE_SET = "vibration-trend/2"
+BEARING = Bearing(balls=BALLS, ball_mm=BALL_MM, pitch_mm=PITCH_MM)  # what load makes of it, nobody tells
 BLOCK_TICKS = 256  # readings are made in stretches of so many ticks
 SIGNALS_EACH = len(SCALARS) + len(AXES)
 
@@ -198,7 +200,8 @@ def _signal_table(names: list[str]) -> SignalTable:
             )
     return SignalTable(
         machines=tuple(
-            Machine(name=name, machine_class=MACHINE_CLASS, feature_set=FEATURE_SET) for name in names
+            Machine(name=name, machine_class=MACHINE_CLASS, feature_set=FEATURE_SET, bearing=BEARING)
+            for name in names
         ),
         signals=tuple(signals),
     )

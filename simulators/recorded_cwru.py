@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from simulators.errors import RecordingError
 from simulators.recorded import Line, Recording, Track, Waveform
-from wire.table import Machine
+from wire.table import Bearing, Machine
 
 MACHINE_CLASS = "bearing-rig"
 FEATURE_SET = "bearing/1"
+BEARING = Bearing(balls=9, ball_mm=7.94, pitch_mm=39.04)  # at the drive end: an SKF 6205-2RS JEM
 RATE_HZ = 12_000
 PASS_HZ, STOP_HZ = 5_000, 5_400  # of the low-pass
 RIPPLE_DB = 100.0  # below the passed band: less than the dither
@@ -129,8 +130,14 @@ def _run(key: str, raw: NDArray[Any], about: dict[str, Any], length: int) -> _Ru
 def _track(bearing: str, runs: Sequence[_Run], spacing_us: int) -> Track:
     windows = np.concatenate([run.windows for run in runs])
     values = [[run.speed_rpm, run.load_kw] for run in runs for _ in run.windows]
+    machine = Machine(
+        name=f"cwru-{bearing.lower()}",
+        machine_class=MACHINE_CLASS,
+        feature_set=FEATURE_SET,
+        bearing=BEARING,
+    )
     return Track(
-        machine=Machine(name=f"cwru-{bearing.lower()}", machine_class=MACHINE_CLASS, feature_set=FEATURE_SET),
+        machine=machine,
         signals=SIGNALS,
         times_us=spacing_us * np.arange(1, len(windows) + 1, dtype=np.int64),
         values=np.array(values),

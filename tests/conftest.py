@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parent.parent
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as ``andon`` does: tests import what it would
+
 # A shell's background job ignores Ctrl-C, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -29,6 +29,8 @@ KEPT_IN = {
     "psycopg_pool": {"cloud_hub/store"},
     "flask": {"cloud_hub/console", "cloud_hub/identity"},
     "bentoml": {"cloud_hub/serving"},
+    "uvicorn": {"cloud_hub/serving"},
+    "starlette": {"cloud_hub/serving"},
     "procrastinate": {"cloud_hub/jobs", "cloud_hub/store"},
     "granian": {"cloud_hub/console"},
     "tuf": {"cloud_hub/signing", "edge_agent/updates", "simulators"},

@@ -11,10 +11,14 @@ from pathlib import Path
 from wire.errors import ArchiveError
 
 DAWN = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state
+RECORDS, END = 30 + 46, 22  # bytes beside a member and its name twice, and behind all
 
 
-def write_archive(path: Path, members: Mapping[str, bytes]) -> None:
-    """Write ``members`` in their order."""
+def write_archive(path: Path, members: Mapping[str, bytes], *, largest: int) -> None:
+    """Write ``members`` in their order; ``ArchiveError`` where nobody would read so many bytes."""
+    size = sum(len(content) + 2 * len(name) + RECORDS for name, content in members.items()) + END
+    if size > largest:
+        raise ArchiveError(f"expected at most {largest} bytes, as no device reads more, got {size}")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name, DAWN), content)
@@ -41,6 +45,11 @@ def _members(
 ) -> dict[str, bytes]:
     infos = archive.infolist()
     found = [info.orig_filename for info in infos]
+    if strange := [each for each in found if each not in {*names, *optional}]:
+        raise ArchiveError(
+            f"{name}: expected {', '.join([*names, *optional])}, got {strange[0]!r:.99}: not known to"
+            " this version, so made by a newer one (upgrade Andon here first), or by something else"
+        )
     if found != [*names, *(extra for extra in optional if extra in found)]:
         raise ArchiveError(f"{name}: expected {', '.join(names)}, got {found[:9]}")
     end = 0

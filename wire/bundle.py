@@ -47,7 +47,7 @@ class Bundle:
 
 
 def write_bundle(path: Path, bundle: Bundle) -> str:
-    """Write ``bundle`` to ``path`` and return the file's SHA-256, hex."""
+    """Write ``bundle`` to ``path`` and return the file's SHA-256, hex; BundleError if none would read it."""
     members = {
         "manifest.json": bundle.manifest.to_json(),
         "model.onnx": bundle.onnx,
@@ -60,7 +60,10 @@ def write_bundle(path: Path, bundle: Bundle) -> str:
         for precision, name in VARIANT_NAMES.items()
         if precision in bundle.variants
     }
-    write_archive(path, members)
+    try:
+        write_archive(path, members, largest=LARGEST)
+    except ArchiveError as error:
+        raise BundleError(f"{bundle.manifest.release}: {error}") from error
     return file_sha256(path)
 
 

@@ -9,6 +9,7 @@ its key: a device works out, from what it has, which engine would fit, and asks 
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -20,6 +21,7 @@ from wire.precision import Precision
 
 NAMES = ("engine.json", "plan")
 LARGEST = 1 << 30
+LONGEST = 200  # characters of a text in the description
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,19 +64,19 @@ class EngineManifest:
             key = row["key"]
             return cls(
                 key=EngineKey(
-                    use_case=str(key["use_case"]),
-                    version=int(key["version"]),
-                    onnx_sha256=str(key["onnx_sha256"]),
-                    target=str(key["target"]),
-                    runtime=str(key["runtime"]),
-                    runtime_version=str(key["runtime_version"]),
+                    use_case=_text(key["use_case"]),
+                    version=_whole(key["version"]),
+                    onnx_sha256=_text(key["onnx_sha256"]),
+                    target=_text(key["target"]),
+                    runtime=_text(key["runtime"]),
+                    runtime_version=_text(key["runtime_version"]),
                     precision=Precision(key["precision"]),
                 ),
-                compute_capabilities=tuple(map(str, row["compute_capabilities"])),
-                stripped=bool(row["stripped"]),
-                worst=float(row["worst"]),
-                built=str(row["built"]),
-                compared_on=str(row.get("compared_on", "")),
+                compute_capabilities=tuple(map(_text, _listed(row["compute_capabilities"]))),
+                stripped=_yes_or_no(row["stripped"]),
+                worst=_share(row["worst"]),
+                built=_text(row["built"]),
+                compared_on=_text(row.get("compared_on", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
             raise EngineError(f"not the description of an engine: {error!r}") from error
@@ -87,8 +89,12 @@ class Engine:
 
 
 def write_engine(path: Path, engine: Engine) -> str:
-    """Write ``engine`` to ``path`` and return the file's SHA-256, hex."""
-    write_archive(path, dict(zip(NAMES, (engine.manifest.to_json(), engine.plan), strict=True)))
+    """Write ``engine`` to ``path`` and return the file's SHA-256, hex; EngineError if none would read it."""
+    members = dict(zip(NAMES, (engine.manifest.to_json(), engine.plan), strict=True))
+    try:
+        write_archive(path, members, largest=LARGEST)
+    except WireError as error:
+        raise EngineError(f"{engine.manifest.key.name}: {error}") from error
     return file_sha256(path)
 
 
@@ -109,3 +115,35 @@ def check_key(expected: EngineKey, found: EngineKey) -> None:
         got = getattr(found, name)
         if got != wanted:
             raise EngineError(f"expected an engine of {name.replace('_', ' ')} {wanted}, got {got}")
+
+
+def _text(value: object) -> str:
+    """What a terminal and a path may be given."""
+    if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST:
+        raise ValueError(f"expected printable text of at most {LONGEST} characters, got {value!r:.99}")
+    return value
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"expected a version from 1, got {value!r:.99}")
+    return value
+
+
+def _listed(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError(f"expected a list, got {value!r:.99}")
+    return value
+
+
+def _yes_or_no(value: object) -> bool:
+    if type(value) is not bool:
+        raise TypeError(f"expected true or false, got {value!r:.99}")
+    return value
+
+
+def _share(value: object) -> float:
+    """A number from 0: JSON as Python reads it has NaN and infinity too."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"expected a share from 0, got {value!r:.99}")
+    return float(value)

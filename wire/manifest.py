@@ -1,6 +1,7 @@
 """The manifest of a bundle: what a release is for, what goes in, what comes out."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self, TypeVar
@@ -10,6 +11,7 @@ from wire.errors import BundleError
 ANY_TARGET = "*"
 INTERVAL_OF = "remaining_life"  # the output that the interval bounds ...
 BOUNDS = ("lower", "upper")  # ... and the numbers that follow it in a prediction row
+SAME_RATE = 0.01  # a share: lines of a spectrum are looked for as far beside where they should be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,18 @@ class Input:
 
     name: str
     unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waveform:
+    """A signal that windows come of, and the rate at which the machines gave them that were learnt from."""
+
+    name: str
+    rate_hz: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.rate_hz) and self.rate_hz > 0):
+            raise BundleError(f"{self.name}: expected a finite rate above 0 Hz, got {self.rate_hz}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +93,7 @@ class Manifest:
     machine_class: str
     feature_set: str
     inputs: tuple[Input, ...]
+    waveforms: tuple[Waveform, ...] = ()  # what the inputs are made of besides scalars; an old one tells none
     outputs: tuple[Output, ...]
     rtol: float
     atol: float
@@ -91,6 +106,8 @@ class Manifest:
 
     def to_json(self) -> bytes:
         plain = asdict(self) | {"lineage": dict(self.lineage)}
+        if not self.waveforms:
+            del plain["waveforms"]  # a manifest that tells none has the bytes it had before any did
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
     @classmethod
@@ -105,6 +122,7 @@ class Manifest:
                 machine_class=str(row["machine_class"]),
                 feature_set=str(row["feature_set"]),
                 inputs=tuple(_values(Input, row) for row in row["inputs"]),
+                waveforms=tuple(map(_waveform, row.get("waveforms", ()))),
                 outputs=tuple(_values(Output, row) for row in row["outputs"]),
                 rtol=float(row["rtol"]),
                 atol=float(row["atol"]),
@@ -128,11 +146,30 @@ def row_names(manifest: Manifest) -> tuple[str, ...]:
     return tuple(names)
 
 
+def same_rate(one: float, other: float) -> bool:
+    """Whether windows at these rates, in Hz, have the same features."""
+    return math.isclose(one, other, rel_tol=SAME_RATE)
+
+
+def rate_misfit(taught: Sequence[Waveform], rates: Mapping[str, float]) -> str:
+    """Which of ``taught`` comes at another rate by ``rates`` (Hz by name), in words; empty: none."""
+    for waveform in taught:
+        rate_hz = rates.get(waveform.name)
+        if rate_hz is None or not same_rate(waveform.rate_hz, rate_hz):
+            found = "no such waveform" if rate_hz is None else f"{rate_hz:g} Hz"
+            return f"{waveform.name}: expected windows at {waveform.rate_hz:g} Hz, got {found}"
+    return ""
+
+
 _Row = TypeVar("_Row", Input, Output, AlarmRule)
 
 
 def _values(kind: type[_Row], row: Mapping[str, Any]) -> _Row:
     return kind(**{item.name: row[item.name] for item in fields(kind)})
+
+
+def _waveform(row: Mapping[str, Any]) -> Waveform:
+    return Waveform(name=str(row["name"]), rate_hz=float(row["rate_hz"]))
 
 
 def _interval(row: Mapping[str, Any]) -> IntervalTable:

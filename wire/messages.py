@@ -49,7 +49,7 @@ class Birth:
     use_cases: tuple[UseCaseState, ...] = ()
 
     def to_json(self) -> bytes:
-        return _canonical(asdict(self))
+        return _canonical(asdict(self) | {"table": self.table.to_fields()})
 
     @classmethod
     def from_json(cls, payload: bytes) -> Self:

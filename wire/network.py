@@ -45,14 +45,13 @@ def check_network(onnx: bytes) -> None:
 
 
 def _check_node(node: Node) -> None:
+    told = f"{node.op_type[:64]} at node {(node.name or next(iter(node.output), ''))[:64]!r}"
     if node.domain not in DOMAINS:
-        raise BundleError(f"expected operators of ai.onnx, got {node.op_type[:64]} of {node.domain[:64]}")
+        raise BundleError(f"expected operators of ai.onnx, got {told} of {node.domain[:64]}")
     if node.op_type not in OPERATORS:
-        raise BundleError(
-            f"expected operators whose work follows from the size of what goes in, got {node.op_type[:64]}"
-        )
+        raise BundleError(f"expected operators whose work follows from the size of what goes in, got {told}")
     if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
-        raise BundleError(f"expected one graph, got another within {node.op_type[:64]}")
+        raise BundleError(f"expected one graph, got another within {told}")
 
 
 def _tensors(graph: Graph) -> Iterator[Tensor]:

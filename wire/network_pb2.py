@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12wire/network.proto\x12\x10\x61ndon.network.v1\"/\n\x05Model\x12&\n\x05graph\x18\x07 \x01(\x0b\x32\x17.andon.network.v1.Graph\"\\\n\x05Graph\x12$\n\x04node\x18\x01 \x03(\x0b\x32\x16.andon.network.v1.Node\x12-\n\x0binitializer\x18\x05 \x03(\x0b\x32\x18.andon.network.v1.Tensor\"W\n\x04Node\x12\x0f\n\x07op_type\x18\x04 \x01(\t\x12.\n\tattribute\x18\x05 \x03(\x0b\x32\x1b.andon.network.v1.Attribute\x12\x0e\n\x06\x64omain\x18\x07 \x01(\t\"\xa8\x01\n\tAttribute\x12#\n\x01t\x18\x05 \x01(\x0b\x32\x18.andon.network.v1.Tensor\x12\"\n\x01g\x18\x06 \x01(\x0b\x32\x17.andon.network.v1.Graph\x12)\n\x07tensors\x18\n \x03(\x0b\x32\x18.andon.network.v1.Tensor\x12\'\n\x06graphs\x18\x0b \x03(\x0b\x32\x17.andon.network.v1.Graph\"-\n\x06Tensor\x12\x0c\n\x04name\x18\x08 \x01(\t\x12\x15\n\rdata_location\x18\x0e \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12wire/network.proto\x12\x10\x61ndon.network.v1\"/\n\x05Model\x12&\n\x05graph\x18\x07 \x01(\x0b\x32\x17.andon.network.v1.Graph\"\\\n\x05Graph\x12$\n\x04node\x18\x01 \x03(\x0b\x32\x16.andon.network.v1.Node\x12-\n\x0binitializer\x18\x05 \x03(\x0b\x32\x18.andon.network.v1.Tensor\"u\n\x04Node\x12\x0e\n\x06output\x18\x02 \x03(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07op_type\x18\x04 \x01(\t\x12.\n\tattribute\x18\x05 \x03(\x0b\x32\x1b.andon.network.v1.Attribute\x12\x0e\n\x06\x64omain\x18\x07 \x01(\t\"\xa8\x01\n\tAttribute\x12#\n\x01t\x18\x05 \x01(\x0b\x32\x18.andon.network.v1.Tensor\x12\"\n\x01g\x18\x06 \x01(\x0b\x32\x17.andon.network.v1.Graph\x12)\n\x07tensors\x18\n \x03(\x0b\x32\x18.andon.network.v1.Tensor\x12\'\n\x06graphs\x18\x0b \x03(\x0b\x32\x17.andon.network.v1.Graph\"-\n\x06Tensor\x12\x0c\n\x04name\x18\x08 \x01(\t\x12\x15\n\rdata_location\x18\x0e \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,9 +36,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GRAPH']._serialized_start=89
   _globals['_GRAPH']._serialized_end=181
   _globals['_NODE']._serialized_start=183
-  _globals['_NODE']._serialized_end=270
-  _globals['_ATTRIBUTE']._serialized_start=273
-  _globals['_ATTRIBUTE']._serialized_end=441
-  _globals['_TENSOR']._serialized_start=443
-  _globals['_TENSOR']._serialized_end=488
+  _globals['_NODE']._serialized_end=300
+  _globals['_ATTRIBUTE']._serialized_start=303
+  _globals['_ATTRIBUTE']._serialized_end=471
+  _globals['_TENSOR']._serialized_start=473
+  _globals['_TENSOR']._serialized_end=518
 # @@protoc_insertion_point(module_scope)

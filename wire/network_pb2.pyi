@@ -21,14 +21,18 @@ class Graph(_message.Message):
     def __init__(self, node: _Optional[_Iterable[_Union[Node, _Mapping[str, object]]]] = ..., initializer: _Optional[_Iterable[_Union[Tensor, _Mapping[str, object]]]] = ...) -> None: ...
 
 class Node(_message.Message):
-    __slots__ = ("op_type", "attribute", "domain")
+    __slots__ = ("output", "name", "op_type", "attribute", "domain")
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
     OP_TYPE_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    output: _containers.RepeatedScalarFieldContainer[str]
+    name: str
     op_type: str
     attribute: _containers.RepeatedCompositeFieldContainer[Attribute]
     domain: str
-    def __init__(self, op_type: _Optional[str] = ..., attribute: _Optional[_Iterable[_Union[Attribute, _Mapping[str, object]]]] = ..., domain: _Optional[str] = ...) -> None: ...
+    def __init__(self, output: _Optional[_Iterable[str]] = ..., name: _Optional[str] = ..., op_type: _Optional[str] = ..., attribute: _Optional[_Iterable[_Union[Attribute, _Mapping[str, object]]]] = ..., domain: _Optional[str] = ...) -> None: ...
 
 class Attribute(_message.Message):
     __slots__ = ("t", "g", "tensors", "graphs")

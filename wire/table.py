@@ -2,6 +2,8 @@
 
 Batches carry small local ids; the table gives each its machine, name, unit and
 kind. A table never changes: other contents are another table with another hash.
+What a machine does not declare is not in those contents, so a table has the hash
+it had before there was anything more to declare.
 """
 
 import hashlib
@@ -25,10 +27,25 @@ class SignalKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bearing:
+    """A rolling bearing as its catalogue describes it: mm and degrees; None for what is no finite number.
+
+    Whether there can be such a bearing is asked where its lines are looked for: a wrong
+    one costs its machine the features, and the other machines of the table nothing.
+    """
+
+    balls: float | None
+    ball_mm: float | None
+    pitch_mm: float | None
+    contact_deg: float | None = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     name: str  # unique in the fleet
     machine_class: str  # what a use case selects machines by, such as "motor-pump"
     feature_set: str = ""  # such as "vibration-trend/1"; empty: no features are made
+    bearing: Bearing | None = None  # None: not declared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +81,20 @@ class SignalTable:
                 )
             told.add((signal.machine, signal.name))
 
-    def to_json(self) -> bytes:
-        """Canonical bytes: equal tables have equal bytes, and so one hash."""
+    def to_fields(self) -> dict[str, Any]:
+        """Plain values, each spelt in one way: 5 and 5.0 are one rate."""
         fields = asdict(self)
         for signal in fields["signals"]:
-            signal["rate_hz"] = float(signal["rate_hz"])  # 5 and 5.0 are one rate
-        return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+            signal["rate_hz"] = float(signal["rate_hz"])
+        for machine in fields["machines"]:
+            bearing = machine.pop("bearing")
+            if bearing is not None:
+                machine["bearing"] = {name: _number(value) for name, value in bearing.items()}
+        return fields
+
+    def to_json(self) -> bytes:
+        """Canonical bytes: equal tables have equal bytes, and so one hash."""
+        return json.dumps(self.to_fields(), sort_keys=True, separators=(",", ":")).encode()
 
     @property
     def hash(self) -> bytes:
@@ -103,7 +128,23 @@ def _machine(row: Mapping[str, Any]) -> Machine:
         name=str(row["name"]),
         machine_class=str(row["machine_class"]),
         feature_set=str(row.get("feature_set", "")),
+        bearing=None if row.get("bearing") is None else _bearing(row["bearing"]),
     )
+
+
+def _bearing(row: Mapping[str, Any]) -> Bearing:
+    return Bearing(
+        balls=_number(row["balls"]),
+        ball_mm=_number(row["ball_mm"]),
+        pitch_mm=_number(row["pitch_mm"]),
+        contact_deg=_number(row.get("contact_deg", 0.0)),
+    )
+
+
+def _number(value: Any) -> float | None:
+    """None for NaN and infinity, which JSON has no words for."""
+    number = math.nan if value is None else float(value)
+    return number if math.isfinite(number) else None
 
 
 def _signal(row: Mapping[str, Any]) -> Signal:

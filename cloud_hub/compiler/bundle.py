@@ -25,19 +25,22 @@ Judging = Callable[[Examples, UseCase], Judge]
 
 def build(
     trace: Trace, use_case: UseCase, onnx: bytes, examples: Examples, path: Path, *, judging: Judging
-) -> str:
-    """Write the bundle of ``trace.model`` to ``path``; returns the file's SHA-256, hex.
+) -> tuple[Variant, ...]:
+    """Write the bundle of ``trace.model`` to ``path``; returns what was weighed for it, taken or not.
 
     ``onnx`` is the registered network, ``examples`` the rows of its dataset: the golden inputs
     come from them, as the network takes them. ConflictError where they do not belong together.
     """
-    made = assemble(trace, use_case, onnx, examples, judging=judging)
+    made, weighed = assemble(trace, use_case, onnx, examples, judging=judging)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return write_bundle(path, made)
+    write_bundle(path, made)
+    return weighed
 
 
-def assemble(trace: Trace, use_case: UseCase, onnx: bytes, examples: Examples, *, judging: Judging) -> Bundle:
-    """The bundle that ``build`` writes."""
+def assemble(
+    trace: Trace, use_case: UseCase, onnx: bytes, examples: Examples, *, judging: Judging
+) -> tuple[Bundle, tuple[Variant, ...]]:
+    """The bundle that ``build`` writes, and what was weighed for it."""
     manifest = trace.model.manifest
     runner = Runner(onnx, [output.name for output in manifest.outputs])
     taken = _taken(trace, examples)
@@ -46,7 +49,7 @@ def assemble(trace: Trace, use_case: UseCase, onnx: bytes, examples: Examples, *
     if not np.isfinite(outputs).all():
         raise ConflictError(f"{manifest.release} answers its golden inputs with what is no number")
     weighed = _weighed(trace, use_case, onnx, taken, golden=inputs, judging=judging)
-    return Bundle(
+    made = Bundle(
         manifest=manifest,
         onnx=onnx,
         golden_inputs=inputs,
@@ -54,6 +57,7 @@ def assemble(trace: Trace, use_case: UseCase, onnx: bytes, examples: Examples, *
         card_html=_card(trace, use_case, onnx, taken, weighed),
         variants={variant.precision: variant.onnx for variant in weighed if variant.taken},
     )
+    return made, weighed
 
 
 def _taken(trace: Trace, examples: Examples) -> Examples:

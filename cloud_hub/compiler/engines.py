@@ -60,9 +60,10 @@ class Builder:
         target, and where there is none to refit on.
         """
         library, driver = find(profile.runtime), _driver(profile)
-        if refit and not (folder and driver):
+        if refit and driver is None:
             raise ConflictError(
-                f"expected a GPU of {profile.target}, and a folder that engines are kept in, to refit one"
+                f"expected a GPU of {profile.target} for --refit, got none: compile without it, which takes a"
+                " moment longer and no GPU"
             )
         shop = Workshop(library=library, profile=profile, folder=folder, refit=refit)
         return cls(bundle=bundle, shop=shop, driver=driver)
@@ -117,30 +118,6 @@ class Builder:
         network = self.bundle.network(precision)
         assert network is not None, "precisions are chosen out of those that the bundle has"
         return network
-
-
-def check_brought(engine: Engine, bundle: Bundle, profile: Profile) -> None:
-    """ConflictError for an ``engine`` from a builder host that is not of this very release and target."""
-    manifest, key = engine.manifest, engine.manifest.key
-    network = bundle.network(key.precision)
-    expected = {
-        "use case": bundle.manifest.use_case,
-        "version": bundle.manifest.version,
-        "target": profile.target,
-        "runtime": str(profile.runtime),
-        "network": hashlib.sha256(network).hexdigest() if network else f"one in {key.precision}",
-    }
-    found = (key.use_case, key.version, key.target, key.runtime, key.onnx_sha256)
-    for (what, wanted), got in zip(expected.items(), found, strict=True):
-        if wanted != got:
-            raise ConflictError(f"expected an engine of {what} {wanted}, got one of {got}: compile it anew")
-    if not manifest.worst <= 1.0:
-        raise ConflictError(
-            f"its builder host found the engine {manifest.worst:.0%} of what may differ away from the oracle:"
-            " it is not signed"
-        )
-    if profile.runtime is Runtime.TENSORRT and not manifest.compared_on:
-        raise ConflictError("expected an engine that its builder host has heard, got one that nobody has")
 
 
 def _driver(profile: Profile) -> Driver | None:

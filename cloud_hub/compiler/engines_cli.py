@@ -1,4 +1,4 @@
-"""``andon model compile`` and ``andon model publish-engine``: engines for a target, ahead of time.
+"""``andon model compile``: engines for a target, ahead of time.
 
 Who compiles is the hub, where TensorRT for RTX does it without a GPU, or a builder host that the operator
 runs: a Jetson on the desk is given the bundle file, and its engine is carried to the hub, which signs it
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cloud_hub.compiler.bundle_cli import assembled, signed
+from cloud_hub.compiler import engine_files
+from cloud_hub.compiler.publish_cli import kept_in, of_release, sign, signed_as
 from cloud_hub.config import HubConfig
 from cloud_hub.errors import ConflictError
-from firmware_configs.errors import EngineBuildError
+from firmware_configs.errors import EngineBuildError, EngineLibraryError
 from wire.bundle import Bundle, file_sha256, read_bundle
-from wire.engine import read_engine, write_engine
+from wire.errors import BundleError
 from wire.precision import Precision
 
 if TYPE_CHECKING:
@@ -54,14 +55,21 @@ def compile_(
     from cloud_hub.compiler.engines import Builder  # noqa: PLC0415 - as above
     from cloud_hub.compiler.targets import precisions, profile_of  # noqa: PLC0415 - as above
 
-    _check_asked(release, bundle, out, check=check, publish=publish)
+    _check_asked(release, bundle, out, check=check, refit=refit, publish=publish)
     profile = profile_of(target)
-    made = read_bundle(bundle) if bundle else _of_release(release, target, config, publish=publish)
-    folder = None if check else out or _kept(HubConfig.load(config), target)
-    builder = Builder.of(made, profile, folder=folder and folder / "builds", refit=refit)
-    rows = [_row(builder, one, folder) for one in precisions(profile, made, precision or ())]
+    made = _brought(bundle) if bundle else of_release(release, target, config, publish=publish)
+    folder = None if check else out or kept_in(HubConfig.load(config), target)
+    try:
+        builder = Builder.of(made, profile, folder=folder and folder / "builds", refit=refit)
+    except EngineLibraryError as error:
+        raise ConflictError(f"{error}{_elsewhere(release, target)}") from error
+    chosen = precisions(profile, made, precision or ())
+    if publish and folder:
+        for key in map(builder.key, chosen):
+            engine_files.restore(folder / key.name, signed_as(HubConfig.load(config), key))
+    rows = [_row(builder, one, folder) for one in chosen]
     for row in (row for row in rows if publish and "path" in row):
-        row["published"] = _sign(HubConfig.load(config), Path(row["path"]))
+        row["published"] = sign(HubConfig.load(config), Path(row["path"]))
     if as_json:
         typer.echo(json.dumps(rows))
     else:
@@ -70,76 +78,55 @@ def compile_(
         raise typer.Exit(1)
 
 
-def publish_engine(
-    engine: Annotated[Path, typer.Argument(help="What `andon model compile --bundle` wrote.")],
-    *,
-    sha256: Annotated[str, typer.Option(help="Of the file, as the builder host told it.")],
-    as_json: AsJson = False,
-    config: Config = None,
+def _check_asked(
+    release: str, bundle: Path | None, out: Path | None, *, check: bool, refit: bool, publish: bool
 ) -> None:
-    """Sign ENGINE, which a builder host made, for every device of its target.
-
-    A plan runs as code on whoever loads it: bring none from anywhere but a host that you run for this.
-    """
-    from cloud_hub.compiler.engines import check_brought  # noqa: PLC0415 - brings ONNX Runtime
-    from cloud_hub.compiler.targets import profile_of  # noqa: PLC0415 - as above
-
-    settings, found = HubConfig.load(config), file_sha256(engine)
-    if found != sha256.lower():
-        raise ConflictError(f"{engine}: expected SHA-256 {sha256}, got {found}: bring it again")
-    made = read_engine(engine)
-    key = made.manifest.key
-    release = f"{key.use_case}/{key.version}"
-    check_brought(made, _of_release(release, key.target, config, publish=True), profile_of(key.target))
-    path = _sign(settings, engine)
-    typer.echo(json.dumps({"path": path, "sha256": found}) if as_json else f"signed as {path}")
-
-
-def _check_asked(release: str, bundle: Path | None, out: Path | None, *, check: bool, publish: bool) -> None:
     if bool(release) == bool(bundle):
         raise ConflictError("expected a RELEASE, or --bundle FILE on a builder host: one of them")
     if bundle and not (out or check):
         raise ConflictError("expected --out FOLDER beside --bundle, or --check, which keeps nothing")
-    if publish and (bundle or check):
+    if out and release:
         raise ConflictError(
-            "expected --publish with a release that is compiled and kept here: what a builder host made is"
-            " signed at the hub, with `andon model publish-engine`"
+            "expected --out beside --bundle alone: the hub keeps its engines in its own folder"
         )
-
-
-def _of_release(release: str, target: str, config: Path | None, *, publish: bool) -> Bundle:
-    """Its bundle; to ``publish`` an engine of it, as it was signed, and only where a key may vouch for it."""
-    settings = HubConfig.load(config)
-    found = signed(settings, release)
-    if publish:
-        _check_role(settings, target)
-        if found is None:
-            raise ConflictError(f"{release} is not released: approve it before engines of it are signed")
-    return found or assembled(settings, release)
-
-
-def _check_role(settings: HubConfig, target: str) -> None:
-    from cloud_hub.signing.repository import Repository  # noqa: PLC0415 - brings TUF
-    from cloud_hub.signing.roles import engines_role  # noqa: PLC0415 - as above
-
-    repository = Repository.of(settings)
-    if not repository.exists() or engines_role(target) not in repository.shelf.delegated():
+    if publish and bundle:
         raise ConflictError(
-            f"nobody may vouch for engines of {target} yet: `andon keys delegate --engine-target {target}"
-            " --offline DIRECTORY` makes the key, which lies with the hub's online keys, or with the signer"
-            " that hub.toml names"
+            "expected --publish with a RELEASE at the hub: what a builder host made is signed there, with"
+            " `andon model publish-engine`"
         )
+    if check and (publish or refit):
+        other = "--publish" if publish else "--refit"
+        raise ConflictError(f"expected --check or {other}, got both: --check keeps nothing")
+
+
+def _brought(file: Path) -> Bundle:
+    try:
+        return read_bundle(file)
+    except BundleError as error:
+        raise ConflictError(
+            f"{error}: bring what `andon model export RELEASE --bundle FILE` writes at the hub"
+        ) from error
+
+
+def _elsewhere(release: str, target: str) -> str:
+    """What else there is to do at a hub that cannot compile for ``target``; nothing on a builder host."""
+    if not release:
+        return ""
+    return (
+        f"; or compile on a builder host of {target}: `andon model export {release} --bundle FILE` here,"
+        f" `andon model compile --bundle FILE --target {target} --out FOLDER` there, and `andon model"
+        " publish-engine` with what it wrote here"
+    )
 
 
 def _row(builder: "Builder", precision: Precision, folder: Path | None) -> dict[str, Any]:
     """What there is to tell of one engine; it is written below ``folder`` where its answers agree."""
     from cloud_hub.compiler import engine_lines  # noqa: PLC0415 - brings ONNX Runtime
-    from cloud_hub.compiler.engines import check_brought  # noqa: PLC0415 - as above
+    from cloud_hub.compiler.brought import check_brought  # noqa: PLC0415 - as above
 
     key = builder.key(precision)
     path = folder / key.name if folder else None
-    if path and path.exists():  # two builds differ in their bytes, and what was signed once stays as it is
-        known = read_engine(path)
+    if path and (known := engine_files.kept(path)):
         check_brought(known, builder.bundle, builder.profile)
         return engine_lines.kept(known.manifest) | {"path": str(path), "sha256": file_sha256(path)}
     try:
@@ -148,22 +135,6 @@ def _row(builder: "Builder", precision: Precision, folder: Path | None) -> dict[
         return engine_lines.failed(key, str(error))
     row = engine_lines.facts(made)
     if path and made.comparison.agrees:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        row |= {"path": str(path), "sha256": write_engine(path, made.engine)}
+        engine_files.keep(path, made.engine)
+        row |= {"path": str(path), "sha256": file_sha256(path)}
     return row
-
-
-def _kept(settings: HubConfig, target: str) -> Path:
-    return settings.state_dir / "artifacts" / "engines" / target
-
-
-def _sign(settings: HubConfig, file: Path) -> str:
-    """List ``file`` under its target's role, and say so in the audit chain; returns its target path."""
-    from cloud_hub.signing.offline_cli import record  # noqa: PLC0415 - brings TUF
-    from cloud_hub.signing.repository import Repository  # noqa: PLC0415 - as above
-
-    manifest = read_engine(file).manifest
-    published = Repository.of(settings).publish_engine(file, manifest.key.target, manifest.key.name)
-    told = {"sha256": published.sha256, "worst": manifest.worst, "compared_on": manifest.compared_on}
-    record(settings, "engine.publish", published.target_path, told)
-    return published.target_path

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from cloud_hub.compiler.calibration import largest
-from cloud_hub.compiler.products import is_product, rewritten, weights_of
+from cloud_hub.compiler.products import check_any, is_product, rewritten, weights_of
 from models.errors import GraphError
 
 ROOM = 32752.0  # half the largest FP16 number: rows that nobody has seen yet may bring about more
@@ -20,10 +20,12 @@ BEHIND = ("Relu", "LeakyRelu", "Sigmoid", "Tanh")  # that make nothing larger
 def to_fp16(payload: bytes) -> bytes:
     """The graph ``payload`` with FP16 inside; equal graphs give equal bytes.
 
-    A weight that FP16 cannot hold becomes infinite there, and the answers show it.
+    A weight that FP16 cannot hold becomes infinite there, and the answers show it. GraphError where there is
+    no product by weights.
     """
     model = onnx.load_model_from_string(payload)
     graph = model.graph
+    check_any(graph)
     halved, weights = _halved(graph), weights_of(graph)
     in_full = {value.name for value in graph.output}
     in_full |= {name for node in graph.node if node.output[0] not in halved for name in node.input}

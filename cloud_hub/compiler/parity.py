@@ -4,6 +4,7 @@ The oracle is ONNX Runtime on a CPU in float32; what each precision may be off b
 ``wire.precision`` and nowhere else. What is no number is infinitely far off.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,10 +46,17 @@ class Comparison:
     def told(self) -> str:
         """The worst of it, in a sentence."""
         far = self.farthest
-        return (
-            f"{far.share:.0%} of what may differ: {far.output} is {far.found:.6g} where {far.expected:.6g} is"
-            f" expected within {far.allowed:.3g}, on golden input {far.row} of {self.rows}"
-        )
+        place = f"on golden input {far.row} of {self.rows}"
+        if not math.isfinite(far.found):
+            told = f"{far.output} is {far.found}, which is no number, where {far.expected:.6g} is expected"
+        elif not math.isfinite(far.share):
+            told = f"{far.output} is {far.found:.6g} where exactly {far.expected:.6g} is expected"
+        else:
+            told = (
+                f"{far.share:.0%} of what may differ: {far.output} is {far.found:.6g} where"
+                f" {far.expected:.6g} is expected within {far.allowed:.3g}"
+            )
+        return f"{told}, {place}"
 
 
 def compare(manifest: Manifest, expected: Floats, found: Floats, precision: Precision) -> Comparison:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 import onnx
 from onnx import TensorProto
 
+from models.errors import GraphError
+
 KINDS = ("Gemm", "MatMul", "Conv")
 
 
@@ -13,8 +15,21 @@ def weights_of(graph: onnx.GraphProto) -> Mapping[str, TensorProto]:
 
 
 def is_product(node: onnx.NodeProto, weights: Mapping[str, TensorProto]) -> bool:
-    """Whether ``node`` multiplies what goes in by numbers that stand in the file."""
-    return node.op_type in KINDS and node.input[1] in weights
+    """Whether ``node`` multiplies what goes in by a matrix of float32 that stands in the file."""
+    if node.op_type not in KINDS or node.input[1] not in weights:
+        return False
+    weight = weights[node.input[1]]
+    return weight.data_type == TensorProto.FLOAT and len(weight.dims) > 1
+
+
+def check_any(graph: onnx.GraphProto) -> None:
+    """GraphError for a ``graph`` that would be the same in any precision."""
+    weights = weights_of(graph)
+    if not any(is_product(node, weights) for node in graph.node):
+        raise GraphError(
+            f"expected a product ({', '.join(KINDS)}) by a matrix of float32 weights, got a graph without: it"
+            " gains nothing by another precision"
+        )
 
 
 def rewritten(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto]) -> bytes:

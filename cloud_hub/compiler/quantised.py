@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from cloud_hub.compiler.calibration import largest
-from cloud_hub.compiler.products import is_product, rewritten, weights_of
+from cloud_hub.compiler.products import check_any, is_product, rewritten, weights_of
 
 LEVELS = 127
 SMALLEST = 1e-12  # a scale of 0 would divide by nothing
@@ -24,9 +24,12 @@ Floats = NDArray[np.float32]
 def to_int8(payload: bytes, rows: Floats) -> bytes:
     """The graph ``payload``, calibrated on ``rows`` [n, width]; the same for the same.
 
-    An activation spans the largest value that ``rows`` bring about there: beyond it, it says no more.
+    An activation spans the largest value that ``rows`` bring about there: beyond it, it says no more. Nor
+    does it say that something is no number: NaN becomes a whole one. GraphError where there is no product by
+    weights, or no row to calibrate on.
     """
     model = onnx.load_model_from_string(payload)
+    check_any(model.graph)
     weights = weights_of(model.graph)
     products = [node for node in model.graph.node if is_product(node, weights)]
     spans = largest(payload, [node.input[0] for node in products], rows)
@@ -34,7 +37,7 @@ def to_int8(payload: bytes, rows: Floats) -> bytes:
     nodes = []
     for node in model.graph.node:
         if is_product(node, weights):
-            value, weight = written.value(node.input[0]), written.weight(node.input[1], _channel(node))
+            value, weight = written.value(node.input[0]), written.weight(node)
             nodes += written.taken()
             node.input[0], node.input[1] = value, weight
         nodes.append(node)
@@ -61,7 +64,9 @@ class _Written:
             self._node("DequantizeLinear", [eight, scale, zero], told)
         return told
 
-    def weight(self, name: str, axis: int) -> str:
+    def weight(self, product: NodeProto) -> str:
+        name = product.input[1]
+        axis = _channel(product, len(self._weights[name].dims))
         told = f"{name}.int8.{axis}"
         if told not in self._done:
             self._done.add(told)
@@ -94,9 +99,9 @@ class _Written:
         self._nodes.append(helper.make_node(kind, taken, [made], name=made, **attributes))
 
 
-def _channel(node: NodeProto) -> int:
-    """The axis of a product's weights along which its answers lie."""
+def _channel(node: NodeProto, axes: int) -> int:
+    """Which of the ``axes`` of a product's weights its answers lie along."""
     if node.op_type == "Conv":
         return 0
     turned = node.op_type == "Gemm" and any(own.name == "transB" and own.i for own in node.attribute)
-    return 0 if turned else 1
+    return 0 if turned else axes - 1

@@ -97,18 +97,25 @@ def weigh(
 
 
 def _or_left_out(weighed: Callable[[Precision], Variant], precision: Precision) -> Variant:
-    """A network made elsewhere may be none that can be converted: it is released in float32 all the same."""
+    """A network made elsewhere may be none that can be converted: it is released in float32 all the same.
+
+    So it is whatever goes wrong here: a release is not held up by what it can do without.
+    """
     try:
         return weighed(precision)
     except GraphError as error:
-        return Variant(precision=precision, onnx=b"", golden=None, held=None, failed=str(error))
+        failed = str(error)
+    except Exception as error:
+        failed = f"it could not be weighed: {type(error).__name__}: {error}"
+    return Variant(precision=precision, onnx=b"", golden=None, held=None, failed=failed)
 
 
 def _made(payload: bytes, precision: Precision, learning: Examples) -> bytes:
     if precision is Precision.INT8:
         return to_int8(payload, learning.features[:: max(1, len(learning) // MOST_ROWS)])
+    made = to_fp16(payload)
     check_room(payload, learning.features)
-    return to_fp16(payload)
+    return made
 
 
 def _rounded(made: bytes, precision: Precision, names: Sequence[str], golden: Floats) -> list[Floats]:

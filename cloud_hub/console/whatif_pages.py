@@ -19,7 +19,7 @@ from cloud_hub.console import kept, reach
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import hub, seen_sites
 from cloud_hub.errors import ConflictError, HubError, NotFoundError
-from cloud_hub.flows.explaining import _inputs as inputs_then
+from cloud_hub.flows.explaining import inputs_then
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.registry.models import Registry
 from cloud_hub.serving.client import Service

@@ -61,6 +61,12 @@ def _of_membership(found: Found) -> Iterator[Finding]:
         yield Finding(check="left-out", text=f"{name}: {reason}")
     if found.received_late:
         yield Finding(check="late", text=f"{found.received_late} rows came after the moment of the snapshot")
+    if assumed := some(member.name for member in found.members if member.bearing_assumed):
+        yield Finding(
+            check="bearing",
+            text=f"lines of a bearing were looked for where a 6205 has them on {assumed}, for the signal "
+            "table of its device declares no `bearing`",
+        )
 
 
 def _of_rows(machines: Measures) -> Iterator[Finding]:

@@ -42,6 +42,7 @@ def draw_up(
         "features": [
             {"name": name, "unit": unit} for name, unit in zip(examples.names, examples.units, strict=True)
         ],
+        "waveforms": [asdict(waveform) for waveform in found.waveforms],
         "feature_set": use_case.feature_set,
         "feature_set_version": sets.VERSIONS[use_case.feature_set],
         "code": code,

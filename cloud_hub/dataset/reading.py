@@ -6,7 +6,7 @@ afterwards. What was left out, and what looked strange on the way, is told with 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from cloud_hub.store.labels import NewLabel
 from models.examples import Examples
 from models.use_case import UseCase
 from wire.clock import to_us
+from wire.manifest import Waveform
 
 SQL = load_queries("cloud_hub.dataset")
 
@@ -49,6 +50,7 @@ class Found:
     gaps: list[Row]  # device, machine, from_time, to_time, reason
     labels: int
     received_late: int  # rows that came only after the moment: left out
+    waveforms: tuple[Waveform, ...] = ()  # that the features are made of
 
 
 def read(database: Database, query: Query, use_case: UseCase) -> Found:
@@ -69,6 +71,7 @@ def read(database: Database, query: Query, use_case: UseCase) -> Found:
     return Found(
         examples=_examples(membership, ordered, judged, use_case),
         members=membership.members,
+        waveforms=membership.waveforms,
         left_out=membership.left_out,
         tidy=ordered,
         judged=judged,
@@ -116,7 +119,7 @@ def _of_one_width(
             f"{values['since']:%Y-%m-%d} to {values['until']:%Y-%m-%d}, got none{told}: "
             "do the devices run, and does ingest?"
         )
-    chosen = Membership(members=members, names=membership.names, units=membership.units, left_out=left_out)
+    chosen = replace(membership, members=members, left_out=left_out)
     values["machines"] = [member.id for member in members]
     return chosen, count
 

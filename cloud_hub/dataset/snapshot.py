@@ -24,6 +24,7 @@ from cloud_hub.store.database import Database, Row
 from models.examples import Examples
 from models.use_case import UseCase
 from wire.clock import EPOCH, Clock
+from wire.manifest import Waveform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,11 @@ class Dataset:
         if "://" in self.location:
             raise DatasetError(f"{self.id} is no file here, it lies at {self.location}")
         return Path(self.location)
+
+    @property
+    def waveforms(self) -> tuple[Waveform, ...]:
+        """That its features are made of, at the rate of all its machines; none where that was not kept yet."""
+        return tuple(Waveform(**told) for told in self.manifest.get("waveforms", ()))
 
     def examples(self) -> Examples:
         """The rows; DatasetError where they are not what the hash says."""

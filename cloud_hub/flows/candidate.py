@@ -70,6 +70,7 @@ def _work(attempt: Attempt) -> None:
         use_case,
         names=candidate.names,
         units=candidate.units,
+        waveforms=dataset.waveforms,
         table=candidate.conditions,
         interval=candidate.interval,
         alarms=candidate.alarms,

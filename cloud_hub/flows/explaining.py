@@ -75,7 +75,7 @@ def explain_newest(hub: Hub, machine: str, named: str) -> Told:
     if sound is None:
         raise ConflictError(f"{model.run} keeps no sound row to compare with: train the use case again")
     manifest = model.manifest
-    row = _inputs(hub, machine, said, manifest)
+    row = inputs_then(hub, machine, said, manifest)
     runner = Runner(registry.onnx(model), [output.name for output in manifest.outputs])
     names = [value.name for value in manifest.inputs]
     outputs = {
@@ -87,7 +87,7 @@ def explain_newest(hub: Hub, machine: str, named: str) -> Told:
     return Told(release=said["release"], time=said["time"], outputs=outputs, units=units, apart=apart)
 
 
-def _inputs(hub: Hub, machine: str, said: Row, manifest: Manifest) -> Floats:
+def inputs_then(hub: Hub, machine: str, said: Row, manifest: Manifest) -> Floats:
     """What the network was asked then: the stored row, or what its conditions make of the machine's rows."""
     asked = {"machine": machine, "feature_set": manifest.feature_set, "time": said["time"]}
     most = MOST_ROWS if manifest.conditions else 1

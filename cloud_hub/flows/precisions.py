@@ -1,8 +1,8 @@
 """Whether a network in another precision is worse where it counts: on the machines that judged its release.
 
 The rule is the gate's own for a candidate against a champion, with float32 as the champion: an error of at
-most ``champion_ratio`` x that of float32, on ``confidence`` of the draws of machines. Both stand in the
-gate's table of the use case, and nowhere else.
+most ``champion_ratio`` x that of float32, on ``confidence`` of the draws of at least ``least_machines``
+machines. All three stand in the gate's table of the use case, and nowhere else.
 """
 
 import numpy as np
@@ -23,10 +23,13 @@ def no_worse(held_out: Examples, use_case: UseCase) -> Judge:
     bar = f"<= {rule.champion_ratio:g} x the error in float32 on {rule.confidence:.0%} of draws"
 
     def judge(own: Floats, whole: Floats) -> Held:
-        if not len(rows):
-            return Held(passed=False, found="no held-out machine whose truth is known", bar=bar)
-        if not np.isfinite(own[known]).all():
-            return Held(passed=False, found="answers that are no number", bar=bar)
+        machines = len(np.unique(rows.machine))
+        if machines < rule.least_machines:
+            few = f"machines held out whose truth is known: {machines}"
+            return Held(passed=False, found=few, bar=f">= {rule.least_machines}")
+        for name, answers in (("", own), (" in float32", whole)):
+            if not np.isfinite(answers).all():
+                return Held(passed=False, found=f"answers{name} that are no number", bar=bar)
         mine, theirs = (_card(rows, answers[known], use_case) for answers in (own, whole))
         found = pair(mine, theirs, rule.champion_ratio)
         told = mine.measure.told

@@ -4,9 +4,11 @@ For a child process of `andon hub work`. It may be killed anywhere and run again
 the bundle is kept once built, and publishing the same bytes twice changes nothing.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cloud_hub.compiler import bundle
+from cloud_hub.compiler.variants import Variant
 from cloud_hub.dataset import snapshot
 from cloud_hub.errors import ConflictError, HubError
 from cloud_hub.flows.precisions import no_worse
@@ -14,7 +16,7 @@ from cloud_hub.flows.release import ACTOR, model_of, note_failure
 from cloud_hub.flows.runs import SQL
 from cloud_hub.hub import Hub
 from cloud_hub.registry.models import Registry
-from cloud_hub.registry.trace import trace
+from cloud_hub.registry.trace import Trace, trace
 from cloud_hub.signing.repository import Repository
 from kernels.errors import KernelError
 from models import use_case as use_cases
@@ -71,6 +73,21 @@ def _bundle(hub: Hub, release: str) -> Path:
     partial = path.with_suffix(".new")
     use_case = use_cases.find(traced.model.use_case, hub.config.use_cases)
     onnx = registry.onnx(traced.model)
-    bundle.build(traced, use_case, onnx, dataset.examples(), partial, judging=no_worse)
+    weighed = bundle.build(traced, use_case, onnx, dataset.examples(), partial, judging=no_worse)
+    if weighed:
+        _note_weighed(hub, traced, weighed)
     partial.replace(path)
     return path
+
+
+def _note_weighed(hub: Hub, traced: Trace, weighed: Sequence[Variant]) -> None:
+    """Which other precisions the bundle has and which not, with the reason; before it can be signed."""
+    with hub.database.transaction() as connection:
+        hub.record(
+            connection,
+            actor=ACTOR,
+            action="release.weigh",
+            subject=traced.model.release,
+            detail={"precisions": {str(each.precision): each.told() for each in weighed}},
+            correlation=traced.source.correlation,
+        )

@@ -17,7 +17,7 @@ import fsspec
 from cloud_hub.errors import ConflictError, UnreachableError
 from cloud_hub.flows.runs import SQL as RUNS
 from cloud_hub.hub import Hub
-from cloud_hub.registry.keeping import SKETCHES, SLOTS, SQL, Plan, plan
+from cloud_hub.registry.keeping import ENGINES, SKETCHES, SLOTS, SQL, Plan, plan
 from cloud_hub.store.database import Connection, Row
 
 MANIFEST = ".json"  # of a dataset, beside its rows
@@ -113,6 +113,7 @@ def _places(hub: Hub, connection: Connection, releases: Iterable[str]) -> Iterab
     for row in rows:
         yield str(hub.artifacts / "bundles" / f"{row['release']}.zip")
         yield str(hub.artifacts / SKETCHES / f"{row['release']}.npz")
+        yield from map(str, (hub.artifacts / ENGINES).glob(f"*/{row['release']}.*.engine"))
         if row["onnx_path"]:
             yield str(hub.artifacts / row["onnx_path"])
 

@@ -24,7 +24,7 @@ def keep_table(connection: Connection, device: int, table: SignalTable, now: dat
     values = {
         "device": device,
         "hash": table.hash,
-        "body": Jsonb(asdict(table)),
+        "body": Jsonb(table.to_fields()),
         "machines": machines,
         "signals": signals,
         "now": now,

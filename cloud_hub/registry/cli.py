@@ -11,15 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from cloud_hub.compiler.card_cli import card
-from cloud_hub.compiler.engines_cli import compile_, publish_engine
+from cloud_hub.compiler.engines_cli import compile_
+from cloud_hub.compiler.publish_cli import publish_engine
+from cloud_hub.compiler.published_cli import engines
 from cloud_hub.config import HubConfig
-from cloud_hub.errors import NotFoundError
-from cloud_hub.files import write_public
 from cloud_hub.flows.explain_cli import explain
-from cloud_hub.registry import following, new_cli, printing, runs_cli, upkeep_cli
+from cloud_hub.registry import export_cli, following, new_cli, printing, runs_cli, upkeep_cli
 from cloud_hub.registry.approvals import standing
 from cloud_hub.registry.models import SQL, Registry
 from cloud_hub.registry.trace import Trace, trace
+from cloud_hub.serving.rescore_cli import rescore
 from models import use_case as use_cases
 from models.errors import UseCaseError
 
@@ -145,24 +146,10 @@ model_app.command()(upkeep_cli.gc)
 model_app.command()(card)
 model_app.command("compile")(compile_)
 model_app.command()(publish_engine)
+model_app.command()(engines)
+model_app.command()(export_cli.export)
 model_app.command()(explain)
-
-
-@model_app.command()
-def export(
-    release: Release,
-    out: Annotated[Path, typer.Option(help="The ONNX file to write.")],
-    as_json: AsJson = False,
-    config: Config = None,
-) -> None:
-    """Write the network of RELEASE as ONNX."""
-    if not out.parent.is_dir():
-        raise NotFoundError("folder", str(out.parent))
-    with _registry(config) as registry:
-        model = registry.get(release)
-        write_public(out, registry.onnx(model))
-    shown = {"release": release, "out": str(out), "sha256": model.onnx_sha256}
-    typer.echo(json.dumps(shown) if as_json else f"wrote {out}: {model.onnx_sha256}")
+model_app.command()(rescore)
 
 
 @model_app.command()

@@ -13,6 +13,7 @@ from cloud_hub.store.database import Row, load_queries
 
 SQL = load_queries("cloud_hub.registry", "keeping.sql")
 SKETCHES = "sketches"  # folder of what drift is held against, made of a release's dataset once
+ENGINES = "engines"  # folder of a release's engines, by target: made of its bundle, and signed copies stay
 SLOTS = 3  # newest directives of a device: what it runs, what it had before, what is on its way
 
 

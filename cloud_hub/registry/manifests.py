@@ -7,7 +7,7 @@ from kernels import conditions
 from kernels.interval import Interval
 from models.interface import ANOMALY, OPSET, REMAINING_LIFE
 from models.use_case import UseCase
-from wire.manifest import AlarmRule, ConditionTable, Input, IntervalTable, Manifest, Output
+from wire.manifest import AlarmRule, ConditionTable, Input, IntervalTable, Manifest, Output, Waveform
 
 
 def draw_up(
@@ -19,11 +19,13 @@ def draw_up(
     alarms: Sequence[AlarmRule],
     highest_anomaly: float,
     lineage: Mapping[str, str],
+    waveforms: Sequence[Waveform] = (),
     table: conditions.ConditionTable | None = None,
 ) -> Manifest:
     """A manifest without a version: the registry numbers it.
 
-    ``names`` and ``units`` are of what the network takes, derived under ``table`` where there is one.
+    ``names`` and ``units`` are of what the network takes, derived under ``table`` where there is one;
+    ``waveforms`` what the features it learnt from were made of.
     """
     return Manifest(
         use_case=use_case.name,
@@ -32,6 +34,7 @@ def draw_up(
         machine_class=use_case.machine_class,
         feature_set=use_case.feature_set,
         inputs=tuple(Input(name=name, unit=unit) for name, unit in zip(names, units, strict=True)),
+        waveforms=tuple(waveforms),
         outputs=tuple(_output(name, use_case, highest_anomaly) for name in use_case.outputs),
         rtol=use_case.gate.rtol,
         atol=use_case.gate.atol,

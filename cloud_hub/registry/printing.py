@@ -71,6 +71,7 @@ def traced(trace: Trace, missing: str) -> str:
         f"  span         {source.span[0]} to {source.span[1]}",
         f"  network      SHA-256 {model.onnx_sha256}",
         f"  bundle       SHA-256 {model.bundle_sha256 or '(not released)'}",
+        *(f"  {name:<11}  {told}" for name, told in trace.precisions.items()),
         *(f"  rollout      {_rollout(row)}" for row in trace.rollouts),
         f"  predictions  {counted['predictions']:,} of {counted['machines']} machines",
         f"  devices      {', '.join(trace.devices) or 'none'}",

@@ -74,6 +74,16 @@ SELECT person, override, approved FROM approval WHERE release = %(release)s ORDE
 -- Who asked for the training.
 SELECT actor FROM audit WHERE subject = %(run)s AND action = 'retrain.request' ORDER BY id LIMIT 1;
 
+-- weighed
+-- What became of each other precision when its bundle was made: newest, as a publishing may have been killed.
+SELECT detail -> 'precisions' AS precisions FROM audit
+ WHERE subject = %(release)s AND action = 'release.weigh' ORDER BY id DESC LIMIT 1;
+
+-- engines_signed
+-- Who signed each shared engine first, when, and what was known of it.
+SELECT DISTINCT ON (subject) subject, time, actor, detail FROM audit
+ WHERE action = 'engine.publish' ORDER BY subject, id;
+
 -- predictions
 -- Counted where they are: every prediction names its release.
 SELECT count(*) AS predictions, count(DISTINCT machine) AS machines, min(time) AS first, max(time) AS last

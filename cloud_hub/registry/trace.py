@@ -1,5 +1,6 @@
 """The trace: from a release back to the rows it was made of, forward to what it said and where it runs."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -37,6 +38,7 @@ class Trace:
     source: Source
     aliases: tuple[str, ...]
     approvals: tuple[Row, ...]  # person, override, approved
+    precisions: Mapping[str, str]  # beside float32, each with whether its release has it and why
     rollouts: tuple[Row, ...]  # id, state, created, created_by, committed, devices
     predictions: Row  # predictions, machines, first, last
     devices: tuple[str, ...]  # that run it, as they said last
@@ -57,6 +59,7 @@ class Trace:
             "onnx_sha256": model.onnx_sha256,
             "bundle_sha256": model.bundle_sha256,
             "approvals": [dict(row) for row in self.approvals],
+            "precisions": dict(self.precisions),
             "source": asdict(self.source),
             "rollouts": [dict(row) for row in self.rollouts],
             "predictions": dict(self.predictions),
@@ -73,6 +76,7 @@ def trace(registry: Registry, release: str) -> Trace:
         source=_source(database, model),
         aliases=tuple(row["name"] for row in database.rows(SQL["aliases"], named)),
         approvals=tuple(database.rows(SQL["approvals"], named)),
+        precisions=(database.row(SQL["weighed"], named) or {"precisions": {}})["precisions"],
         rollouts=tuple(database.rows(SQL["rollouts"], named)),
         predictions=database.row(SQL["predictions"], named) or {},
         devices=tuple(row["name"] for row in database.rows(SQL["devices"], named)),

@@ -5,6 +5,7 @@ are dropped as soon as their features are made, so a recording of any length nee
 the memory of its rows alone. One that was cut short is refused, never used in part.
 """
 
+import math
 from dataclasses import dataclass
 from typing import IO
 
@@ -13,11 +14,11 @@ from numpy.typing import NDArray
 
 from cloud_hub.errors import DatasetError
 from kernels import sets
-from kernels.errors import KernelError
+from kernels.errors import KernelError, KernelInputError
 from models.examples import Floats
 from wire.errors import FeedError
 from wire.feed import End, Frame, FrameReader, Hello, Open, Reading, Window
-from wire.table import SignalKind, SignalTable
+from wire.table import Machine, Signal, SignalKind, SignalTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,10 +57,9 @@ class _Line:
     def __init__(self, table: SignalTable, index: int) -> None:
         self._machine = table.machines[index]
         scalars = table.signals_of(index, SignalKind.SCALAR)
-        waveforms = table.signals_of(index, SignalKind.WAVEFORM)
-        self._waveforms = [signal.id for signal in waveforms]
+        self._waveforms = table.signals_of(index, SignalKind.WAVEFORM)
         self._places = {signal.id: place for place, signal in enumerate(scalars)}
-        self._extractor = sets.of_signals(self._machine.feature_set, scalars, waveforms)
+        self._extractor = _extractor(self._machine, scalars, self._waveforms)
         self._state = self._extractor.initial()
         self._times: list[int] = []
         self._rows: list[NDArray[np.floating]] = []
@@ -93,8 +93,23 @@ class _Line:
         )
 
     def _ordered(self, windows: tuple[Window, ...]) -> list[NDArray[np.float32]]:
-        found = {window.signal: window.values for window in windows}
-        return [found[signal] for signal in self._waveforms] if found else []
+        if not windows:
+            return []
+        found = {window.signal: window for window in windows}
+        for signal in self._waveforms:
+            rate_hz = found[signal.id].rate_hz
+            if not math.isclose(rate_hz, signal.rate_hz, rel_tol=1e-6):  # a device would not take it
+                raise KernelInputError(signal.name, f"{rate_hz} Hz", f"windows at {signal.rate_hz} Hz")
+        return [found[signal.id].values for signal in self._waveforms]
+
+
+def _extractor(
+    machine: Machine, scalars: tuple[Signal, ...], waveforms: tuple[Signal, ...]
+) -> sets.Extractor:
+    try:
+        return sets.of_signals(machine.feature_set, scalars, waveforms, bearing=machine.bearing)
+    except KernelError as error:
+        raise DatasetError(f"no features can be made of {machine.name}: {error}") from error
 
 
 def _device(reader: FrameReader, device: str) -> list[MachineRows]:

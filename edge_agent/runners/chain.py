@@ -11,16 +11,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import structlog
 
-from edge_agent.errors import EdgeError, FeatureMismatchError, InferenceError
-from edge_agent.runners.change import Change, change
+from edge_agent.errors import FeatureMismatchError, InferenceError
 from edge_agent.runners.errors import failure, told
-from edge_agent.runners.link import Check, Clock, Link, Way
+from edge_agent.runners.fallback import Change, change
+from edge_agent.runners.link import Link, Way
 from edge_agent.runners.links import Links
+from edge_agent.runners.proof import Check, Clock
 from edge_agent.runners.runner import Matrix
 from edge_agent.runners.standing import Bounds, Standing, slow
 from wire.bundle import Bundle
 from wire.precision import Precision
+
+log = structlog.get_logger()
 
 
 class Chain:
@@ -111,7 +115,8 @@ class Chain:
             return
         try:
             reason = slow(taken_s, title, following.measure(self._links.bundle), self._bounds)
-        except InferenceError:
+        except Exception as error:  # the row is answered; that the next one cannot be asked is its own matter
+            log.info("not compared", way=title, reason=told(failure(error)))
             return
         if reason:
             self._links.leave(link, InferenceError(reason))
@@ -124,9 +129,9 @@ class Chain:
             if link.runner is None:
                 self._links.bring(link)
             outputs = link.ask(features)
-        except EdgeError as error:
+        except Exception as error:
             if link.runner is not None:
-                self._links.leave(link, error)
+                self._links.leave(link, failure(error))
             raise problem from error
         self._answered(link, None)
         return outputs

@@ -10,21 +10,25 @@ from edge_agent.engine_store import EngineStore
 from edge_agent.identity import Identity
 from edge_agent.memory import resident_bytes
 from edge_agent.runners import onnx
-from edge_agent.runners.change import Change
-from edge_agent.runners.compiling import Compiler, workspace_bytes
+from edge_agent.runners.chains import ChainMaker
+from edge_agent.runners.compiler import Compiler
 from edge_agent.runners.errors import NoEngineError
+from edge_agent.runners.fallback import Change
+from edge_agent.runners.in_time import InTime
 from edge_agent.runners.link import Way
-from edge_agent.runners.making import ChainMaker
 from edge_agent.runners.native_engines import NativeEngines
+from edge_agent.runners.preference import REMOTE, native, order, precisions
 from edge_agent.runners.remote import RemoteRunner
 from edge_agent.runners.runner import Runner
 from edge_agent.runners.standing import Bounds
-from edge_agent.runners.ways import REMOTE, native, order, precisions
 from edge_agent.updates.disk import Disk
 from edge_agent.updates.golden import check_golden
+from firmware_configs.engines.build import workspace_bytes
 from firmware_configs.profiles import Profile, profile
 from wire.bundle import Bundle
 from wire.precision import Precision
+
+PATIENCE = 10  # times what an answer may take, after which nobody waits for it any more
 
 
 class DeviceRunners:
@@ -84,16 +88,21 @@ class DeviceRunners:
 
     def _way(self, name: str, precision: Precision) -> Way:
         if name == str(self._profile.runtime):
-            return Way(
-                name=name,
-                precision=precision,
-                make=self._counted(partial(self._native.make, precision=precision)),
-                prepare=partial(self._native.prepare, precision=precision),
-            )
+            make = partial(self._native.make, precision=precision)
+            prepare = partial(self._native.prepare, precision=precision)
+            return Way(name=name, precision=precision, make=self._in_time(name, make), prepare=prepare)
+        made = partial(_in_onnx_runtime, name=name)
+        if name == onnx.CPU:
+            return Way(name=name, precision=precision, make=self._counted(made))
         if name == onnx.TENSORRT:
-            slowly = InBackground(self._counted(partial(_in_onnx_runtime, name=name)))
-            return Way(name=name, precision=precision, make=slowly.make, prepare=slowly.prepare)
-        return Way(name=name, precision=precision, make=self._counted(partial(_in_onnx_runtime, name=name)))
+            slowly = InBackground(made)
+            make = self._in_time(name, slowly.make)
+            return Way(name=name, precision=precision, make=make, prepare=slowly.prepare)
+        return Way(name=name, precision=precision, make=self._in_time(name, made))
+
+    def _in_time(self, name: str, make: Callable[[Bundle], Runner]) -> Callable[[Bundle], Runner]:
+        answer_s = PATIENCE * self._settings.max_ms / 1000
+        return InTime(self._counted(make), name=name, answer_s=answer_s).make
 
     def _counted(self, make: Callable[[Bundle], Runner]) -> Callable[[Bundle], Runner]:
         def counted(bundle: Bundle) -> Runner:

@@ -1,17 +1,15 @@
 """A TensorRT engine that answers one row at fixed addresses: the form in which its work can be recorded.
 
-TensorRT and TensorRT for RTX have one API. What differs: the latter compiles kernels for the shape it meets,
-by default beside the work that already runs, which would leave a recording with the kernels of before. So it
-is asked to compile at once, and whether a stream can be recorded at all (NVIDIA, "Working with dynamic
-shapes", "Working with RTX CUDA graphs": IExecutionContext.isStreamCapturable).
+TensorRT for RTX is asked whether a stream can be recorded at all (NVIDIA, "Working with RTX CUDA graphs":
+IExecutionContext.isStreamCapturable).
 """
 
 from collections.abc import Mapping
 from typing import Any, Self
 
 from edge_agent.errors import FeatureMismatchError, InferenceError
-from edge_agent.runners.errors import named
-from firmware_configs.engines.library import Library, listen, said
+from edge_agent.runners.engine_loading import context, load
+from firmware_configs.engines.library import Library, listen
 from firmware_configs.profiles import Runtime
 
 ALIGNED = 256  # bytes that TensorRT wants an address to be a multiple of
@@ -24,7 +22,9 @@ class EngineRow:
         """``engine``: deserialised, with its weights. Raises InferenceError where it takes no such row."""
         self._library, self._engine = library, engine
         self._kept: tuple[Any, ...] = ()  # what the engine lives on, where nobody else keeps it
-        self._context = _context(library, engine)
+        self._context = context(library, engine)
+        if self._context is None:
+            raise InferenceError(f"{library.runtime} {library.version} has no memory to run the engine")
         names = [engine.get_tensor_name(place) for place in range(engine.num_io_tensors)]
         self._input = self._only_input(names)
         self._fix(width)
@@ -34,13 +34,7 @@ class EngineRow:
     def load(cls, library: Library, plan: bytes, *, width: int) -> Self:
         """Of a plan that holds its weights, in the context that is current. Raises InferenceError."""
         listener = listen(library)
-        try:
-            runtime = library.module.Runtime(listener)
-        except Exception as error:  # the bindings raise a null pointer as what they like
-            raise named(f"{library.runtime} does not start: {said(listener)}") from error
-        engine = runtime.deserialize_cuda_engine(plan)
-        if engine is None:
-            raise named(f"{library.runtime} does not take the engine: {said(listener)}")
+        runtime, engine = load(library, plan, listener)
         made = cls(library, engine, width=width)
         made._kept = (runtime, listener)
         return made
@@ -98,16 +92,3 @@ class EngineRow:
         if len(shape) != 2 or shape[0] != 1 or shape[1] < 1:
             raise FeatureMismatchError(f"expected one row of output {name}, got {shape}")
         return int(shape[1])
-
-
-def _context(library: Library, engine: Any) -> Any:
-    if library.runtime is Runtime.TENSORRT_RTX:
-        config = engine.create_runtime_config()
-        strategies = library.module.DynamicShapesKernelSpecializationStrategy
-        config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
-        context = engine.create_execution_context(config)
-    else:
-        context = engine.create_execution_context()
-    if context is None:
-        raise InferenceError(f"{library.runtime} {library.version} has no memory to run the engine")
-    return context

@@ -6,7 +6,7 @@ does so inside ``with gpu:``, on whatever thread, and nothing is left to a garba
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any, Self
 
@@ -52,14 +52,15 @@ class Gpu:
         """The context is this thread's own meanwhile; what CUDA complains about is an InferenceError."""
         try:
             self.context.push()
-        except self.driver.Error as error:
-            raise named(told(error)) from error
-        try:
-            yield
-        except self.driver.Error as error:
-            raise named(told(error)) from error
-        finally:
+            try:
+                yield
+            except BaseException:
+                with suppress(self.driver.Error):  # what went wrong first is what gets told
+                    self.driver.Context.pop()
+                raise
             self.driver.Context.pop()
+        except self.driver.Error as error:
+            raise named(told(error)) from error
 
     def stream(self) -> Any:
         return self.driver.Stream(NON_BLOCKING)

@@ -4,25 +4,20 @@ A way may answer once its golden inputs were answered on this device, as close t
 network was made as its precision may be off. That is asked anew every time it is made.
 """
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 from edge_agent.runners.errors import DriverError, NoEngineError, UnavailableError, failure, told
+from edge_agent.runners.proof import Check, Clock, prove
 from edge_agent.runners.runner import Matrix, Runner
-from edge_agent.runners.standing import TRANSITIONS, Bounds, Event, Standing, p99
+from edge_agent.runners.standing import TRANSITIONS, Bounds, Event, Standing, enough, p99
 from wire.bundle import Bundle
 from wire.precision import Precision
 
-MEASURED, CONFIRMED = 21, 3  # rows that are timed when a way is made, and while a row waits
+CONFIRMED = 3  # rows that are timed while a row waits
 UNDISTURBED_S = 7200.0  # after which a failure is a first one again
-
-Clock = Callable[[], float]
-Check = Callable[[Runner, Bundle], object]  # raises EdgeError where the golden inputs are not answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,28 +35,6 @@ class Way:
         return f"{self.name} {self.precision}"
 
 
-class Singly:
-    """A runner asked row by row, with what each row took."""
-
-    def __init__(self, runner: Runner, clock: Clock) -> None:
-        self.name, self.precision = runner.name, runner.precision
-        self.seconds: list[float] = []
-        self._runner = runner
-        self._clock = clock
-
-    def run(self, features: Matrix) -> Matrix:
-        return np.concatenate([self._row(features[place : place + 1]) for place in range(len(features))])
-
-    def close(self) -> None:
-        """The runner is another's."""
-
-    def _row(self, row: Matrix) -> Matrix:
-        began = self._clock()
-        outputs = self._runner.run(row)
-        self.seconds.append(self._clock() - began)
-        return outputs
-
-
 class Link:
     """A way, and what became of it; its chain guards it."""
 
@@ -76,22 +49,21 @@ class Link:
         self._failures = 0
         self._bounds = bounds
         self._clock = clock
-        self._seconds: deque[float] = deque(maxlen=bounds.window)
+        self._seconds: list[float] = []  # of single rows, since the last look
+        self._looked = clock()
 
     def make(self, bundle: Bundle, check: Check) -> tuple[Runner, float | None]:
-        """A runner that has answered the golden inputs, and what a row takes; nothing changes here.
+        """A runner that is proved, and what a row takes; nothing changes here. Raises ``EdgeError``.
 
-        It answers them together, and some one by one as machines ask: a library may run another kernel for
-        another shape. A last resort is spared that, and not timed: it would be no less one.
-        Raises ``EdgeError``.
+        A last resort is asked the golden inputs once, together, and not timed: it would be no less one.
         """
         runner: Runner | None = None
         try:
             runner = self.way.make(bundle)
-            check(runner, bundle)
             if self.way.last_resort:
+                check(runner, bundle)
                 return runner, None
-            return runner, self._prove_rows(runner, bundle, check)
+            return runner, prove(runner, bundle, check, self._clock)
         except Exception as error:  # whatever a library raises, another way may do
             if runner is not None:
                 runner.close()
@@ -112,10 +84,11 @@ class Link:
         return outputs
 
     def newest(self) -> float | None:
-        """p99 of the newest answers, in seconds, once a window of them has come since the last look."""
-        if len(self._seconds) < self._bounds.window:
+        """p99 of the answers since the last look, in seconds; None while there are too few to judge by."""
+        now = self._clock()
+        if not enough(len(self._seconds), now - self._looked, self._bounds):
             return None
-        taken = p99(self._seconds)
+        taken, self._looked = p99(self._seconds), now
         self._seconds.clear()
         return taken
 
@@ -124,6 +97,7 @@ class Link:
         self.runner, self.measured_s, self.reason = runner, measured_s, ""
         self.waits_for_engine = False
         self._seconds.clear()
+        self._looked = self._clock()
 
     def leave(self, error: Exception, now: float) -> Runner | None:
         """Not asked from now on; the runner it had, to be closed when nobody can be inside."""
@@ -143,14 +117,6 @@ class Link:
         taken = None if self.measured_s is None else round(self.measured_s * 1000, 3)
         own = {"runner": self.way.name, "precision": str(self.way.precision)}
         return own | {"standing": str(self.standing), "reason": self.reason, "row_ms": taken}
-
-    def _prove_rows(self, runner: Runner, bundle: Bundle, check: Check) -> float:
-        """The median of what a row takes, in seconds."""
-        rows = np.arange(MEASURED) % len(bundle.golden_inputs)
-        inputs, outputs = bundle.golden_inputs[rows], bundle.golden_outputs[rows]
-        singly = Singly(runner, self._clock)
-        check(singly, replace(bundle, golden_inputs=inputs, golden_outputs=outputs))
-        return median(singly.seconds)
 
     def _move(self, event: Event) -> None:
         self.standing = TRANSITIONS[self.standing][event]

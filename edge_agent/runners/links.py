@@ -11,7 +11,8 @@ import structlog
 
 from edge_agent.errors import EdgeError, InferenceError
 from edge_agent.runners.errors import NoEngineError, failure, told
-from edge_agent.runners.link import Check, Clock, Link, Way
+from edge_agent.runners.link import Link, Way
+from edge_agent.runners.proof import Check, Clock
 from edge_agent.runners.runner import Runner
 from edge_agent.runners.standing import Bounds, Standing, slow
 from wire.bundle import Bundle
@@ -63,7 +64,7 @@ class Links:
         with self._lock:
             left = [self._left.pop() for _ in range(len(self._left))]
         for runner in left:
-            runner.close()
+            _close(runner)
         for link in self.all:
             if self._due(link):
                 self._try(link)
@@ -72,7 +73,7 @@ class Links:
         """Nobody may be inside, or come again."""
         for runner in (*self._left, *(link.runner for link in self.all)):
             if runner is not None:
-                runner.close()
+                _close(runner)
 
     @property
     def _release(self) -> str:
@@ -124,7 +125,7 @@ class Links:
         if measured_s is not None and following is not None and following.measured_s is not None:
             reason = slow(measured_s, following.way.title, following.measured_s, self._bounds)
             if reason:
-                runner.close()
+                _close(runner)
                 raise InferenceError(reason)
         return runner, measured_s
 
@@ -134,3 +135,11 @@ class Links:
     def _refresh(self) -> None:
         stand = [link for link in self.all if link.runner is not None]
         self.standing = tuple(link for link in stand if not link.way.last_resort)
+
+
+def _close(runner: Runner) -> None:
+    """Whatever a library makes of it, the others are closed too."""
+    try:
+        runner.close()
+    except Exception as error:
+        log.warning("not closed", runner=runner.name, reason=told(failure(error)))

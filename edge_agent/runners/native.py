@@ -12,13 +12,13 @@ import numpy as np
 import structlog
 
 from edge_agent.errors import FeatureMismatchError, InferenceError
+from edge_agent.runners.engine_loading import context, load
 from edge_agent.runners.errors import ForeignEngineError, named
 from edge_agent.runners.gpu import Buffer, Gpu
 from edge_agent.runners.runner import INPUT, Matrix
 from firmware_configs.engines.library import Library, listen, said
 from firmware_configs.engines.refit import refit
 from firmware_configs.errors import EngineBuildError
-from firmware_configs.profiles import Runtime
 from wire.precision import Precision
 
 log = structlog.get_logger()
@@ -83,13 +83,7 @@ class NativeRunner:
             return np.concatenate([output.host[:count] for output in self._outputs], axis=1)
 
     def _load(self, library: Library, plan: bytes, weights: bytes) -> Any:
-        try:
-            self._runtime = library.module.Runtime(self._listener)
-        except Exception as error:  # the bindings raise a null pointer as what they like
-            raise self._complaint("does not start") from error
-        engine = self._runtime.deserialize_cuda_engine(plan)
-        if engine is None:
-            raise self._complaint("does not take the engine")
+        self._runtime, engine = load(library, plan, self._listener)
         if weights:
             try:
                 refit(library, engine, weights)
@@ -112,7 +106,7 @@ class NativeRunner:
             raise ForeignEngineError(f"expected an engine for features [n, width], got up to {largest}")
         self.rows, self.width = map(int, largest)
         self.outputs = tuple(name for name in names if name != INPUT)
-        self._context = _context(library, engine)
+        self._context = context(library, engine)
         if self._context is None:
             raise self._complaint("makes no execution context")
         self._stream = self._gpu.stream()
@@ -140,20 +134,6 @@ class NativeRunner:
         self._context = self._engine = self._runtime = self._stream = None
         while self._buffers:
             self._buffers.pop().close()
-
-
-def _context(library: Library, engine: Any) -> Any:
-    """TensorRT for RTX compiles kernels for a new shape beside the work, and changes to them later.
-
-    What has answered the golden inputs would not be what answers then; so it is asked to compile at once
-    (NVIDIA, "Working with dynamic shapes").
-    """
-    if library.runtime is not Runtime.TENSORRT_RTX:
-        return engine.create_execution_context()
-    config = engine.create_runtime_config()
-    strategies = library.module.DynamicShapesKernelSpecializationStrategy
-    config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
-    return engine.create_execution_context(config)
 
 
 def _width(name: str, shape: tuple[int, ...]) -> int:

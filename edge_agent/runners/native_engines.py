@@ -6,16 +6,24 @@ none: this device compiles its own. Compiling takes minutes, so it is asked for 
 
 from dataclasses import replace
 from functools import cached_property
+from time import perf_counter
 from typing import TypeVar
 
 from edge_agent.engine_facts import EngineFacts, keys
 from edge_agent.engine_store import EngineStore
 from edge_agent.errors import EdgeError, InferenceError
-from edge_agent.runners.compiling import Compiler
-from edge_agent.runners.errors import ForeignEngineError, NoEngineError, UnavailableError, told
+from edge_agent.runners.compiler import Compiler
+from edge_agent.runners.errors import (
+    DriverError,
+    ForeignEngineError,
+    GpuMemoryError,
+    NoEngineError,
+    UnavailableError,
+    told,
+)
 from edge_agent.runners.gpu import Gpu
-from edge_agent.runners.link import Check
 from edge_agent.runners.native import NativeRunner
+from edge_agent.runners.proof import Check, prove
 from edge_agent.runners.runner import Runner
 from firmware_configs.engines.library import Library, check_gpu, find
 from firmware_configs.errors import EngineLibraryError
@@ -65,6 +73,8 @@ class NativeEngines:
             try:
                 weights = network if shared.manifest.stripped else b""
                 return self._proved(bundle, precision, shared.plan, weights)
+            except (DriverError, GpuMemoryError):
+                raise  # an engine compiled here would fare no better
             except EdgeError as error:
                 why = f", for the shared one: {told(error)}"
         own = self._store.local(self._key(bundle, precision), gpu.identity)
@@ -122,8 +132,8 @@ class NativeEngines:
         mapped = self._profile.shared_memory
         runner = NativeRunner(library, gpu, plan, precision, mapped=mapped, weights=weights)
         try:
-            self._check(runner, bundle)
-        except EdgeError:
+            prove(runner, bundle, self._check, perf_counter)
+        except BaseException:
             runner.close()
             raise
         return runner

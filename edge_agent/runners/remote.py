@@ -7,20 +7,17 @@ is still held by the one before.
 """
 
 import ssl
-import threading
-from concurrent.futures import Future
+from functools import partial
 from http.client import HTTPException, HTTPSConnection
-from queue import SimpleQueue
 from urllib.parse import urlsplit
 
 from edge_agent.errors import FeatureMismatchError, InferenceError
+from edge_agent.runners.in_time import Worker
 from edge_agent.runners.runner import Matrix
 from wire.errors import MessageError
 from wire.manifest import Manifest
 from wire.precision import Precision
 from wire.scoring import LARGEST, MEDIA_TYPE, PATH, Answer, Question, refusal_of
-
-Asked = tuple[Matrix, "Future[Matrix]"]
 
 
 class RemoteRunner:
@@ -37,10 +34,7 @@ class RemoteRunner:
         self._manifest = manifest
         self._timeout_s = timeout_s
         self._line = HTTPSConnection(place.hostname, place.port, timeout=timeout_s, context=tls)
-        self._asked: SimpleQueue[Asked | None] = SimpleQueue()
-        self._last: Future[Matrix] | None = None
-        self._thread = threading.Thread(target=self._work, name="remote scoring", daemon=True)
-        self._thread.start()
+        self._worker = Worker("the hub's scoring service")
 
     def run(self, features: Matrix) -> Matrix:
         """[n, width] to [n, k], the manifest's outputs; ``InferenceError`` says why there are none."""
@@ -48,31 +42,11 @@ class RemoteRunner:
             raise FeatureMismatchError(
                 f"expected features of width {len(self._manifest.inputs)}, got {features.shape}"
             )
-        if self._last is not None and not self._last.done():
-            raise InferenceError("the hub's scoring service still owes the answer before")
-        self._last = Future()
-        self._asked.put((features, self._last))
-        try:
-            return self._last.result(self._timeout_s)
-        except TimeoutError as error:
-            raise InferenceError(
-                f"the hub's scoring service did not answer within {self._timeout_s:g} s"
-            ) from error
+        return self._worker.ask(partial(self._ask, features), self._timeout_s)
 
     def close(self) -> None:
         """Nothing more is asked; a question under way is not waited for."""
-        self._asked.put(None)
-
-    def _work(self) -> None:
-        while (asked := self._asked.get()) is not None:
-            features, answer = asked
-            try:
-                answer.set_result(self._ask(features))
-            except InferenceError as error:
-                answer.set_exception(error)
-            except Exception as error:  # whoever waits must hear of it, or he waits in vain
-                answer.set_exception(InferenceError(f"the hub's scoring service: {error}"))
-        self._line.close()
+        self._worker.end(self._line.close)
 
     def _ask(self, features: Matrix) -> Matrix:
         question = Question.of(self._manifest, features).to_json()

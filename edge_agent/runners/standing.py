@@ -5,7 +5,6 @@ UNTRIED --proved--> STANDS --failed--> LEFT --proved--> STANDS
    +--------missing--------> ABSENT <---+
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -45,7 +44,9 @@ class Bounds:
 
     max_ms: float = 100.0  # that an answer may take, p99
     times: float = 10.0  # as long as the next way, p99
-    window: int = 256  # newest answers that are looked at
+    window: int = 256  # answers that are judged together
+    window_s: float = 600.0  # after which fewer do
+    fewest: int = 8  # but no fewer: the slowest of them is heeded only if it is not alone
     first_wait_s: float = 30.0
     longest_wait_s: float = 3600.0
 
@@ -54,9 +55,15 @@ class Bounds:
         return min(self.first_wait_s * 2.0 ** min(failures - 1, 32), self.longest_wait_s)
 
 
+def enough(answers: int, passed_s: float, bounds: Bounds) -> bool:
+    """Whether ``answers`` that came in ``passed_s`` seconds are judged: by count, or by time at rare rows."""
+    return answers >= bounds.window or (answers >= bounds.fewest and passed_s >= bounds.window_s)
+
+
 def p99(seconds: Sequence[float]) -> float:
-    """The smallest of ``seconds`` that 99 % of them do not exceed."""
-    return sorted(seconds)[math.ceil(0.99 * len(seconds)) - 1]
+    """The smallest of ``seconds`` that all but 1 % of them, and all but one at least, do not exceed."""
+    exceed = max(len(seconds) // 100, 1)
+    return sorted(seconds)[max(len(seconds) - 1 - exceed, 0)]
 
 
 def slow(taken_s: float, next_name: str, next_s: float, bounds: Bounds) -> str:

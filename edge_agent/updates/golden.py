@@ -1,7 +1,7 @@
 """Whether a bundle fits its directive and this device, and answers here as it did where it was made."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from kernels.condition_trend import of_rows
 from kernels.errors import KernelInputError
 from wire.bundle import Bundle
 from wire.directive import Directive
-from wire.manifest import ANY_TARGET, Manifest
+from wire.manifest import ANY_TARGET, Manifest, rate_misfit
 from wire.precision import Precision, tolerated
 
 Matrix = npt.NDArray[np.float32]
@@ -26,6 +26,7 @@ class Features:
     feature_set: str
     names: tuple[str, ...]
     units: tuple[str, ...]  # UCUM, aligned with ``names``
+    rates: Mapping[str, float] = field(default_factory=dict)  # Hz, by waveform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +49,16 @@ def check_fit(bundle: Bundle, directive: Directive, device: DeviceFacts) -> None
         raise UnfitError(f"this device has no machine of class {manifest.machine_class!r}")
     _same("feature set", features.feature_set, manifest.feature_set)
     made, units = _inputs(features, manifest)
-    names = tuple(field.name for field in manifest.inputs)
+    names = tuple(taken.name for taken in manifest.inputs)
     if names != made:
         raise UnfitError(_difference(made, names))
-    for field, unit in zip(manifest.inputs, units, strict=True):
-        if field.unit != unit:
+    for taken, unit in zip(manifest.inputs, units, strict=True):
+        if taken.unit != unit:
             raise UnfitError(
-                f"{field.name}: this device makes it in {unit!r}, the bundle takes it in {field.unit!r}"
+                f"{taken.name}: this device makes it in {unit!r}, the bundle takes it in {taken.unit!r}"
             )
+    if misfit := rate_misfit(manifest.waveforms, features.rates):
+        raise UnfitError(f"the bundle learnt at another rate: {misfit}")
 
 
 def _inputs(features: Features, manifest: Manifest) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -65,11 +65,14 @@ class Execution:
         return np.concatenate([self._fetch(output, len(value)) for output in self.outputs], axis=1)
 
     def _fetch(self, output: str, rows: int) -> Floats:
-        found = np.empty((rows, 1), np.float32)
+        found = np.empty((rows, math.prod(self._sizes(output))), np.float32)
         self._driver.fetch(found.ctypes.data, self._memory[output], found.nbytes)
         return found
 
     def _bytes(self, name: str) -> int:
         """What the tensor ``name`` takes for the most rows; the number of rows is its first size."""
-        sizes: list[int] = [*self._engine.get_tensor_shape(name)][1:]
-        return ROWS[-1] * math.prod(sizes) * FLOAT32
+        return ROWS[-1] * math.prod(self._sizes(name)) * FLOAT32
+
+    def _sizes(self, name: str) -> list[int]:
+        """Of one row of the tensor ``name``."""
+        return [*self._engine.get_tensor_shape(name)][1:]

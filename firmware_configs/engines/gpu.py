@@ -71,7 +71,7 @@ class Driver:
         self.ask("cuMemFree_v2", c_uint64(address))
 
     def send(self, address: int, source: int, size: int) -> None:
-        """Bytes of this process to the GPU, all there on return."""
+        """Bytes of this process to the GPU, there before any later work of a ``stream``."""
         self.ask("cuMemcpyHtoD_v2", c_uint64(address), c_void_p(source), c_size_t(size))
 
     def fetch(self, target: int, address: int, size: int) -> None:
@@ -79,9 +79,9 @@ class Driver:
         self.ask("cuMemcpyDtoH_v2", c_void_p(target), c_uint64(address), c_size_t(size))
 
     def stream(self) -> int:
-        """A stream that waits for no other."""
+        """A stream whose work waits for what was sent before it: copies go by the legacy stream."""
         made = c_void_p()
-        self.ask("cuStreamCreate", byref(made), 1)
+        self.ask("cuStreamCreate", byref(made), 0)  # CU_STREAM_DEFAULT
         return made.value or 0
 
     def drop(self, stream: int) -> None:

@@ -10,7 +10,8 @@ from models.declared.part import Part
 class Compile(Part):
     """``precisions``: to be made at the hub and to travel with a release, once each has proved itself.
 
-    A device takes the fastest that its profile allows and its golden inputs confirm.
+    A device takes the fastest that its profile allows and its golden inputs confirm. Agents older than this
+    table refuse a bundle that carries any, by name: upgrade devices first.
     """
 
     precisions: tuple[Literal["fp16", "int8"], ...] = ()

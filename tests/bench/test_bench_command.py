@@ -31,6 +31,10 @@ def test_a_quick_benchmark_prints_rows_that_say_what_they_are_held_against(name)
     assert done.returncode == (1 if any(row["holds"] is False for row in rows) else 0)
     for row in rows:
         assert row.keys() == KEYS
+        if row["value"] is None:
+            assert "(not run: " in row["bar"]
+            assert (row["reference"], row["holds"]) == (None, None)
+            continue
         assert row["value"] > 0
         assert (row["reference"] is None) == (row["reference_value"] is None) == (row["ratio"] is None)
         if row["bar"] and row["holds"] is None:

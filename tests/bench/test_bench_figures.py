@@ -47,6 +47,17 @@ def test_one_failed_bar_fails_all_and_an_unjudged_one_does_not():
     assert not hold([held, failed, unjudged])
 
 
+@pytest.mark.parametrize("bar", ["", "<= 1.5 "])
+def test_what_could_not_be_run_has_no_value_keeps_its_name_and_bar_and_says_why(bar):
+    missing = {"figure": "fused", "unit": "ms", "bar": bar.strip(), "not_run": "no CUDA device"}
+    figure = judge(missing, quick=False, full="andon bench gpu")
+    assert (figure.figure, figure.value, figure.holds) == ("fused", None, None)
+    assert figure.bar == f"{bar}(not run: no CUDA device)"
+    assert hold([figure])
+    assert json.loads(as_json([figure]))[0]["value"] is None
+    assert "(not run: no CUDA device)" in as_text([figure])
+
+
 def test_a_row_has_the_agreed_keys_and_the_table_shows_a_failure():
     figures = [judged(reference="NumPy", reference_value=10.0, bar="<= 2.0")]
     (row,) = json.loads(as_json(figures))

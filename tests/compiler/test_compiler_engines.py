@@ -1,5 +1,6 @@
 """Every shipped network compiles for every target that needs no GPU for it; nothing that was not held up is signed."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -8,7 +9,8 @@ import pytest
 from compiler_networks import Drawn, bundle_of, draw
 
 from cloud_hub.compiler import engine_lines
-from cloud_hub.compiler.engines import Builder, check_brought
+from cloud_hub.compiler.brought import check_brought
+from cloud_hub.compiler.engines import Builder
 from cloud_hub.compiler.half import to_fp16
 from cloud_hub.compiler.quantised import to_int8
 from cloud_hub.compiler.targets import check_host, precisions, profile_of
@@ -115,6 +117,10 @@ def test_what_is_not_compiled_for_is_named_with_what_is() -> None:
         profile_of("toaster")
     with pytest.raises(ConflictError, match=r"nothing is compiled for cpu, .*signed ONNX itself.*rtx"):
         profile_of("cpu")
+    with pytest.raises(
+        ConflictError, match=r"got 'orin-nx': the target of the profile orin-nx is orin-nx-jp7"
+    ):
+        profile_of("orin-nx")
 
 
 def test_precision_that_target_or_bundle_lacks_is_named(bundle: Bundle) -> None:
@@ -129,13 +135,40 @@ def test_precision_that_target_or_bundle_lacks_is_named(bundle: Bundle) -> None:
 
 
 def test_host_with_another_gpu_is_refused_before_anything_is_built() -> None:
-    nano = replace(profile("orin-nano"), compute_capabilities=("8.7",), streaming_multiprocessors=8)
-    gpu = Gpu(name="Orin", compute_capability="8.7", multiprocessors=8, memory_bytes=8 << 30)
+    nano = profile("orin-nano")
+    gpu = Gpu(name="Orin", compute_capability="8.7", multiprocessors=8, memory_bytes=int(7.4 * (1 << 30)))
     check_host(nano, gpu)
     with pytest.raises(ConflictError, match=r"compute capability 8\.7 for .*, got H100 with 9\.0"):
         check_host(nano, replace(gpu, name="H100", compute_capability="9.0"))
-    with pytest.raises(ConflictError, match=r"expected 8 multiprocessors for .*, got Orin with 16"):
-        check_host(nano, replace(gpu, multiprocessors=16))
+    with pytest.raises(
+        ConflictError, match=r"expected 8 multiprocessors for .*, got Orin with 4: .*nvpmodel"
+    ):
+        check_host(nano, replace(gpu, multiprocessors=4))
+
+
+def test_modules_with_equal_gpus_are_told_apart_by_their_memory() -> None:
+    nano, nx, agx = map(profile, ("orin-nano", "orin-nx", "agx-orin"))
+    gpu = Gpu(name="Orin", compute_capability="8.7", multiprocessors=8, memory_bytes=int(7.4 * (1 << 30)))
+    larger = replace(gpu, memory_bytes=int(15.3 * (1 << 30)))
+    check_host(nx, larger)
+    with pytest.raises(ConflictError, match=r"16 GB of memory for orin-nx-jp7, got Orin with 7\.4 GB"):
+        check_host(nx, gpu)
+    with pytest.raises(ConflictError, match=r"8 GB of memory for orin-nano-jp7, got Orin with 15\.3 GB"):
+        check_host(nano, larger)
+    with pytest.raises(ConflictError, match=r"64 GB of memory for agx-orin-jp7"):
+        check_host(agx, replace(larger, multiprocessors=16))
+
+
+def test_another_card_of_the_same_family_is_told_that_it_needs_no_shared_engine() -> None:
+    hub = profile("h100-hub")
+    card = Gpu(name="H100 PCIe", compute_capability="9.0", multiprocessors=114, memory_bytes=79 << 30)
+    check_host(hub, replace(card, multiprocessors=132))
+    with pytest.raises(
+        ConflictError, match=r"got H100 PCIe with 114: that is another card.*compiles its own"
+    ):
+        check_host(hub, card)
+    with pytest.raises(ConflictError, match=r"80 GB of memory for h100, got H100 NVL with 93\.0 GB"):
+        check_host(hub, replace(card, name="H100 NVL", multiprocessors=132, memory_bytes=93 << 30))
 
 
 def test_target_whose_library_is_not_here_says_what_to_do(bundle: Bundle) -> None:
@@ -160,6 +193,9 @@ def test_engine_of_this_release_may_be_signed(half: Engine, bundle: Bundle, rtx:
         ({"runtime": "tensorrt"}, "runtime tensorrt-rtx, got one of tensorrt"),
         ({"onnx_sha256": "0" * 64}, "network .*, got one of 0000"),
         ({"precision": Precision.BF16}, "network one in bf16, got one of"),
+        ({"precision": Precision.TF32}, "network .*, got one of"),
+        ({"runtime_version": "1.6.1.120"}, r"expected a plan of tensorrt-rtx 1\.6\.1\.120, got \d+\.\d+\."),
+        ({"runtime_version": "../../1.7"}, r"of a version such as 10\.16\.2\.10, got"),
     ],
 )
 def test_engine_of_anything_else_is_refused_by_name(
@@ -168,6 +204,37 @@ def test_engine_of_anything_else_is_refused_by_name(
     strange = replace(half.manifest, key=replace(half.manifest.key, **change))
     with pytest.raises(ConflictError, match=sentence):
         check_brought(replace(half, manifest=strange), bundle, rtx.profile)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"stripped": True}, "expected an engine with its weights, got one without"),
+        ({"compute_capabilities": ("8.6",)}, "compute capability 8.6, 8.9, 12.0, got one of 8.6"),
+        ({"built": "some time"}, "expected the time that it was built at, got 'some time'"),
+        ({"worst": float("nan")}, "its builder host found the engine nan%"),
+    ],
+)
+def test_engine_that_says_something_else_of_itself_is_refused(
+    change: dict[str, object], sentence: str, half: Engine, bundle: Bundle, rtx: Builder
+) -> None:
+    with pytest.raises(ConflictError, match=sentence):
+        check_brought(replace(half, manifest=replace(half.manifest, **change)), bundle, rtx.profile)
+
+
+@pytest.mark.parametrize(
+    ("plan", "sentence"),
+    [
+        (b"\x7fELF" + bytes(99), r"expected a plan of tensorrt-rtx, got b'\x7fELF' in front"),
+        (b"ftrt" + bytes(99), "expected a plan of tensorrt-rtx, got one of tensorrt: compile it anew"),
+        (b"vtrt" + bytes(20) + bytes((10, 13, 3, 9)), r"got 10\.13\.3\.9: compile it anew"),
+    ],
+)
+def test_plan_that_is_not_what_its_description_says_is_never_signed(
+    plan: bytes, sentence: str, half: Engine, bundle: Bundle, rtx: Builder
+) -> None:
+    with pytest.raises(ConflictError, match=re.escape(sentence) if "ELF" in sentence else sentence):
+        check_brought(replace(half, plan=plan), bundle, rtx.profile)
 
 
 def test_engine_that_its_builder_host_found_too_far_off_is_never_signed(
@@ -180,8 +247,15 @@ def test_engine_that_its_builder_host_found_too_far_off_is_never_signed(
 
 def test_engine_of_tensorrt_that_nobody_has_heard_is_never_signed(half: Engine, bundle: Bundle) -> None:
     thor = profile("agx-thor")
-    key = replace(half.manifest.key, target=thor.target, runtime="tensorrt")
-    silent = replace(half, manifest=replace(half.manifest, key=key, compared_on=""))
+    key = replace(half.manifest.key, target=thor.target, runtime="tensorrt", runtime_version="10.16.2.10")
+    silent = replace(
+        half,
+        manifest=replace(half.manifest, key=key, compute_capabilities=("11.0",), compared_on=""),
+    )
     with pytest.raises(ConflictError, match="expected an engine that its builder host has heard"):
         check_brought(silent, bundle, thor)
-    check_brought(replace(silent, manifest=replace(silent.manifest, compared_on="Thor")), bundle, thor)
+    told = replace(silent.manifest, compared_on="Thor")
+    with pytest.raises(ConflictError, match="expected a plan of tensorrt, got one of tensorrt-rtx"):
+        check_brought(replace(silent, manifest=told), bundle, thor)
+    made = b"ftrt" + bytes(20) + bytes((10, 16, 2, 10)) + bytes(99)
+    check_brought(Engine(manifest=told, plan=made), bundle, thor)

@@ -11,8 +11,9 @@ import pytest
 from compiler_networks import bundle_of, draw
 from typer.testing import CliRunner
 
+from cloud_hub.compiler import brought, engine_files
 from cloud_hub.compiler.half import to_fp16
-from cloud_hub.errors import ConflictError, HubError
+from cloud_hub.errors import ConflictError, HubError, NotFoundError
 from cloud_hub.registry.cli import model_app
 from cloud_hub.registry.models import Registry
 from cloud_hub.signing import keys
@@ -89,6 +90,26 @@ def test_engine_of_something_else_in_the_place_of_one_is_refused(file: Path, tmp
         rows(*asked)
 
 
+def test_engine_file_that_is_damaged_says_what_to_do(file: Path, tmp_path: Path) -> None:
+    asked = ("compile", "--bundle", file, "--target", RTX, "--precision", "fp16", "--out", tmp_path)
+    path = Path(rows(*asked)[1][0]["path"])
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(ConflictError, match=rf"not an engine: .*: remove {path}, and compile it anew"):
+        rows(*asked)
+    path.unlink()
+    assert rows(*asked)[0] == 0
+
+
+def test_engine_that_was_kept_first_stays(file: Path, tmp_path: Path) -> None:
+    (row,) = rows("compile", "--bundle", file, "--target", RTX, "--precision", "fp16", "--out", tmp_path)[1]
+    path = Path(row["path"])
+    first = path.read_bytes()
+    engine = read_engine(path)
+    engine_files.keep(path, replace(engine, plan=engine.plan + b"of another build"))
+    assert path.read_bytes() == first
+    assert [each.name for each in path.parent.iterdir()] == [".lock", path.name]
+
+
 def test_check_compares_and_keeps_nothing(file: Path, tmp_path: Path) -> None:
     asked = (
         "compile",
@@ -125,9 +146,10 @@ def test_engine_that_answers_otherwise_is_not_kept_and_the_command_fails(
     ("more", "sentence"),
     [
         ([], "expected --out FOLDER beside --bundle, or --check"),
-        (["--check", "--publish"], "signed at the hub, with `andon model publish-engine`"),
-        (["--out", "x", "--publish"], "signed at the hub, with `andon model publish-engine`"),
-        (["--out", "x", "--refit"], "expected a GPU of .* to refit one"),
+        (["--check", "--publish"], "signed there, with `andon model publish-engine`"),
+        (["--check", "--refit"], "expected --check or --refit, got both: --check keeps nothing"),
+        (["--out", "x", "--publish"], "signed there, with `andon model publish-engine`"),
+        (["--out", "x", "--refit"], "expected a GPU of .* for --refit, got none: compile without it"),
         (["--check", "--precision", "int8", "--target", RTX], "int8"),
     ],
 )
@@ -141,6 +163,16 @@ def test_release_and_bundle_file_are_one_or_the_other(file: Path) -> None:
         ask("compile", RELEASE, "--bundle", file, "--target", RTX, "--check")
     with pytest.raises(ConflictError, match="expected a RELEASE, or --bundle FILE"):
         ask("compile", "--target", RTX, "--check")
+    with pytest.raises(ConflictError, match="expected --out beside --bundle alone: the hub keeps"):
+        ask("compile", RELEASE, "--target", RTX, "--out", "x", "--publish")
+
+
+def test_what_is_no_bundle_is_refused_with_the_command_that_makes_one(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(bundle.onnx)
+    with pytest.raises(
+        ConflictError, match=r"not a bundle: model.onnx: .*`andon model export RELEASE --bundle"
+    ):
+        ask("compile", "--bundle", tmp_path / "model.onnx", "--target", RTX, "--check")
 
 
 # ------------------------------------------------------------------ the hub
@@ -198,6 +230,13 @@ def test_engine_is_signed_under_its_targets_role_and_in_the_audit_chain(hub: Hub
     assert entry["detail"]["sha256"] == row["sha256"]
     again = json.loads(hub.ask(*asked, "--json")[1])
     assert again[0]["sha256"] == row["sha256"]
+    (told,) = json.loads(hub.ask("engines", RELEASE, "--json")[1])
+    names = ("path", "target", "release", "precision", "runtime_version", "sha256", "compared_on")
+    assert [told[name] for name in names] == [
+        *(row["published"], RTX, RELEASE, "fp16", row["runtime_version"], row["sha256"], row["compared_on"])
+    ]
+    assert told["signed_by"] == hub.database.row("SELECT actor FROM audit")["actor"]
+    assert "not in the audit chain" not in hub.ask("engines")[1]
 
 
 def test_engine_of_a_builder_host_is_signed_once_its_hash_is_the_one_it_told(
@@ -209,10 +248,62 @@ def test_engine_of_a_builder_host_is_signed_once_its_hash_is_the_one_it_told(
         "compile", "--bundle", file, "--target", RTX, "--precision", "fp16", "--out", tmp_path / "usb"
     )
     (row,) = made[1]
-    with pytest.raises(ConflictError, match=r"expected SHA-256 0000, got .*: bring it again"):
-        hub.ask("publish-engine", row["path"], "--sha256", "0000")
-    code, said = hub.ask("publish-engine", row["path"], "--sha256", row["sha256"])
+    with pytest.raises(ConflictError, match=r"expected SHA-256 0+, got .*: bring it again"):
+        hub.ask("publish-engine", row["path"], "--sha256", "0" * 64)
+    with pytest.raises(ConflictError, match=r"expected the 64 digits of a SHA-256 .*, got '00'"):
+        hub.ask("publish-engine", row["path"], "--sha256", "00")
+    with pytest.raises(ConflictError, match=r"not an engine: 1.zip: .*: bring what `andon model compile"):
+        hub.ask("publish-engine", file, "--sha256", file_sha256(file))
+    shown = f" {row['sha256'].upper()} "  # as it is read from a terminal
+    code, said = hub.ask("publish-engine", row["path"], "--sha256", shown)
     assert (code, said.strip()) == (0, f"signed as engines/{RTX}/{row['engine']}")
+    assert not list((hub.state / "artifacts" / "engines").glob(".brought*"))
+    assert hub.ask("publish-engine", row["path"], "--sha256", row["sha256"])[0] == 0
+
+
+def test_other_build_of_an_engine_that_is_kept_already_is_not_signed_in_its_place(
+    hub: Hub, bundle: Bundle, file: Path, tmp_path: Path
+) -> None:
+    hub.release(bundle)
+    hub.delegate(RTX)
+    (own,) = json.loads(
+        hub.ask("compile", RELEASE, "--target", RTX, "--precision", "fp16", "--publish", "--json")[1]
+    )
+    engine = read_engine(Path(own["path"]))
+    later = replace(engine, manifest=replace(engine.manifest, built="2026-11-27T12:00:00+00:00"))
+    sha256 = write_engine(tmp_path / "brought", later)
+    with pytest.raises(
+        ConflictError, match=rf"kept here already, with SHA-256 {own['sha256']}, got {sha256}"
+    ):
+        hub.ask("publish-engine", tmp_path / "brought", "--sha256", sha256)
+    Path(own["path"]).unlink()  # what was signed comes back, and no other takes its place
+    with pytest.raises(
+        ConflictError, match=rf"kept here already, with SHA-256 {own['sha256']}, got {sha256}"
+    ):
+        hub.ask("publish-engine", tmp_path / "brought", "--sha256", sha256)
+    Path(own["path"]).unlink()
+    (again,) = json.loads(
+        hub.ask("compile", RELEASE, "--target", RTX, "--precision", "fp16", "--publish", "--json")[1]
+    )
+    assert again["sha256"] == own["sha256"]
+
+
+def test_what_is_signed_is_what_was_looked_into(
+    hub: Hub, bundle: Bundle, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.release(bundle)
+    hub.delegate(RTX)
+    (row,) = rows("compile", "--bundle", file, "--target", RTX, "--precision", "fp16", "--out", tmp_path)[1]
+    path, known = Path(row["path"]), brought.check_brought
+
+    def exchanged(*asked: Any) -> None:
+        known(*asked)
+        path.write_bytes(b"something else, while nobody looks")
+
+    monkeypatch.setattr(brought, "check_brought", exchanged)
+    hub.ask("publish-engine", path, "--sha256", row["sha256"])
+    listed = Repository(hub.state).shelf.listed(f"engines-{RTX}").signed.targets
+    assert listed[f"engines/{RTX}/{row['engine']}"].hashes["sha256"] == row["sha256"]
 
 
 def test_engine_of_another_network_than_the_hubs_is_not_signed(
@@ -229,13 +320,26 @@ def test_engine_of_another_network_than_the_hubs_is_not_signed(
         hub.ask("publish-engine", row["path"], "--sha256", row["sha256"])
 
 
-def test_nothing_is_signed_where_nobody_may_vouch_for_the_target(hub: Hub, bundle: Bundle) -> None:
+def test_nothing_is_signed_where_nobody_may_vouch_for_the_target(
+    hub: Hub, bundle: Bundle, file: Path, tmp_path: Path
+) -> None:
     hub.release(bundle)
+    hub.ask("export", RELEASE, "--bundle", tmp_path / "brought.zip")  # which takes no key
+    assert (tmp_path / "brought.zip").read_bytes() == file.read_bytes()
+    for both in (["--out", "a", "--bundle", "b"], []):
+        with pytest.raises(ConflictError, match="expected --out FILE for the network, or --bundle FILE"):
+            hub.ask("export", RELEASE, *both)
     with pytest.raises(ConflictError, match=f"`andon keys delegate --engine-target {RTX} --offline"):
         hub.ask("compile", RELEASE, "--target", RTX, "--publish")
     hub.delegate("h100")
     with pytest.raises(ConflictError, match=f"nobody may vouch for engines of {RTX} yet"):
         hub.ask("compile", RELEASE, "--target", RTX, "--publish")
+    told = f"no engine is signed yet; for h100 one may be: `andon model compile {RELEASE} --target"
+    assert hub.ask("engines", RELEASE)[1].startswith(told)
+    with pytest.raises(
+        ConflictError, match=f"tensorrt .*; or compile on a builder host of orin-nx-jp7: .*{RELEASE}"
+    ):
+        hub.ask("compile", RELEASE, "--target", "orin-nx-jp7")
 
 
 def test_nothing_is_signed_of_a_bundle_that_is_not_the_released_one(hub: Hub, bundle: Bundle) -> None:
@@ -244,6 +348,12 @@ def test_nothing_is_signed_of_a_bundle_that_is_not_the_released_one(hub: Hub, bu
     write_bundle(hub.state / "artifacts" / "bundles" / f"{RELEASE}.zip", replace(bundle, card_html="else"))
     with pytest.raises(ConflictError, match=r"expected SHA-256 .*: restore it"):
         hub.ask("compile", RELEASE, "--target", RTX, "--publish")
+    (hub.state / "artifacts" / "bundles" / f"{RELEASE}.zip").unlink()
+    with pytest.raises(ConflictError, match=f"the bundle of {RELEASE} is gone: restore"):
+        hub.ask("export", RELEASE, "--bundle", hub.state / "x")
+    hub.database.execute("UPDATE model SET state = 'removed', removed = '2026-11-01T00:00:00Z'")
+    with pytest.raises(ConflictError, match="were removed on 2026-11-01 to make room: nothing new is made"):
+        hub.ask("compile", RELEASE, "--target", RTX)
 
 
 def test_nothing_is_signed_of_a_candidate(hub: Hub, bundle: Bundle) -> None:
@@ -252,3 +362,7 @@ def test_nothing_is_signed_of_a_candidate(hub: Hub, bundle: Bundle) -> None:
     hub.database.execute("UPDATE model SET state = 'candidate', released = NULL, bundle_sha256 = NULL")
     with pytest.raises(ConflictError, match=f"{RELEASE} is not released: approve it"):
         hub.ask("compile", RELEASE, "--target", RTX, "--publish")
+    with pytest.raises(ConflictError, match=f"{RELEASE} is not released: `andon model approve"):
+        hub.ask("export", RELEASE, "--bundle", hub.state / "x")
+    with pytest.raises(NotFoundError, match="no release named 'turbofan-rul/9'"):
+        hub.ask("engines", "turbofan-rul/9")

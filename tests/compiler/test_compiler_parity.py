@@ -49,9 +49,14 @@ def test_what_is_no_number_is_infinitely_far_off(strange: float) -> None:
     found = compare(MANIFEST, EXPECTED, off(1, 0, strange), Precision.INT8)
     assert not found.agrees
     assert (found.farthest.output, found.farthest.row, found.farthest.share) == ("remaining_life", 1, np.inf)
+    assert found.told() == (
+        f"remaining_life is {strange}, which is no number, where 50 is expected, on golden input 1 of 3"
+    )
 
 
 def test_where_nothing_is_tolerated_nothing_is() -> None:
     strict = replace(MANIFEST, atol=0.0)
     assert compare(strict, EXPECTED, EXPECTED, Precision.FP32).agrees
-    assert not compare(strict, EXPECTED, off(2, 0, 1e-6), Precision.FP32).agrees
+    other = compare(strict, EXPECTED, off(2, 0, 1e-6), Precision.FP32)
+    assert not other.agrees
+    assert other.told() == "remaining_life is 1e-06 where exactly 0 is expected, on golden input 2 of 3"

@@ -208,6 +208,19 @@ def test_network_made_elsewhere_that_cannot_be_quantised_is_released_without(dra
     assert eight.told().startswith("left out: ONNX Runtime cannot load the graph")
 
 
+def test_whatever_goes_wrong_with_a_variant_leaves_that_one_out_alone(drawn: Drawn) -> None:
+    def broken(own: np.ndarray, whole: np.ndarray) -> Held:
+        raise ValueError("no class twice")
+
+    rows, small = drawn.rows, drawn.rows.where(np.zeros(len(drawn.rows), bool))
+    kept = {"golden": rows.features[:64], "held_out": rows, "judge": broken}
+    half, eight = weigh(drawn.manifest, drawn.onnx, ["fp16", "int8"], learning=rows, **kept)
+    assert not half.taken
+    assert half.told() == eight.told() == "left out: it could not be weighed: ValueError: no class twice"
+    (eight,) = weigh(drawn.manifest, drawn.onnx, ["int8"], learning=small, **kept)
+    assert eight.told() == "left out: expected rows of numbers to calibrate on, got none out of 0"
+
+
 # ------------------------------------------------------------------ the judge
 
 
@@ -250,11 +263,17 @@ def test_answers_that_are_no_number_are_never_no_worse(drawn: Drawn) -> None:
     found = no_worse(drawn.rows, TURBOFAN)(holed, good)
     assert (found.passed, found.found) == (False, "answers that are no number")
 
+    found = no_worse(drawn.rows, TURBOFAN)(good, holed)
+    assert (found.passed, found.found) == (False, "answers in float32 that are no number")
 
-def test_without_a_held_out_machine_that_can_tell_nothing_is_taken(drawn: Drawn) -> None:
-    nobody = drawn.rows.where(np.zeros(len(drawn.rows), bool))
-    empty = np.empty((0, 2), np.float32)
-    assert not no_worse(nobody, TURBOFAN)(empty, empty).passed
+
+@pytest.mark.parametrize("machines", [0, 1])
+def test_fewer_held_out_machines_than_the_gate_asks_for_prove_nothing(machines: int, drawn: Drawn) -> None:
+    few = drawn.rows.where(drawn.rows.machine < machines)
+    good = answers(TURBOFAN, few, worse=0.0)
+    found = no_worse(few, TURBOFAN)(good, good)
+    assert not found.passed
+    assert (found.found, found.bar) == (f"machines held out whose truth is known: {machines}", ">= 2")
 
 
 def test_product_by_a_matrix_is_quantised_along_its_columns() -> None:

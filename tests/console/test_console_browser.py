@@ -17,6 +17,7 @@ import pytest
 from cloud_hub.config import HubConfig
 from cloud_hub.console import vendor
 from cloud_hub.hub import Hub, assemble
+from cloud_hub.identity.people.links import Purpose
 from cloud_hub.identity.people.office import Office
 from tests.console.console_seed import seed
 
@@ -67,7 +68,7 @@ def served(config: HubConfig) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "andon", "hub", "web", "--config", str(config.state_dir / "hub.toml")]
     with subprocess.Popen(command, env={**os.environ, "ANDON_CLOCK": ""}) as process:
         deadline = time.monotonic() + PATIENCE_S
-        while not listens(config.web.port):
+        while not (listens(config.web.port) and listens(config.devices.port)):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -128,6 +129,11 @@ def test_every_page_opens_draws_and_stays_current(config: HubConfig, served: sub
         page.get_by_text("Resume…").click()
         page.get_by_role("button", name=re.compile("^Resume ")).click()
         page.wait_for_selector("#live h1 .badge:text('running')")
+
+        guest = browser.new_context().new_page()  # a demonstration's link: one click, and in
+        office = Office.of(database, config.web, record=hub.record)
+        guest.goto(f"{base}/open?link={office.links.invite('mira', by='test', purpose=Purpose.SIGN_IN)}")
+        guest.wait_for_url(f"{base}/")
         browser.close()
     assert said == []
 

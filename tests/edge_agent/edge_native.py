@@ -29,6 +29,7 @@ class Driver:
         self.pushed = 0
         self.copies = 0
         self.fails = None  # on the next synchronisation
+        self.pop_fails = None
         self.Context = SimpleNamespace(pop=self._pop)
 
     def init(self):
@@ -78,6 +79,8 @@ class Driver:
 
     def _pop(self):
         self.pushed -= 1
+        if self.pop_fails is not None:
+            raise self.pop_fails
 
     def _synchronize(self):
         self.current()
@@ -117,7 +120,7 @@ class Context:
     def __init__(self, driver, complain):
         self.driver, self.complain = driver, complain
         self.addresses, self.rows, self.shaped = {}, 0, 0
-        self.runs, self.takes = True, 3
+        self.runs, self.takes, self.off_by_alone = True, 3, 0.0
 
     def set_tensor_address(self, name, address):
         self.addresses[name] = address
@@ -134,7 +137,7 @@ class Context:
         if not self.runs:
             self.complain("Error Code 1: Cuda Runtime (out of memory)")
             return False
-        outputs = answers(self._read("features", 3))
+        outputs = answers(self._read("features", 3)) + (self.off_by_alone if self.rows == 1 else 0)
         for column, name in enumerate(("remaining_life", "anomaly")):
             target = (ctypes.c_float * self.rows).from_address(self.addresses[name])
             np.frombuffer(target, np.float32)[:] = outputs[:, column]
@@ -145,8 +148,13 @@ class Context:
         return np.frombuffer(found, np.float32).reshape(self.rows, width)
 
 
-def library(driver, *, runtime=Runtime.TENSORRT, plan=b"plan", dtype="float32", context=True, takes=3):
-    """TensorRT with one engine, which ``plan`` is; ``library.module.made`` is its context."""
+def library(
+    driver, *, runtime=Runtime.TENSORRT, plan=b"plan", dtype="float32", context=True, takes=3, odd=b""
+):
+    """TensorRT with one engine, which ``plan`` is; ``library.module.made`` is its context.
+
+    The engine that ``odd`` is answers single rows otherwise.
+    """
     module = SimpleNamespace(made=None)
 
     class Logger:
@@ -154,6 +162,9 @@ def library(driver, *, runtime=Runtime.TENSORRT, plan=b"plan", dtype="float32", 
 
     class Engine:
         num_io_tensors = 3
+
+        def __init__(self, off_by_alone):
+            self.off_by_alone = off_by_alone
 
         def get_tensor_name(self, place):
             return ("features", "remaining_life", "anomaly")[place]
@@ -179,6 +190,7 @@ def library(driver, *, runtime=Runtime.TENSORRT, plan=b"plan", dtype="float32", 
             if context:
                 module.made = Context(driver, lambda text: module.listener.log(1, text))
                 module.made.takes = takes
+                module.made.off_by_alone = self.off_by_alone
             return module.made
 
     class Loader:
@@ -186,8 +198,8 @@ def library(driver, *, runtime=Runtime.TENSORRT, plan=b"plan", dtype="float32", 
             module.listener = listener
 
         def deserialize_cuda_engine(self, found):
-            if found == plan:
-                return Engine()
+            if found in (plan, odd):
+                return Engine(7.0 if found == odd else 0.0)
             module.listener.log(
                 1,
                 "The engine plan file is not compatible with this version of TensorRT, "

@@ -109,12 +109,12 @@ class Rig:
         precision = self.twins[name].precision
         return Way(name=name, precision=precision, make=make, **options)
 
-    def chain(self, *ways: Way) -> Chain:
+    def chain(self, *ways: Way, bounds: Bounds = BOUNDS) -> Chain:
         return Chain(
             bundle(),
             ways or (self.way("best"), self.way("second"), self.way("last")),
             check=check_golden,
-            bounds=BOUNDS,
+            bounds=bounds,
             clock=self.clock,
             tell=self.told.append,
         )

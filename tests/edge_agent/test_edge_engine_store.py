@@ -9,6 +9,7 @@ import pytest
 from edge_agent import engine_store
 from edge_agent.engine_facts import EngineFacts, keys
 from edge_agent.engine_store import EngineStore
+from edge_agent.errors import InferenceError
 from edge_agent.updates.disk import Disk
 from firmware_configs.profiles import profiles
 from wire.bundle import Bundle, file_sha256
@@ -197,9 +198,37 @@ def test_a_crash_while_a_plan_is_written_leaves_the_old_one(store, tmp_path):
             raise OSError("no power")
 
     store.put_local(KEYS[0], GPU, PLAN)
-    with pytest.raises(OSError, match="no power"):
+    with pytest.raises(InferenceError, match="no power"):
         EngineStore(tmp_path, Unplugged()).put_local(KEYS[0], GPU, b"a newer one")
     assert store.local(KEYS[0], GPU) == PLAN
+
+
+def test_a_disk_that_is_full_gives_back_what_was_written_of_a_plan(store, tmp_path):
+    class Full(HastyDisk):
+        def create(self, path, content):
+            super().create(path, content[:5])
+            raise OSError("no space left on device")
+
+    with pytest.raises(InferenceError, match=r"its engine cannot be kept in .*: no space left on device"):
+        EngineStore(tmp_path, Full()).put_local(KEYS[0], GPU, PLAN)
+    assert list((tmp_path / "engines" / "motor-health").iterdir()) == []
+
+
+def test_where_nothing_can_be_removed_nothing_else_stops(store, tmp_path):
+    """A disk that became read-only: the sound engines there are found, and whoever tidies up goes on."""
+
+    class ReadOnly(HastyDisk):
+        def unlink(self, path):
+            raise OSError("read-only file system")
+
+    damaged, _ = (brought(store, tmp_path, key) for key in KEYS)
+    damaged.write_bytes(b"garbage")
+    store.put_local(KEYS[0], GPU, PLAN)
+    frozen = EngineStore(tmp_path, ReadOnly())
+    assert frozen.find(BUNDLE, FACTS).manifest.key == KEYS[1]
+    assert frozen.local(KEYS[0], GPU) == PLAN
+    frozen.keep("motor-health", [])
+    assert damaged.exists()
 
 
 def test_the_store_keeps_few_of_a_release_and_none_of_one_that_is_gone(store, tmp_path):

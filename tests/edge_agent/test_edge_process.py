@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from edge_runners import bundle
 from edge_world import FAST, REPOSITORY, Device, Hub, Source, trend_reading, trend_source, trend_table, until
 from typer.testing import CliRunner
 
 from edge_agent.cli import edge_app
 from wire.batch import GapEvent
+from wire.bundle import write_bundle
 from wire.messages import Command, Marks
 from wire.topics import Channel, Topic
 
@@ -152,17 +154,19 @@ def _gaps(hub: Hub) -> list:
 
 def test_self_test_tries_what_is_installed(device: Callable[..., Device], state_root: Path) -> None:
     agent = device("unix:/nowhere")
+    slot = agent.state / "updates" / "slots" / "engine-life" / "a"
+    slot.mkdir(parents=True)
+    write_bundle(slot / "bundle.zip", bundle())
+    (slot.parent / "current").write_text("a")
     exit_code, shown = edge("self-test", "--config", str(agent.config), "--json")
     findings = json.loads(shown)
     assert exit_code == 0
     assert [(finding["name"], finding["passed"]) for finding in findings] == [
         ("kernels", True),
         ("outbox", True),
+        ("release of engine-life", True),
     ]
-    slot = agent.state / "updates" / "slots" / "engine-life" / "a"
-    slot.mkdir(parents=True)
     (slot / "bundle.zip").write_bytes(b"PK")
-    (slot.parent / "current").write_text("a")
     exit_code, shown = edge("self-test", "--config", str(agent.config))
     assert exit_code == 1
     (failed,) = (line for line in shown.splitlines() if line.startswith("FAILED release of engine-life: "))

@@ -6,6 +6,7 @@ from edge_runners import BOUNDS, LOST, Rig, answers, reason_of, standings
 
 from edge_agent.errors import FeatureMismatchError, InferenceError
 from edge_agent.runners.errors import DriverError, NoEngineError, UnavailableError
+from edge_agent.runners.standing import Bounds
 from edge_agent.updates.errors import GoldenError
 from wire.precision import Precision
 
@@ -135,6 +136,51 @@ def test_what_is_still_slow_does_not_come_back():
     chain.tend()
     assert standings(chain)["best"] == "left"
     assert "got 200 ms" in reason_of(chain, "best")
+
+
+def test_where_rows_are_rare_what_is_slow_is_left_after_minutes_and_one_slow_row_is_not_heeded():
+    rig = Rig()
+    chain = rig.chain(bounds=Bounds(max_ms=50.0))
+
+    def ask_for_minutes(minutes):
+        for _ in range(minutes):
+            ask(chain)
+            rig.clock.now += 60
+
+    rig.twins["best"].takes_s = 0.2
+    ask(chain)
+    rig.twins["best"].takes_s = 0.0001
+    ask_for_minutes(30)
+    assert chain.name == "best"
+    rig.twins["best"].takes_s = 0.2
+    ask_for_minutes(20)
+    assert chain.name == "second"
+    assert reason_of(chain, "best") == "expected answers within 50 ms (p99), got 200 ms"
+
+
+def test_a_row_is_answered_also_where_the_next_way_cannot_be_asked_how_long_it_takes():
+    rig = Rig()
+    chain = rig.chain()
+    rig.twins["best"].takes_s = 0.2
+    rig.twins["second"].error = KeyError("a bug in a binding")
+    ask(chain, 2 * BOUNDS.window)
+    assert chain.name == "best"
+
+
+def test_what_cannot_be_closed_keeps_nothing_else_open():
+    rig = Rig()
+    chain = rig.chain()
+
+    def refuse():
+        raise KeyError("a bug in a binding")
+
+    rig.twins["best"].close = refuse
+    for name in ("best", "second"):
+        rig.twins[name].error = LOST
+    ask(chain)
+    chain.tend()
+    chain.close()
+    assert [rig.twins[name].closed for name in ("second", "last")] == [1, 1]
 
 
 def test_on_a_busy_host_where_everything_is_slow_nothing_is_left():

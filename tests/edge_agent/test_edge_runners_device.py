@@ -1,5 +1,8 @@
 """What a device of each profile runs its networks with, on a machine that lacks most of it."""
 
+import os
+import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from typing import get_args
@@ -8,19 +11,21 @@ import numpy as np
 import pytest
 from edge_runners import answers, bundle, standings
 
+from edge_agent import selftest
 from edge_agent.config import InferenceSettings
 from edge_agent.engine_store import EngineStore
 from edge_agent.errors import InferenceError
-from edge_agent.runners import ways
-from edge_agent.runners.compiling import Compiler
+from edge_agent.runners import preference
+from edge_agent.runners.chain_text import answering, passed_over
+from edge_agent.runners.compiler import Compiler
 from edge_agent.runners.device import DeviceRunners
 from edge_agent.runners.errors import UnavailableError
 from edge_agent.runners.onnx import CUDA, OnnxRunner
-from edge_agent.runners.telling import answering, passed_over
 from edge_agent.updates.disk import Disk
 from firmware_configs.engines.library import check_gpu, find
 from firmware_configs.errors import HostError
 from firmware_configs.profiles import Runtime, profiles
+from wire.bundle import write_bundle
 from wire.precision import Precision
 
 ROW = np.array([[5, 0, 0]], np.float32)
@@ -29,7 +34,7 @@ HERE = {profile.runtime: profile for _, profile in sorted(profiles().items())}  
 
 def order(profile, settings, **variants):
     made = replace(bundle(), variants={Precision(name): b"variant" for name in variants})
-    return [f"{name} {precision}" for name, precision in ways.order(profile, settings, made)]
+    return [f"{name} {precision}" for name, precision in preference.order(profile, settings, made)]
 
 
 ONNX = ["onnxruntime-cuda fp32", "onnxruntime-cpu fp32"]
@@ -57,7 +62,7 @@ def test_profile_operator_and_bundle_decide_what_is_tried_first(profile, setting
 
 def test_the_configuration_offers_what_there_is():
     fields = InferenceSettings.model_fields
-    assert get_args(fields["runner"].annotation) == ways.RUNNERS
+    assert get_args(fields["runner"].annotation) == preference.RUNNERS
     assert get_args(get_args(fields["precisions"].annotation)[0]) == tuple(Precision)
 
 
@@ -123,6 +128,13 @@ def test_an_engine_that_cannot_be_compiled_here_says_why(tmp_path):
     assert list((tmp_path / "compiling").iterdir()) == [], "nothing of it stays"
 
 
+def test_a_builder_whose_agent_is_gone_builds_nothing():
+    another = str(os.getpid() + 1)
+    command = [sys.executable, "-m", "edge_agent.runners.compiler_process", another]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "the agent has ended\n")
+
+
 def test_compiling_ends_with_the_agent(tmp_path):
     compiler = Compiler(tmp_path / "compiling", 1 << 28)
     compiler.stop()
@@ -146,3 +158,19 @@ def test_memory_that_a_library_takes_is_held_against_no_release(runners):
     assert abs(after - before) < 10 << 20
     held.append(np.ones(50 << 20, np.uint8))
     assert made.memory() - after > 40 << 20, "what comes otherwise is counted"
+
+
+def test_a_self_test_says_what_a_release_runs_in_and_why_not_better(runners, tmp_path):
+    slots = tmp_path / "updates" / "slots" / "engine-life"
+    (slots / "a").mkdir(parents=True)
+    write_bundle(slots / "a" / "bundle.zip", bundle())
+    (slots / "current").write_text("a")
+    made = runners(HERE[Runtime.TENSORRT_RTX])
+    if made.facts is not None:
+        pytest.skip("a GPU answers here")
+    (finding,) = (each for each in selftest.run(tmp_path, made) if each.name == "release of engine-life")
+    assert finding.passed
+    assert finding.detail.startswith("engine-life/3 answers its golden inputs in onnxruntime-cpu fp32, ")
+    native, on_cuda = finding.notes
+    assert native.startswith("not tensorrt-rtx fp32: ")
+    assert on_cuda.startswith("not onnxruntime-cuda fp32: ")

@@ -1,16 +1,29 @@
 """Engines run natively: what is asked of TensorRT and CUDA, and what each failure is called."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from edge_native import CudaError, Driver, library
 from edge_runners import answers, bundle
 
+from edge_agent.engine_store import EngineStore
 from edge_agent.errors import FeatureMismatchError, InferenceError
-from edge_agent.runners.errors import DriverError, ForeignEngineError, GpuMemoryError, UnavailableError, named
+from edge_agent.runners.errors import (
+    DriverError,
+    ForeignEngineError,
+    GpuMemoryError,
+    NoEngineError,
+    UnavailableError,
+    named,
+)
 from edge_agent.runners.gpu import Gpu
 from edge_agent.runners.native import NativeRunner
+from edge_agent.runners.native_engines import NativeEngines
+from edge_agent.updates.disk import Disk
 from edge_agent.updates.golden import check_golden
-from firmware_configs.profiles import Runtime
+from firmware_configs.profiles import Runtime, profiles
+from wire.engine import Engine, EngineManifest, write_engine
 from wire.precision import Precision
 
 
@@ -107,6 +120,50 @@ def test_an_engine_that_cannot_be_used_is_named_and_holds_nothing(wrong, plan, k
     with pytest.raises(kind, match=reason):
         NativeRunner(library(driver, **wrong), Gpu(driver), plan, Precision.FP32, mapped=False)
     assert (driver.held, driver.pushed) == (set(), 0)
+
+
+def test_a_context_that_cannot_be_given_back_is_told_by_name_and_hides_nothing(made):
+    runner, driver, _ = made
+    driver.pop_fails = CudaError("cuCtxPopCurrent failed: unknown error")
+    with pytest.raises(InferenceError, match="cuCtxPopCurrent failed"):
+        runner.run(ROWS[:1])
+    driver.fails = CudaError("cuStreamSynchronize failed: an illegal memory access was encountered")
+    with pytest.raises(InferenceError, match="illegal memory access"):
+        runner.run(ROWS[:1])
+
+
+@pytest.fixture
+def engines(tmp_path):
+    """What a Jetson runs engines with, a shared one in its store: it answers single rows otherwise."""
+    driver, store = Driver(), EngineStore(tmp_path, Disk())
+    compiler = SimpleNamespace(compile=lambda *_, **__: b"plan")
+    jetson = next(each for _, each in sorted(profiles().items()) if each.runtime is Runtime.TENSORRT)
+    made = NativeEngines(jetson, store, compiler, (Precision.FP32,), check_golden)
+    made.__dict__ |= {"_library": library(driver, odd=b"odd"), "_gpu": Gpu(driver)}  # what it would find
+    key = made._key(bundle(), Precision.FP32)
+    manifest = EngineManifest(
+        key=key, compute_capabilities=("8.7",), stripped=False, worst=0.1, built="today"
+    )
+    digest = write_engine(tmp_path / "engine", Engine(manifest=manifest, plan=b"odd"))
+    (tmp_path / "engine").rename(store.place(key, digest))
+    return made, driver
+
+
+def test_a_shared_engine_that_answers_single_rows_otherwise_is_as_good_as_none(engines):
+    made, driver = engines
+    with pytest.raises(NoEngineError, match="still to be compiled here, for the shared one: golden input 0"):
+        made.make(bundle(), Precision.FP32)
+    assert driver.held == set()
+    made.prepare(bundle(), Precision.FP32)
+    runner = made.make(bundle(), Precision.FP32)
+    np.testing.assert_array_equal(runner.run(ROWS[:1]), answers(ROWS[:1]))
+
+
+def test_for_want_of_memory_no_engine_is_compiled(engines):
+    made, driver = engines
+    driver.fails = CudaError("cuStreamSynchronize failed: out of memory")
+    with pytest.raises(GpuMemoryError):
+        made.make(bundle(), Precision.FP32)
 
 
 SAID = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge_agent.runners.standing import TRANSITIONS, Bounds, Event, Standing, p99, slow
+from edge_agent.runners.standing import TRANSITIONS, Bounds, Event, Standing, enough, p99, slow
 
 BOUNDS = Bounds(max_ms=100.0, times=10.0)
 
@@ -44,7 +44,17 @@ def test_a_way_is_too_slow_beside_a_faster_one_alone(taken_ms, next_ms, expected
 def test_one_answer_in_a_hundred_may_take_any_time():
     assert p99([1.0] * 99 + [50.0]) == 1.0
     assert p99([1.0] * 98 + [50.0] * 2) == 50.0
+    assert p99([1.0] * 7 + [50.0]) == 1.0, "and one of few"
+    assert p99([1.0] * 6 + [50.0] * 2) == 50.0
     assert p99([3.0]) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("answers", "passed_s", "judged"),
+    [(256, 0.1, True), (255, 0.1, False), (8, 599, False), (8, 600, True), (7, 1e6, False)],
+)
+def test_answers_are_judged_by_count_or_by_time(answers, passed_s, judged):
+    assert enough(answers, passed_s, Bounds()) is judged
 
 
 def test_waits_double_up_to_the_longest():

@@ -15,7 +15,9 @@ from edge_agent.errors import ConfigError, InferenceError
 from edge_agent.inference_reports import InferenceReports
 from edge_agent.machine_code_place import needs_own
 from edge_agent.runners.chain import Chain
-from edge_agent.runners.change import Change
+from edge_agent.runners.chain_text import passed_over
+from edge_agent.runners.errors import UnavailableError
+from edge_agent.runners.fallback import Change
 from edge_agent.runners.link import Way
 from edge_agent.runners.onnx import OnnxRunner
 from edge_agent.runners.standing import Bounds
@@ -75,6 +77,14 @@ def test_what_changes_to_and_fro_is_told_at_once_and_then_once_a_minute():
     assert [event for _, event, _, _ in notes] == ["fell-back", "came-up"], "what holds in the end is told"
 
 
+def test_a_gpu_that_dies_under_two_releases_of_a_use_case_is_told_of_both():
+    reports, notes = InferenceReports(Hands()), Notes()
+    for change in (replace(FELL, release="engine-life/4"), FELL):
+        reports.heard(change)
+    reports.hand_over(notes)
+    assert [evidence["of"] for _, _, _, evidence in notes] == ["engine-life/4", "engine-life/3"]
+
+
 def test_the_status_says_what_runs_and_why_nothing_better_does():
     rig = Rig(refusals={"best": InferenceError("GPU memory exhausted")})
     described = rig.chain(rig.way("best"), rig.way("last")).describe()
@@ -83,6 +93,12 @@ def test_the_status_says_what_runs_and_why_nothing_better_does():
         "runs in   engine-life: last fp32, 0.1 ms a row",
         "          not best fp32: GPU memory exhausted",
     ]
+
+
+def test_a_reason_that_several_ways_share_is_said_once():
+    rig = Rig(refusals=dict.fromkeys(("fp16", "fp32"), UnavailableError("no driver")))
+    described = rig.chain(rig.way("fp16"), rig.way("fp32"), rig.way("last")).describe()
+    assert list(passed_over(described)) == ["not fp16 fp32, fp32 fp32: no driver"]
 
 
 def test_the_doctor_names_each_part_of_a_gpu_and_what_is_missing():

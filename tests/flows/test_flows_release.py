@@ -7,6 +7,8 @@ from cloud_hub.errors import ConflictError, GateError, NotFoundError
 from cloud_hub.flows import candidate, publish
 from cloud_hub.flows.release import approve, failure
 from cloud_hub.flows.retrain import request
+from cloud_hub.registry.models import Registry
+from cloud_hub.registry.trace import trace
 from cloud_hub.signing import keys
 from cloud_hub.signing.repository import Repository
 from wire.bundle import file_sha256, read_bundle
@@ -55,9 +57,15 @@ def test_an_approved_candidate_is_bundled_signed_and_released_once(judged, tmp_p
     )
     assert [(row["actor"], row["action"]) for row in rows] == [
         ("ada", "release.approve"),
+        ("job:publish", "release.weigh"),
         ("job:publish", "release.publish"),
     ]
     assert {row["correlation"] for row in rows} == {"drift-7"}
+    told = trace(Registry(judged.database, judged.artifacts, judged.clock), RELEASE).precisions
+    assert [*told] == ["fp16", "int8"]
+    assert {name for name, said in told.items() if said.startswith("yes: ")} == {
+        *read_bundle(bundle).variants
+    }
 
 
 def test_a_publishing_killed_after_signing_is_finished_by_the_next(judged, tmp_path):

@@ -31,6 +31,8 @@ def world(hub):
             place,
             f"bundles/{release}.zip",
             f"sketches/{release}.npz",
+            f"engines/rtx/{release}.fp16.1.7.1.116.0123456789abcdef.engine",
+            f"engines/orin-nx-jp7/{release}0.fp32.10.16.2.10.0123456789abcdef.engine",
             f"runs/run-{version}/fold-1.npz",
         ):
             (hub.artifacts / name).parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +83,8 @@ def test_what_devices_run_or_may_go_back_to_stays_and_the_rest_goes(hub, world):
     assert found.kept[f"{USE_CASE}/9"] == ["it is one of the 1 newest"]
     assert there(hub, "bundles") == [1, 2, 9]
     assert there(hub, "sketches") == [1, 2, 9]
+    engines = [path.name.split(".")[0] for path in sorted((hub.artifacts / "engines").rglob("*.engine"))]
+    assert engines == [*map(str, range(10, 100, 10)), "1", "2", "9"]
     assert there(hub, "models") == [1, 2, 5], "the fifth network is that of the ninth release too"
     assert there(hub, "datasets") == [1, 2, 9]
     assert not list((hub.artifacts / "runs").rglob("*.npz"))

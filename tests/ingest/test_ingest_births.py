@@ -1,5 +1,6 @@
 """Many births together: each leads to what it would alone, and one that is refused costs no other."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,8 @@ from cloud_hub.store import fleet
 from cloud_hub.store.database import Database
 from cloud_hub.store.epochs import to_store
 from wire.clock import Clock
-from wire.messages import EpochFloor, Status, UseCaseState
+from wire.messages import Birth, EpochFloor, Status, UseCaseState
+from wire.table import Bearing, SignalTable
 
 NOW = Clock.real().now
 
@@ -56,6 +58,33 @@ def test_births_that_come_together_are_all_kept(store: Database, senders: dict[i
     assert (count(store, "machine"), count(store, "signal")) == (5, 15)
     again = keep(store, {device: born(sender) for device, sender in senders.items()})
     assert (again.keys(), count(store, "signal_table")) == (kept.keys(), 5)
+
+
+def test_a_bearing_is_kept_as_declared_even_where_a_number_of_it_is_none(
+    store: Database, senders: dict[int, Sender]
+) -> None:
+    balls = (9, float("nan"))
+    births = {}
+    for (device, sender), told in zip(senders.items(), balls, strict=False):
+        bearing = Bearing(balls=told, ball_mm=7.94, pitch_mm=39.04)
+        machines = tuple(replace(machine, bearing=bearing) for machine in sender.table.machines)
+        sender.table = replace(sender.table, machines=machines)
+        births[device] = Birth.from_json(born(sender).to_json())
+    assert all(isinstance(item, Born) for item in keep(store, births).values())
+    rows = store.rows("SELECT device, hash, body FROM signal_table ORDER BY device")
+    kept = [SignalTable.from_fields(row["body"]) for row in rows]
+    assert [table.machines[0].bearing.balls for table in kept] == [9, None]
+    assert [table.hash for table in kept] == [bytes(row["hash"]) for row in rows]
+    assert [json.loads(table.to_json()) for table in kept] == [row["body"] for row in rows]
+
+
+def test_a_table_that_declares_no_bearing_is_kept_as_it_always_was(
+    store: Database, senders: dict[int, Sender]
+) -> None:
+    device, *_ = senders
+    keep(store, {device: born(senders[device])})
+    (row,) = store.rows("SELECT body FROM signal_table")
+    assert row["body"]["machines"][0].keys() == {"name", "machine_class", "feature_set"}
 
 
 def test_a_birth_that_claims_a_neighbours_machine_costs_the_others_nothing(

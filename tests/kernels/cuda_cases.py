@@ -1,6 +1,8 @@
 """Windows that the CUDA twin is held to its reference on, in the simulator and on hardware alike."""
 
 import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from kernels import reference, vibration
@@ -54,6 +56,7 @@ SIGNALS = {
     "noise, 128": lambda rng: rng.normal(size=(1, 128)),
     "noise, 256": lambda rng: rng.normal(size=(1, 256)),
     "noise, 512": lambda rng: rng.normal(size=(1, 512)),
+    "noise, 4096": lambda rng: rng.normal(3.0, 1.0, (1, 4096)),
     "bearing": _bearing,
     "offset": lambda rng: rng.normal(1e4, 1.0, (2, 256)),
     "offset, odd": lambda rng: rng.normal(1e4, 1.0, (1, 81)),
@@ -80,6 +83,21 @@ SIGNALS = {
 SILENT = ("silence", "constant", "flicker", "vanishing", "denormal", "one sample")
 UNSOUND = ("NaN", "infinity")
 TOO_LOUD = 3e19  # its power leaves float32
+
+
+LARGEST = float(np.float32(1e12))
+
+
+def any_window(*lengths: int) -> st.SearchStrategy[Windows]:
+    """[1, length]: samples of all sizes, denormals and zeros among them, about some mean."""
+    sizes = st.one_of(
+        st.floats(-LARGEST, LARGEST, width=32),
+        st.floats(-1, 1, width=32),
+        st.sampled_from((0.0, 1.0, 1e4, float(np.float32(1e-41)))),
+    )
+    samples = st.sampled_from(lengths).flatmap(lambda n: hnp.arrays(np.float32, (1, n), elements=sizes))
+    means = st.sampled_from((0.0, 1.0, 1e4))
+    return st.tuples(samples, means).map(lambda made: made[0] + np.float32(made[1]))
 
 
 def windows_of(name: str) -> Windows:

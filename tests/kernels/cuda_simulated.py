@@ -8,7 +8,8 @@ import warnings
 from collections import Counter
 
 import numpy as np
-from cuda_cases import ORDERS, RATE_HZ, SIGNALS, SPEED_HZ, TOO_LOUD, lines, windows_of
+from cuda_cases import ORDERS, RATE_HZ, SIGNALS, SPEED_HZ, TOO_LOUD, any_window, lines, windows_of
+from hypothesis import Phase, given, settings
 from numba.cuda.simulator import kernel as simulator
 
 from kernels import cuda
@@ -56,14 +57,32 @@ def beside_others() -> np.ndarray:
     return out.reshape(2, 50)
 
 
+def found_in(windows: np.ndarray) -> np.ndarray:
+    made = fused(windows.shape[1], orders_=ORDERS)
+    return cuda._compute(made._kernel, windows, made.ranges(SPEED_HZ), made._near)
+
+
+def any_windows(count: int) -> np.ndarray:
+    """[count, 64], as hypothesis makes them."""
+    found = []
+
+    @settings(max_examples=count, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+    @given(any_window(64))
+    def collect(window: np.ndarray) -> None:
+        found.append(window)
+
+    collect()
+    return np.concatenate(found)
+
+
 def main() -> None:
     warnings.simplefilter("ignore", RuntimeWarning)  # a GPU does not warn of NaN either
     count_barriers()
     found = {}
     for name in SIGNALS:
-        windows = windows_of(name)
-        made = fused(windows.shape[1], orders_=ORDERS)
-        found[name] = cuda._compute(made._kernel, windows, made.ranges(SPEED_HZ), made._near)
+        found[name] = found_in(windows_of(name))
+    found["any windows"] = any_windows(24)
+    found["of any windows"] = found_in(found["any windows"])
     found["without lines"] = fused(64)(windows_of("noise"))
     found["standing"] = fused(64, orders_=ORDERS)(windows_of("noise"), speed_hz=0.0)
     found["as a twin"] = cuda.features(windows_of("noise"), RATE_HZ, *lines())

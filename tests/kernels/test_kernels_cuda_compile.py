@@ -38,13 +38,19 @@ def fast(capability: str) -> str:
 def test_the_fused_kernel_keeps_everything_in_registers_and_shared_memory(fast: str, capability: str) -> None:
     found = assemble(fast, capability)
     assert (found.stack, found.spilled, found.local) == (0, 0, 0)
-    assert found.registers * plan(4096).threads * 2 <= REGISTERS  # two blocks at once, at the least
+    assert -(-found.registers // 8) * 8 * plan(4096).threads * 4 <= REGISTERS  # four blocks at once
 
 
 def test_the_fused_kernel_computes_in_float32(fast: str) -> None:
     """But for the statistics, which one thread works out of the sums as the CPU does."""
     assert len(re.findall(r"\bfma\.rn\.f32|\badd\.f32|\bmul\.f32", fast)) > 500
     assert len(re.findall(r"\.f64\s", fast)) < 40
+
+
+def test_the_fused_kernel_reads_each_sample_once(fast: str) -> None:
+    """A thread reads its pairs, 8 bytes each, in as many instructions; of all else it reads 4 bytes."""
+    assert len(re.findall(r"ld\.global\.\w*64", fast)) == 4096 // 2 // plan(4096).threads
+    assert not re.findall(r"ld\.global\.v|ld\.local|ld\.f32", fast)
 
 
 def test_a_launch_of_4096_samples_fits_every_gpu(capability: str) -> None:

@@ -71,6 +71,23 @@ def asked(*arguments: str) -> object:
     return json.loads(result.stdout)
 
 
+def test_what_became_of_each_precision_is_shown(stored: Stored) -> None:
+    assert asked("show", "motor-health/1")["precisions"] == {}
+    for told in ("left out: an older try", "yes: 3% of what may differ"):
+        with stored.database.transaction() as connection:
+            audit.append(
+                connection,
+                Clock.real(),
+                actor="job:publish",
+                action="release.weigh",
+                subject="motor-health/1",
+                detail={"precisions": {"fp16": told, "int8": "left out: no number"}},
+            )
+    assert asked("show", "motor-health/1")["precisions"] == {"fp16": told, "int8": "left out: no number"}
+    shown = runner.invoke(model_app, ["show", "motor-health/1"]).stdout
+    assert "  fp16         yes: 3% of what may differ\n  int8         left out: no number\n" in shown
+
+
 def test_list_and_show_tell_of_the_release(stored: Stored) -> None:
     (listed,) = asked("list")
     assert (listed["release"], listed["aliases"]) == ("motor-health/1", ["candidate"])

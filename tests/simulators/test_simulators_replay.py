@@ -11,7 +11,7 @@ import pytest
 from simulators.errors import RecordingError, SettingError, TruthError
 from simulators.recorded import share_out
 from simulators.recorded_cmapss import SIGNALS, read_cmapss
-from simulators.recorded_cwru import PASS_HZ, STEP, STOP_HZ, read_cwru, to_instrument
+from simulators.recorded_cwru import BEARING, PASS_HZ, STEP, STOP_HZ, read_cwru, to_instrument
 from simulators.recorded_skab import read_skab
 from simulators.recorded_table import Layout, read_csv, read_parquet, signal_name
 from simulators.replaying import Kind, Request, Speed, prepare
@@ -214,6 +214,7 @@ def test_a_window_of_a_recording_comes_with_its_speed_and_load(recorded_data: Pa
     assert len(reading.values) == 2
     assert [len(window.values) for window in reading.windows] == [4096]
     assert len(source.table.signals_of(0, SignalKind.WAVEFORM)) == 1
+    assert {machine.bearing for machine in source.table.machines} == {BEARING}
 
 
 def test_the_testbed_keeps_its_judgements_for_the_truth(recorded_data: Path) -> None:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernels import sets
 from simulators.errors import SettingError, TruthError
+from simulators.motor_pump_traits import draw_traits
 from simulators.plant import Plant, PumpSource
 from simulators.plant_truth import log_book, truth_lines
 from simulators.schedule import Schedule, plan
@@ -202,3 +204,17 @@ def moment(text: str) -> int:
     from datetime import datetime
 
     return to_us(datetime.fromisoformat(text))
+
+
+def test_the_bearing_that_is_declared_is_the_one_that_is_simulated() -> None:
+    """Within the percent or two by which load moves its lines: the contact angle under load nobody declares."""
+    made = source()
+    for place, machine in enumerate(made.table.machines):
+        scalars = made.table.signals_of(place, SignalKind.SCALAR)
+        declared = sets.bearing_of(machine.feature_set, scalars, machine.bearing)
+        assert machine.bearing is not None
+        assert declared is not None, "there is a speed, and lines are looked for"
+        real = draw_traits(5, machine.name).bearing
+        assert declared.outer_race == pytest.approx(real.outer_race, rel=0.02)
+        assert declared.inner_race == pytest.approx(real.inner_race, rel=0.02)
+        assert declared.ball_spin == pytest.approx(real.ball_spin, rel=0.05)

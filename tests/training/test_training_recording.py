@@ -1,6 +1,7 @@
 """Recordings as examples: the device's own features, labels by rule, and nothing made of half a stream."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from models.examples import FAULTY, SOUND, UNKNOWN
 from models.use_case import UseCase
 from wire.clock import to_datetime
 from wire.feed import End, Frame, Hello, Open, Reading, Window, to_bytes
-from wire.table import Machine, Signal, SignalKind, SignalTable
+from wire.table import Bearing, Machine, Signal, SignalKind, SignalTable
 
 HOUR_US = 3_600_000_000
 DECLARED = """
@@ -42,7 +43,7 @@ TABLE = SignalTable(
 )
 
 
-def frames() -> list[Frame]:
+def frames(table: SignalTable = TABLE) -> list[Frame]:
     rng = np.random.default_rng(7)
     readings: list[Frame] = []
     for hour in range(6):
@@ -64,14 +65,19 @@ def frames() -> list[Frame]:
         )
     return [
         Open(source="sim-1", position=0),
-        Hello(table=TABLE, replayable=True),
+        Hello(table=table, replayable=True),
         *readings,
         End(position=12),
     ]
 
 
-def stream() -> bytes:
-    return b"".join(map(to_bytes, frames()))
+def stream(table: SignalTable = TABLE) -> bytes:
+    return b"".join(map(to_bytes, frames(table)))
+
+
+def with_bearing(**geometry: float) -> SignalTable:
+    pump, loop = TABLE.machines
+    return replace(TABLE, machines=(replace(pump, bearing=Bearing(**geometry)), loop))
 
 
 def test_rows_are_those_that_a_device_makes_reading_by_reading() -> None:
@@ -93,6 +99,30 @@ def test_rows_are_those_that_a_device_makes_reading_by_reading() -> None:
     assert pump.times.tolist() == [1 * HOUR_US, 3 * HOUR_US, 5 * HOUR_US]
     assert loop.features[:, loop.names.index("flow.last")].tolist() == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
     assert loop.features.dtype == np.float32
+
+
+def test_lines_of_a_declared_bearing_are_where_the_device_looks_for_them() -> None:
+    pump, _ = read_recording(io.BytesIO(stream()))
+    same, _ = read_recording(io.BytesIO(stream(with_bearing(balls=9, ball_mm=7.94, pitch_mm=39.04))))
+    other, _ = read_recording(io.BytesIO(stream(with_bearing(balls=8, ball_mm=6.75, pitch_mm=28.5))))
+    assert np.array_equal(same.features, pump.features)
+    moved = {pump.names[place] for place in np.flatnonzero((other.features != pump.features).any(axis=0))}
+    assert "vibration.log_env_bpfo" in moved
+    assert all("env_" in name for name in moved)
+
+
+def test_a_bearing_that_cannot_be_is_refused_with_its_machine() -> None:
+    with pytest.raises(DatasetError, match=r"no features can be made of pump-2: ball diameter: .*got 40"):
+        read_recording(io.BytesIO(stream(with_bearing(balls=9, ball_mm=40, pitch_mm=39.04))))
+
+
+def test_windows_at_another_rate_than_the_table_says_are_refused() -> None:
+    pump_wave = replace(TABLE.signals[1], rate_hz=25_600.0)
+    faster = replace(TABLE, signals=(TABLE.signals[0], pump_wave, TABLE.signals[2]))
+    with pytest.raises(
+        DatasetError, match=r"sim-1 gives no features: .*windows at 25600.0 Hz, got 12800.0 Hz"
+    ):
+        read_recording(io.BytesIO(stream(faster)))
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 
 from wire.bundle import Bundle, read_bundle, write_bundle
 from wire.engine import Engine, EngineKey, EngineManifest, check_key, read_engine, write_engine
-from wire.errors import BundleError, EngineError
+from wire.errors import ArchiveError, BundleError, EngineError
 from wire.manifest import Manifest, Output
 from wire.precision import Precision, tolerated
 
@@ -88,6 +89,38 @@ def test_a_description_that_is_none_is_refused(payload: bytes) -> None:
         EngineManifest.from_json(payload)
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("worst",), float("nan")),
+        (("worst",), float("inf")),
+        (("worst",), -1.0),
+        (("worst",), "0"),
+        (("stripped",), "false"),
+        (("compute_capabilities",), "8.7"),
+        (("compute_capabilities",), [8.7]),
+        (("built",), "2026\x1b[2J"),
+        (("compared_on",), "x" * 201),
+        (("key", "version"), 3.7),
+        (("key", "version"), True),
+        (("key", "version"), 0),
+        (("key", "runtime_version"), 10),
+        (("key", "use_case"), "motor\nhealth"),
+        (("key", "precision"), "fp4"),
+    ],
+)
+def test_a_description_that_would_be_read_as_something_else_is_refused(
+    place: tuple[str, ...], value: object
+) -> None:
+    row = json.loads(ENGINE.manifest.to_json())
+    inner = row
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = value
+    with pytest.raises(EngineError, match="not the description of an engine"):
+        EngineManifest.from_json(json.dumps(row).encode())
+
+
 def test_a_bundle_carries_its_network_in_other_precisions(tmp_path: Path) -> None:
     one = np.ones((1, 0), np.float32)
     variants = {Precision.INT8: b"eight", Precision.FP16: b"half"}
@@ -105,9 +138,34 @@ def test_a_bundle_whose_variants_are_out_of_order_is_refused(tmp_path: Path) -> 
     from wire.archive import write_archive
     from wire.bundle import NAMES
 
-    write_archive(tmp_path / "b", dict.fromkeys((*NAMES, "model.int8.onnx", "model.fp16.onnx"), b"x"))
+    names = (*NAMES, "model.int8.onnx", "model.fp16.onnx")
+    write_archive(tmp_path / "b", dict.fromkeys(names, b"x"), largest=9999)
     with pytest.raises(BundleError, match="expected manifest"):
         read_bundle(tmp_path / "b")
+
+
+def test_a_member_that_is_not_known_here_is_named_with_what_to_do(tmp_path: Path) -> None:
+    from wire.archive import write_archive
+    from wire.bundle import NAMES
+
+    write_archive(tmp_path / "b", dict.fromkeys((*NAMES, "model.fp4.onnx"), b"x"), largest=9999)
+    with pytest.raises(
+        BundleError, match=r"got 'model\.fp4\.onnx': .*newer one \(upgrade Andon here first\)"
+    ):
+        read_bundle(tmp_path / "b")
+
+
+def test_an_archive_that_nobody_would_read_is_not_written(tmp_path: Path) -> None:
+    from wire.archive import read_archive, write_archive
+
+    members = {"a": b"", "second": b"q" * 999}
+    write_archive(tmp_path / "whole", members, largest=9999)
+    size = (tmp_path / "whole").stat().st_size
+    write_archive(tmp_path / "just", members, largest=size)
+    assert read_archive(tmp_path / "just", [*members], largest=size) == members
+    with pytest.raises(ArchiveError, match=f"expected at most {size - 1} bytes, .*, got {size}"):
+        write_archive(tmp_path / "over", members, largest=size - 1)
+    assert not (tmp_path / "over").exists()
 
 
 def test_a_coarser_precision_may_be_off_by_a_share_of_the_range() -> None:

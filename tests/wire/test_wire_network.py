@@ -20,7 +20,7 @@ def within(node, kind="If"):
 
 
 RELU = helper.make_node("Relu", ["x"], ["x"])
-STRANGE = helper.make_node("FusedGelu", ["x"], ["x"], domain="com.microsoft")
+STRANGE = helper.make_node("FusedGelu", ["x"], ["x"], name="odd", domain="com.microsoft")
 
 
 def in_a_file(name):
@@ -39,12 +39,12 @@ def test_a_pure_network_passes():
 @pytest.mark.parametrize(
     ("network", "reason"),
     [
-        (model(RELU, STRANGE), "expected operators of ai.onnx, got FusedGelu of com.microsoft"),
-        (model(RELU, within(RELU)), "work follows from the size of what goes in, got If"),
+        (model(RELU, STRANGE), "expected operators of ai.onnx, got FusedGelu at node 'odd' of com.microsoft"),
+        (model(RELU, within(RELU)), "work follows from the size of what goes in, got If at node 'x'"),
         (model(within(RELU, "Loop")), "work follows from the size of what goes in, got Loop"),
         (model(helper.make_node("ConstantOfShape", ["x"], ["x"])), "got ConstantOfShape"),
-        (model(within(STRANGE, "Relu")), "expected one graph, got another within Relu"),
-        (model(helper.make_node("Scaler", ["x"], ["x"], domain="ai.onnx.ml")), "got Scaler of ai.onnx.ml"),
+        (model(within(STRANGE, "Relu")), "expected one graph, got another within Relu at node 'x'"),
+        (model(helper.make_node("Scaler", ["x"], ["x"], domain="ai.onnx.ml")), "got Scaler at node 'x' of ai.onnx.ml"),
         (model(RELU, initializers=[in_a_file("weights")]), "got tensor 'weights' in a file"),
         (model(helper.make_node("Constant", [], ["x"], value=in_a_file("c"))), "got tensor 'c' in a file"),
         (model(), "without operators"),

@@ -1,30 +1,30 @@
-"""The process that compiles one engine for this machine's GPU: ``python -m edge_agent.runners.compile_here``.
+"""The process that compiles one engine for this machine's GPU; ``compiler`` starts it.
 
-It steps back behind everything else that wants the processor, and ends with the agent that started it.
-Arguments: runtime, bytes of work space, "tf32" or "fp32", the folder with the network, the file of timings.
+It steps back behind everything else that wants the processor, is what a kernel without memory ends first, and
+ends with the agent that started it. Arguments: the agent's process, runtime, bytes of work space, "tf32" or
+"fp32", the folder with the network, the file of timings.
 """
 
 import ctypes
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from edge_agent.runners.compiling import NETWORK, PLAN
+from edge_agent.runners.compiler import NETWORK, PLAN
 from firmware_configs.engines.build import build
 from firmware_configs.engines.library import check_gpu, find
 from firmware_configs.errors import HostError
 from firmware_configs.profiles import Runtime
 
 BEHIND_ALL = 19
+ENDED_FIRST = "1000"
 PR_SET_PDEATHSIG = 1
 
 
 def main(runtime: str, workspace: str, products: str, folder: str, timings: str) -> None:
     """Raises ``HostError`` with what stands in the way."""
-    os.nice(BEHIND_ALL - os.nice(0))  # the agent's own unit puts it before others
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     work, known = Path(folder), Path(timings)
     library = find(Runtime(runtime))
     check_gpu(library)
@@ -42,8 +42,20 @@ def main(runtime: str, workspace: str, products: str, folder: str, timings: str)
     (work / PLAN).write_bytes(built.plan)
 
 
+def _step_back(agent: int) -> None:
+    os.nice(BEHIND_ALL - os.nice(0))  # the agent's own unit puts it before others
+    if sys.platform != "linux":
+        return
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(ENDED_FIRST)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != agent:  # it died before it could be heard
+        sys.exit("the agent has ended")
+
+
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:])
+        _step_back(int(sys.argv[1]))
+        main(*sys.argv[2:])
     except HostError as error:
         sys.exit(str(error))

@@ -14,9 +14,11 @@ def answering(described: Mapping[str, Any]) -> str:
 
 
 def passed_over(described: Mapping[str, Any]) -> Iterator[str]:
-    """A line a way that is better and does not answer: ``not tensorrt fp16: its reason``."""
+    """Better ways that do not answer, a line a reason: ``not tensorrt fp16, tensorrt fp32: the reason``."""
+    better: dict[str, list[str]] = {}
     for way in described["ways"]:
         title = f"{way['runner']} {way['precision']}"
         if title == described["answers"]:
-            return
-        yield f"not {title}: {way['reason'] or way['standing']}"
+            break
+        better.setdefault(way["reason"] or way["standing"], []).append(title)
+    yield from (f"not {', '.join(titles)}: {reason}" for reason, titles in better.items())

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from edge_agent.runners.chain import Chain
-from edge_agent.runners.change import Change
-from edge_agent.runners.link import Check, Clock, Way
+from edge_agent.runners.fallback import Change
+from edge_agent.runners.link import Way
+from edge_agent.runners.proof import Check, Clock
 from edge_agent.runners.standing import Bounds
 from wire.bundle import Bundle
 

@@ -4,6 +4,7 @@ A build takes minutes and a good part of the memory, and a builder that dies tak
 agent goes on predicting meanwhile. What it writes is believed no more than its golden inputs.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,17 +13,11 @@ import time
 from pathlib import Path
 
 from edge_agent.errors import InferenceError
-from firmware_configs.profiles import Profile, Runtime
+from firmware_configs.profiles import Runtime
 
 PATIENCE_S = 3600.0
 POLL_S = 0.2
-SMALLEST, LARGEST = 256 << 20, 1 << 30  # of a builder's work space, in bytes
 NETWORK, PLAN, TIMINGS, SAID = "model.onnx", "plan", "timings", "said"
-
-
-def workspace_bytes(profile: Profile) -> int:
-    """What a builder may take on a device of this profile: a sixteenth of the memory that it shares."""
-    return min(max((profile.memory_gb << 30) // 16, SMALLEST), LARGEST)
 
 
 class Compiler:
@@ -41,8 +36,8 @@ class Compiler:
         """The plan of ``network`` for this machine's own GPU. Raises ``InferenceError``."""
         work = self._folder / "work"
         shutil.rmtree(work, ignore_errors=True)  # what a build that was killed left
-        work.mkdir(parents=True, mode=0o700)
         try:
+            work.mkdir(parents=True, mode=0o700)
             (work / NETWORK).write_bytes(network)
             self._build(work, [str(runtime), str(self._workspace), "tf32" if tf32 else "fp32"])
             return (work / PLAN).read_bytes()
@@ -53,7 +48,7 @@ class Compiler:
 
     def _build(self, work: Path, arguments: list[str]) -> None:
         """What is timed on this GPU is kept for the next build, beside ``work``."""
-        command = [sys.executable, "-m", "edge_agent.runners.compile_here", *arguments]
+        command = [sys.executable, "-m", "edge_agent.runners.compiler_process", str(os.getpid()), *arguments]
         here = Path(__file__).parents[2]  # where the packages lie, installed or not
         with (work / SAID).open("w+b") as said:
             process = subprocess.Popen(
