@@ -1,7 +1,8 @@
 """One window of four channels on the GPU beside the same on the CPU, and what an engine costs to build.
 
 Contenders take turns in one run, by the wall's clock: who waits for a GPU uses no processor time. What cannot
-be run here is a row that says so, and why; a row is never made up, and never left out.
+be run here is a row that says so, and why; a row is never made up, and never left out. What an agent asks of
+a GPU it asks on a thread of its own: what that costs is a row too, and is not in the others.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +13,9 @@ from typing import Any
 from edge_agent.bench_gpu_ways import (
     CHANNELS,
     CPU,
+    CPU_ROW,
     GRAPH,
+    HANDED_ROW,
     LENGTH,
     NATIVE_ROW,
     PIECES,
@@ -49,6 +52,8 @@ def gpu(race: Race, *, quick: bool) -> Iterator[Row]:
     for other in (PIECES, PROVIDER):
         yield _against(f"{WINDOW} on the GPU, median", taken, reasons, GRAPH, other)
     yield _against("prediction of one row on the GPU, median", taken, reasons, NATIVE_ROW, PROVIDER_ROW)
+    for share, name in ((50, "median"), (99, "p99")):
+        yield _against(f"prediction of one row, {name}", taken, reasons, HANDED_ROW, CPU_ROW, share=share)
     yield from _builds()
 
 

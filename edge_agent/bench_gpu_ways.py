@@ -10,14 +10,15 @@ import numpy as np
 from edge_agent.bench_network import drawn
 from edge_agent.errors import InferenceError
 from edge_agent.runners import onnx
-from edge_agent.runners.cuda_driver import Cuda
-from edge_agent.runners.engine_row import EngineRow
 from edge_agent.runners.errors import UnavailableError, told
 from edge_agent.runners.gpu import Gpu
+from edge_agent.runners.in_time import Worker
 from edge_agent.runners.native import NativeRunner
 from edge_agent.runners.onnx import OnnxRunner
-from edge_agent.runners.window_graph import WindowGraph
-from edge_agent.runners.window_layout import check_extractor
+from edge_agent.runners.recorded.cuda_driver import Cuda
+from edge_agent.runners.recorded.engine_row import EngineRow
+from edge_agent.runners.recorded.window_graph import WindowGraph
+from edge_agent.runners.recorded.window_layout import check_extractor
 from firmware_configs.engines.build import build
 from firmware_configs.engines.library import Library, check_gpu, find
 from firmware_configs.errors import HostError
@@ -31,6 +32,7 @@ WORKSPACE = 256 << 20
 
 CPU, GRAPH, PIECES, PROVIDER = "CPU", "one graph", "the same, launch by launch", "kernel, then ORT CUDA"
 NATIVE_ROW, PROVIDER_ROW = "engine", "ORT CUDA"
+CPU_ROW, HANDED_ROW = "the same row asked at once", "handed to a thread"
 
 Run = Callable[[], Any]
 
@@ -45,6 +47,8 @@ def ways(opened: ExitStack) -> tuple[dict[str, Run], dict[str, str]]:
         PROVIDER: made.kernel_then_provider,
         NATIVE_ROW: made.native_row,
         PROVIDER_ROW: made.provider_row,
+        CPU_ROW: made.cpu_row,
+        HANDED_ROW: made.handed_row,
     }
     runs, reasons = {}, {}
     for name, make in makers.items():
@@ -131,6 +135,15 @@ class _Ways:
 
     def provider_row(self) -> Run:
         return partial(self._provider().run, self._row)
+
+    def cpu_row(self) -> Run:
+        return partial(OnnxRunner(self._network).run, self._row)
+
+    def handed_row(self) -> Run:
+        """As an agent asks what may hang; on the CPU, so that the handing over is all the difference."""
+        worker = Worker(CPU)
+        self._opened.callback(worker.end)
+        return partial(worker.ask, self.cpu_row(), 1.0)
 
     def _kernel(self) -> Any:
         try:

@@ -1,7 +1,6 @@
 """How long a machine's window waits for its prediction, beside what kernels and ONNX Runtime cost alone.
 
-The network is drawn, its size is real: remaining life and anomaly from the features of
-four channels, normalised inside the graph as a bundle's are. The first p99 is what a machine
+The network is drawn (``bench_network``), its size is real. The first p99 is what a machine
 waits, with whatever else runs on the host, the second what it waits where the host left it the
 core, which is all that this code can answer for; the other figures are processor time.
 """
@@ -16,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
 
+from edge_agent.bench_network import drawn, identity
 from edge_agent.runners.onnx import OnnxRunner
 from edge_agent.runners.runner import INPUT
 from kernels import sets
@@ -28,7 +27,6 @@ CHANNELS = 4
 LENGTH = 4096
 RATE_HZ = 12_000.0
 SPEED_HZ = 29.5
-HIDDEN = (64, 32)
 
 Race = Callable[..., dict[str, list[float]]]
 Matrix = npt.NDArray[np.float32]
@@ -94,7 +92,7 @@ def _contenders() -> dict[str, Run]:
     waveforms = [(f"vibration_{channel}", RATE_HZ, LENGTH) for channel in range(CHANNELS)]
     extractor = sets.make("vibration/1", scalars=["speed"], waveforms=waveforms, units={"speed": "Hz"})
     windows = np.random.default_rng(5).normal(size=(CHANNELS, LENGTH)).astype(np.float32)
-    state, network = extractor.initial(), _network(extractor.width)
+    state, network = extractor.initial(), drawn(extractor.width)
     runner, row = OnnxRunner(network), np.zeros((1, extractor.width), np.float32)
 
     def window() -> Matrix:
@@ -109,7 +107,7 @@ def _contenders() -> dict[str, Run]:
         ),
         "runner": partial(runner.run, row),
         "bare": _bare(network, row),
-        "identity": _bare(_identity(extractor.width), row),
+        "identity": _bare(identity(extractor.width), row),
     }
 
 
@@ -120,51 +118,3 @@ def _bare(network: bytes, row: Matrix) -> Run:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     return partial(session.run, None, {INPUT: row})
-
-
-def _network(width: int) -> bytes:
-    """features -> normalised -> 64 -> 32 -> remaining_life and anomaly."""
-    rng = np.random.default_rng(6)
-    constants = {"mean": np.zeros(width), "scale": np.ones(width), "low": np.array(-4), "high": np.array(4)}
-    nodes = [
-        helper.make_node("Sub", [INPUT, "mean"], ["shifted"]),
-        helper.make_node("Div", ["shifted", "scale"], ["scaled"]),
-        helper.make_node("Clip", ["scaled", "low", "high"], ["hidden0"]),
-    ]
-    for layer, (below, above) in enumerate(zip((width, *HIDDEN[:-1]), HIDDEN, strict=True)):
-        nodes += _dense(layer, f"hidden{layer}", f"sum{layer}")
-        nodes.append(helper.make_node("Relu", [f"sum{layer}"], [f"hidden{layer + 1}"]))
-        constants |= _weights(rng, layer, below, above)
-    for layer, output in enumerate(("remaining_life", "anomaly"), len(HIDDEN)):
-        nodes += _dense(layer, f"hidden{len(HIDDEN)}", output)
-        constants |= _weights(rng, layer, HIDDEN[-1], 1)
-    return _model(nodes, width, {"remaining_life": 1, "anomaly": 1}, constants)
-
-
-def _identity(width: int) -> bytes:
-    return _model([helper.make_node("Identity", [INPUT], ["same"])], width, {"same": width}, {})
-
-
-def _dense(layer: int, below: str, above: str) -> list[Any]:
-    return [helper.make_node("Gemm", [below, f"weights{layer}", f"bias{layer}"], [above])]
-
-
-def _weights(rng: np.random.Generator, layer: int, below: int, above: int) -> dict[str, npt.NDArray[Any]]:
-    return {f"weights{layer}": rng.normal(size=(below, above)), f"bias{layer}": np.zeros(above)}
-
-
-def _model(
-    nodes: list[Any], width: int, outputs: dict[str, int], constants: dict[str, npt.NDArray[Any]]
-) -> bytes:
-    def describe(name: str, size: int) -> Any:
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size])
-
-    graph = helper.make_graph(
-        nodes,
-        "drawn",
-        [describe(INPUT, width)],
-        [describe(name, size) for name, size in outputs.items()],
-        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return bytes(model.SerializeToString())

@@ -42,7 +42,12 @@ def drawn(width: int, precision: Precision = Precision.FP32) -> bytes:
     for below, above, size, activation in layers:
         weights = rng.normal(0, sizes[below] ** -0.5, (sizes[below], size)).astype(np.float32)
         nodes += _layer(below, above, activation, weights=weights, precision=precision, constants=constants)
-    return _model(nodes, width, constants)
+    return _model(nodes, width, dict.fromkeys(OUTPUTS, 1), constants)
+
+
+def identity(width: int) -> bytes:
+    """ONNX that gives back what it gets: what a library costs, and nothing else."""
+    return _model([helper.make_node("Identity", ["features"], ["same"])], width, {"same": width}, {})
 
 
 def _layer(
@@ -95,7 +100,7 @@ def _in_int8(below: str, above: str, weights: npt.NDArray[np.float32]) -> tuple[
     }
 
 
-def _model(nodes: list[Any], width: int, constants: Constants) -> bytes:
+def _model(nodes: list[Any], width: int, outputs: dict[str, int], constants: Constants) -> bytes:
     def describe(name: str, size: int) -> Any:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size])
 
@@ -103,7 +108,7 @@ def _model(nodes: list[Any], width: int, constants: Constants) -> bytes:
         nodes,
         "drawn",
         [describe("features", width)],
-        [describe(name, 1) for name in OUTPUTS],
+        [describe(name, size) for name, size in outputs.items()],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

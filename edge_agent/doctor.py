@@ -1,13 +1,17 @@
 """What a device can run here: ONNX Runtime always, a GPU's kernels and TensorRT where they really load."""
 
 import importlib.util
+import platform
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from firmware_configs.host import Check, State, ask_python
 
 EXTRA = "pip install 'andon[edge]'"
-GPU_EXTRA = "pip install 'andon[gpu]' on a machine with an NVIDIA GPU"
+GPU_EXTRA = "pip install 'andon[gpu]'"
+ON_THE_CPU = "until then features are computed, and releases run, on the CPU, with the same answers"
+RTX = "x86_64"  # what TensorRT for RTX runs on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,20 +20,14 @@ class Probe:
 
     name: str
     call: str
-    remedy: str
 
 
-ON_THE_CPU = "until then releases run in ONNX Runtime on the CPU, with the same answers"
-PROBES = (
-    Probe(name="GPU driver", call="driver()", remedy=f"for a GPU install NVIDIA's driver; {ON_THE_CPU}"),
-    Probe(name="TensorRT", call="native('tensorrt')", remedy=ON_THE_CPU),
-    Probe(
-        name="TensorRT for RTX",
-        call="native('tensorrt-rtx')",
-        remedy=f"it compiles engines here, and runs them with an RTX GPU; {ON_THE_CPU}",
-    ),
-    Probe(name="ONNX Runtime, CUDA", call="cuda_provider()", remedy=ON_THE_CPU),
-)
+DRIVER = Probe(name="GPU driver", call="driver()")
+KERNELS = Probe(name="kernels on the GPU", call="kernels()")
+TENSORRT = Probe(name="TensorRT", call="native('tensorrt')")
+TENSORRT_RTX = Probe(name="TensorRT for RTX", call="native('tensorrt-rtx')")
+COMPILER = Probe(name="TensorRT for RTX", call="compiler()")  # which needs no GPU
+PROVIDER = Probe(name="ONNX Runtime, CUDA", call="cuda_provider()")
 
 
 def checks(*, quick: bool) -> list[Check]:
@@ -39,7 +37,26 @@ def checks(*, quick: bool) -> list[Check]:
         return [Check(name="edge agent", state=State.WARNING, found=found, remedy=f"for a device: {EXTRA}")]
     if quick:
         return [Check(name="edge agent", state=State.OK, found="its libraries are installed", required=True)]
-    return [_onnxruntime(), _kernels(), _cuda(), *map(_probed, PROBES)]
+    return [_onnxruntime(), _kernels(), *gpu(_probed, platform.machine())]
+
+
+def gpu(look: Callable[[Probe], Check], machine: str) -> Iterator[Check]:
+    """What of a GPU works, and why not the rest, each reason once: without a driver nothing of it does.
+
+    One library that runs engines is enough, and the better one for an RTX GPU is its own.
+    """
+    driver, rtx = look(DRIVER), machine == RTX
+    if driver.state is not State.OK:
+        yield replace(driver, remedy=f"for a GPU, NVIDIA's driver and {GPU_EXTRA}; {ON_THE_CPU}")
+        compiler = look(COMPILER)
+        if rtx and compiler.state is State.OK:
+            yield compiler
+        return
+    yield driver
+    yield look(KERNELS)
+    libraries = [look(each) for each in ((TENSORRT_RTX, TENSORRT) if rtx else (TENSORRT,))]
+    yield from [each for each in libraries if each.state is State.OK] or libraries
+    yield look(PROVIDER)
 
 
 def _probed(probe: Probe) -> Check:
@@ -48,7 +65,7 @@ def _probed(probe: Probe) -> Check:
     if works:
         return Check(name=probe.name, state=State.OK, found=said)
     reason = re.sub(r"^[\w.]+(Error|Exception): ", "", said)
-    return Check(name=probe.name, state=State.WARNING, found=reason, remedy=probe.remedy)
+    return Check(name=probe.name, state=State.WARNING, found=reason, remedy=ON_THE_CPU)
 
 
 def _onnxruntime() -> Check:
@@ -65,20 +82,3 @@ def _kernels() -> Check:
     if works:
         return Check(name="kernels on the CPU", state=State.OK, found=said, required=True)
     return Check(name="kernels on the CPU", state=State.MISSING, found=said, remedy=EXTRA, required=True)
-
-
-def _cuda() -> Check:
-    works, said = ask_python(
-        "from numba import config, cuda; assert not config.ENABLE_CUDASIM, 'only the CUDA simulator is on';"
-        "assert cuda.is_available(), 'Numba finds no CUDA device';"
-        "print(cuda.get_current_device().name.decode())"
-    )
-    if works:
-        return Check(name="kernels on the GPU", state=State.OK, found=said)
-    reason = said.removeprefix("AssertionError: ")
-    return Check(
-        name="kernels on the GPU",
-        state=State.WARNING,
-        found=reason,
-        remedy=f"features are computed on the CPU, with the same results; {GPU_EXTRA}",
-    )

@@ -38,10 +38,11 @@ Shape = tuple[int, ...]
 
 def check_operators(graph: onnx.GraphProto) -> None:
     """Refuse by name what may run without end or fill memory from next to nothing."""
-    if strange := sorted({node.op_type for node in graph.node} - OPERATORS):
+    strange = {node.op_type: named(node) for node in reversed(graph.node) if node.op_type not in OPERATORS}
+    if strange:
         raise GraphError(
             "expected operators whose work follows from the size of what goes in (Gemm, Conv, Relu, Softmax,"
-            f" ReduceMean, Slice, Reshape and the like), got {', '.join(strange)[:200]}"
+            f" ReduceMean, Slice, Reshape and the like), got {', '.join(sorted(strange.values()))[:200]}"
         )
     attributes = [attribute for node in graph.node for attribute in node.attribute]
     if any(attribute.HasField("g") or attribute.graphs for attribute in attributes):
@@ -55,6 +56,11 @@ def check_operators(graph: onnx.GraphProto) -> None:
     for tensor in tensors:
         if prod(tensor.dims) > MOST_WEIGHTS or min(tensor.dims, default=0) < 0:
             raise GraphError(f"expected at most {MOST_WEIGHTS} weights a tensor, got {list(tensor.dims)}")
+
+
+def named(node: onnx.NodeProto) -> str:
+    """What ``node`` is, and where in its graph."""
+    return f"{node.op_type[:64]} at node {(node.name or next(iter(node.output), ''))[:64]!r}"
 
 
 def check_sizes(model: onnx.ModelProto, inputs: Sequence[int]) -> None:

@@ -17,6 +17,7 @@ from cloud_hub.compiler.publish_cli import kept_in, of_release, sign, signed_as
 from cloud_hub.config import HubConfig
 from cloud_hub.errors import ConflictError
 from firmware_configs.errors import EngineBuildError, EngineLibraryError
+from firmware_configs.profiles import Profile
 from wire.bundle import Bundle, file_sha256, read_bundle
 from wire.errors import BundleError
 from wire.precision import Precision
@@ -52,17 +53,13 @@ def compile_(
     Compared and timed is what can run here: the engine on a GPU of TARGET, else its network on the CPU.
     """
     from cloud_hub.compiler import engine_lines  # noqa: PLC0415 - brings ONNX Runtime
-    from cloud_hub.compiler.engines import Builder  # noqa: PLC0415 - as above
     from cloud_hub.compiler.targets import precisions, profile_of  # noqa: PLC0415 - as above
 
     _check_asked(release, bundle, out, check=check, refit=refit, publish=publish)
     profile = profile_of(target)
     made = _brought(bundle) if bundle else of_release(release, target, config, publish=publish)
     folder = None if check else out or kept_in(HubConfig.load(config), target)
-    try:
-        builder = Builder.of(made, profile, folder=folder and folder / "builds", refit=refit)
-    except EngineLibraryError as error:
-        raise ConflictError(f"{error}{_elsewhere(release, target)}") from error
+    builder = _builder(made, profile, folder, refit=refit, release=release)
     chosen = precisions(profile, made, precision or ())
     if publish and folder:
         for key in map(builder.key, chosen):
@@ -70,12 +67,22 @@ def compile_(
     rows = [_row(builder, one, folder) for one in chosen]
     for row in (row for row in rows if publish and "path" in row):
         row["published"] = sign(HubConfig.load(config), Path(row["path"]))
-    if as_json:
-        typer.echo(json.dumps(rows))
-    else:
-        typer.echo("\n".join(line for row in rows for line in engine_lines.lines(row)))
+    told = [line for row in rows for line in engine_lines.lines(row)]
+    typer.echo(json.dumps(rows) if as_json else "\n".join(told))
     if not all(row["agrees"] for row in rows):
         raise typer.Exit(1)
+
+
+def _builder(made: Bundle, profile: Profile, folder: Path | None, *, refit: bool, release: str) -> "Builder":
+    """What is loaded as code on a builder host lies in a folder of its user's, not in ``folder``."""
+    from cloud_hub.compiler.engines import Builder  # noqa: PLC0415 - brings ONNX Runtime
+    from cloud_hub.compiler.workshop import workshop_of  # noqa: PLC0415 - as above
+
+    builds = folder and (folder / "builds" if release else workshop_of(profile.target))
+    try:
+        return Builder.of(made, profile, folder=builds, refit=refit)
+    except EngineLibraryError as error:
+        raise ConflictError(f"{error}{_elsewhere(release, profile.target)}") from error
 
 
 def _check_asked(
@@ -131,7 +138,10 @@ def _row(builder: "Builder", precision: Precision, folder: Path | None) -> dict[
         return engine_lines.kept(known.manifest) | {"path": str(path), "sha256": file_sha256(path)}
     try:
         made = builder.compile(precision, datetime.now(UTC))
-    except EngineBuildError as error:
+    except (
+        EngineBuildError,
+        EngineLibraryError,
+    ) as error:  # the driver's word too, such as for want of memory
         return engine_lines.failed(key, str(error))
     row = engine_lines.facts(made)
     if path and made.comparison.agrees:

@@ -1,7 +1,8 @@
 """What a host keeps from one build to the next: how long tactics took, and engines without their weights.
 
 A retrained network of the same shape needs no rebuild then: its weights go into the engine that is there.
-Both are this host's own, as the folder is; none of it is handed on.
+Both are this host's own and loaded as code, so they lie where nobody else writes: never beside what a stick
+carries to the hub.
 """
 
 import time
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud_hub.compiler.shapes import shape_of
-from cloud_hub.files import write_private
+from cloud_hub.config import default_root
+from cloud_hub.files import private_folder, write_private
 from firmware_configs.engines.build import Built, build, workspace_bytes
 from firmware_configs.engines.library import Library
 from firmware_configs.engines.refit import refitted
@@ -63,6 +65,11 @@ class Workshop:
         return built
 
 
+def workshop_of(target: str) -> Path:
+    """The folder for ``target`` of whoever compiles on a builder host, without a hub's state."""
+    return default_root() / "builds" / target
+
+
 def _keep(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     write_private(path, content)

@@ -54,7 +54,7 @@ def revoke_token() -> ResponseReturnValue:
 @pages.post("/sign-out-everywhere")
 @needs(Permission.ACCOUNT, form="account.show")
 def leave_everywhere() -> ResponseReturnValue:
-    office().sessions.end_all(caller().name)
+    office().accounts.sign_out(caller().name, by=caller().name)
     cookies.drop_session()
     return redirect("/login", 303)
 

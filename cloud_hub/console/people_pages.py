@@ -74,8 +74,8 @@ def _enable(name: str) -> str:
 
 
 def _sign_out(name: str) -> str:
-    office().accounts.get(name)
-    return f"{name} is signed out; sessions that ended: {office().sessions.end_all(name)}."
+    ended = office().accounts.sign_out(name, by=caller().name)
+    return f"{name} is signed out; sessions that ended: {ended}."
 
 
 def _link(name: str) -> str:

@@ -88,9 +88,9 @@ class DeviceRunners:
 
     def _way(self, name: str, precision: Precision) -> Way:
         if name == str(self._profile.runtime):
-            make = partial(self._native.make, precision=precision)
+            make = self._in_time(name, partial(self._native.make, precision=precision))
             prepare = partial(self._native.prepare, precision=precision)
-            return Way(name=name, precision=precision, make=self._in_time(name, make), prepare=prepare)
+            return Way(name=name, precision=precision, make=make, prepare=prepare)
         made = partial(_in_onnx_runtime, name=name)
         if name == onnx.CPU:
             return Way(name=name, precision=precision, make=self._counted(made))

@@ -57,7 +57,7 @@ class Worker:
                 return answer.result()
             raise LateError(f"{self._name} did not answer within {timeout_s:g} s") from error
 
-    def end(self, task: Callable[[], object]) -> None:
+    def end(self, task: Callable[[], object] = lambda: None) -> None:
         """Do ``task`` last, after what it owes, and end; waits for that where nothing is owed."""
         ended, owed = Future[Any](), self.owes
         self._tasks.put((task, ended))
@@ -95,7 +95,7 @@ class InTime:
         try:
             worker.ask(lambda: made.append(self._make(bundle)), MAKING_S)
         except BaseException:
-            worker.end(lambda: [runner.close() for runner in made])  # also one that comes too late
+            worker.end(partial(_close, made))  # also one that comes too late
             raise
         return _Answering(made[0], worker, self._answer_s)
 
@@ -117,3 +117,8 @@ class _Answering:
 
     def close(self) -> None:
         self._worker.end(self._runner.close)
+
+
+def _close(made: list[Runner]) -> None:
+    for runner in made:
+        runner.close()

@@ -4,6 +4,7 @@ Library and GPU are looked for once. A shared engine that does not answer the go
 none: this device compiles its own. Compiling takes minutes, so it is asked for where no row waits for it.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from time import perf_counter
@@ -12,6 +13,7 @@ from typing import TypeVar
 from edge_agent.engine_facts import EngineFacts, keys
 from edge_agent.engine_store import EngineStore
 from edge_agent.errors import EdgeError, InferenceError
+from edge_agent.runners import in_time
 from edge_agent.runners.compiler import Compiler
 from edge_agent.runners.errors import (
     DriverError,
@@ -22,6 +24,7 @@ from edge_agent.runners.errors import (
     told,
 )
 from edge_agent.runners.gpu import Gpu
+from edge_agent.runners.in_time import LateError, Worker
 from edge_agent.runners.native import NativeRunner
 from edge_agent.runners.proof import Check, prove
 from edge_agent.runners.runner import Runner
@@ -95,22 +98,20 @@ class NativeEngines:
 
     @cached_property
     def _library(self) -> Library | InferenceError:
+        return _looked_for(self._find_library)
+
+    @cached_property
+    def _gpu(self) -> Gpu | InferenceError:
+        """Not without a library: what it lacks is the better reason."""
+        return self._library if isinstance(self._library, InferenceError) else _looked_for(_open_gpu)
+
+    def _find_library(self) -> Library | InferenceError:
         try:
             library = find(self._profile.runtime)
             check_gpu(library)
         except EngineLibraryError as error:
             return UnavailableError(told(error))
         return library
-
-    @cached_property
-    def _gpu(self) -> Gpu | InferenceError:
-        """Not without a library: what it lacks is the better reason."""
-        if isinstance(self._library, InferenceError):
-            return self._library
-        try:
-            return Gpu.open()
-        except InferenceError as error:
-            return error
 
     def _have(self, found: _Found | InferenceError) -> _Found:
         if isinstance(found, InferenceError):
@@ -137,3 +138,21 @@ class NativeEngines:
             runner.close()
             raise
         return runner
+
+
+def _open_gpu() -> Gpu | InferenceError:
+    try:
+        return Gpu.open()
+    except InferenceError as error:
+        return error
+
+
+def _looked_for(look: Callable[[], _Found | InferenceError]) -> _Found | InferenceError:
+    """An agent starts also where the driver does not come back."""
+    worker = Worker("NVIDIA's driver")
+    try:
+        return worker.ask(look, in_time.MAKING_S)
+    except LateError as error:
+        return UnavailableError(f"{told(error)}: restart this device")
+    finally:
+        worker.end()

@@ -5,10 +5,12 @@ Each returns what it found as a sentence, or raises with what is missing and wha
 
 import base64
 import ctypes
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 
-from edge_agent.runners.errors import DriverError
+from edge_agent.runners.errors import DriverError, UnavailableError, told
 from edge_agent.runners.gpu import Gpu
 from edge_agent.runners.onnx import CUDA, OnnxRunner
 from firmware_configs.engines.library import check_gpu, find
@@ -32,6 +34,25 @@ def driver() -> str:
     if code:
         raise DriverError(f"NVIDIA's driver does not start: CUDA error {code}")
     return f"for CUDA up to {version.value // 1000}.{version.value % 1000 // 10}"
+
+
+def kernels() -> str:
+    """The GPU that the kernels run on. Raises UnavailableError or DriverError."""
+    try:
+        numba: Any = import_module("numba")
+        cuda: Any = import_module("numba.cuda")
+    except ImportError as error:
+        raise UnavailableError(f"{told(error)}: pip install 'andon[gpu]'") from error
+    if numba.config.ENABLE_CUDASIM:
+        raise UnavailableError("only the CUDA simulator is on: unset NUMBA_ENABLE_CUDASIM")
+    if not cuda.is_available():
+        raise DriverError(f"Numba finds no GPU: {told(cuda.cuda_error() or UnavailableError('none there'))}")
+    return str(cuda.get_current_device().name)
+
+
+def compiler() -> str:
+    """TensorRT for RTX, which compiles engines without a GPU. Raises HostError."""
+    return f"{find(Runtime.TENSORRT_RTX).version} compiles engines here; to run them takes an RTX GPU"
 
 
 def native(runtime: str) -> str:

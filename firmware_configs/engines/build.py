@@ -14,6 +14,7 @@ from firmware_configs.engines.library import MOST_SAID, Library, listen, said
 from firmware_configs.errors import EngineBuildError
 from firmware_configs.profiles import Profile, Runtime
 
+ANY = -1  # of a size, in TensorRT's shapes
 ROWS = (1, 64, 1000)  # at least, most often and at most in one run; what golden inputs and re-scoring need
 SMALLEST, LARGEST = 256 << 20, 1 << 30  # of a builder's work space, in bytes
 
@@ -43,7 +44,7 @@ def build(
     ``timing_cache`` is that of an earlier build on the same GPU; another one's is not used.
     """
     trt, listener = library.module, listen(library)
-    builder = trt.Builder(listener)
+    builder = _builder(library, listener)
     network = builder.create_network(_strongly_typed(library))
     _parse(library, network, onnx, listener)
     config = builder.create_builder_config()
@@ -61,6 +62,15 @@ def build(
         raise EngineBuildError(f"{library.runtime} {library.version} cannot compile: {said(listener)}")
     measured = b"" if cache is None else bytes(cache.serialize())
     return Built(plan=bytes(plan), timing_cache=measured, seconds=seconds)
+
+
+def _builder(library: Library, listener: Any) -> Any:
+    try:
+        return library.module.Builder(listener)
+    except Exception as error:  # a null pointer, which the bindings raise as what they like
+        raise EngineBuildError(
+            f"{library.runtime} {library.version} makes no builder here: {said(listener)}"
+        ) from error
 
 
 def _strongly_typed(library: Library) -> int:
@@ -115,7 +125,13 @@ def _profile(builder: Any, network: Any) -> Any:
     profile = builder.create_optimization_profile()
     for place in range(network.num_inputs):
         value = network.get_input(place)
-        profile.set_shape(value.name, *((rows, *value.shape[1:]) for rows in ROWS))
+        shape = [*value.shape]
+        if shape[:1] != [ANY] or ANY in shape[1:]:
+            raise EngineBuildError(
+                f"expected any number of rows of a known width, got input {value.name} of {shape}"
+                f" ({ANY} stands for any size)"
+            )
+        profile.set_shape(value.name, *((rows, *shape[1:]) for rows in ROWS))
     return profile
 
 

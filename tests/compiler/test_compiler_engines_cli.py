@@ -11,8 +11,10 @@ import pytest
 from compiler_networks import bundle_of, draw
 from typer.testing import CliRunner
 
-from cloud_hub.compiler import brought, engine_files
+from cloud_hub.compiler import brought, engine_files, engines
 from cloud_hub.compiler.half import to_fp16
+from cloud_hub.compiler.workshop import Workshop
+from cloud_hub.config import default_root
 from cloud_hub.errors import ConflictError, HubError, NotFoundError
 from cloud_hub.registry.cli import model_app
 from cloud_hub.registry.models import Registry
@@ -108,6 +110,22 @@ def test_engine_that_was_kept_first_stays(file: Path, tmp_path: Path) -> None:
     engine_files.keep(path, replace(engine, plan=engine.plan + b"of another build"))
     assert path.read_bytes() == first
     assert [each.name for each in path.parent.iterdir()] == [".lock", path.name]
+
+
+def test_what_a_builder_host_loads_as_code_lies_never_beside_what_is_carried(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[Path | None] = []
+
+    def seen(**settings: Any) -> Workshop:
+        used.append(settings["folder"])
+        return Workshop(**settings)
+
+    monkeypatch.setattr(engines, "Workshop", seen)
+    asked = ("compile", "--bundle", file, "--target", RTX, "--precision", "fp16")
+    rows(*asked, "--out", tmp_path)
+    rows(*asked, "--check")
+    assert used == [default_root() / "builds" / RTX, None]
 
 
 def test_check_compares_and_keeps_nothing(file: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from edge_agent.runners.standing import Bounds
 from edge_agent.updates import LoadedRelease
 from edge_agent.updates.errors import JournalError
 from edge_agent.updates.golden import check_golden
+from firmware_configs.host import Check, State
 from wire.batch import BatchClass
 from wire.bundle import Bundle
 from wire.manifest import Input
@@ -101,17 +102,52 @@ def test_a_reason_that_several_ways_share_is_said_once():
     assert list(passed_over(described)) == ["not fp16 fp32, fp32 fp32: no driver"]
 
 
-def test_the_doctor_names_each_part_of_a_gpu_and_what_is_missing():
-    """Only what ``probing`` says is shown: a sentence, without the name of an exception."""
-    probe = doctor.Probe(name="nothing", call="native('onnxruntime')", remedy="none")
-    check = doctor._probed(probe)
+OK = {doctor.DRIVER, doctor.KERNELS, doctor.TENSORRT_RTX, doctor.PROVIDER, doctor.COMPILER}
+
+
+@pytest.mark.parametrize(
+    ("machine", "works", "told"),
+    [
+        (
+            "x86_64",
+            OK,
+            {"GPU driver": 1, "kernels on the GPU": 1, "TensorRT for RTX": 1, "ONNX Runtime, CUDA": 1},
+        ),
+        (
+            "aarch64",
+            OK,
+            {"GPU driver": 1, "kernels on the GPU": 1, "TensorRT": 0, "ONNX Runtime, CUDA": 1},
+        ),
+        ("x86_64", OK - {doctor.DRIVER}, {"GPU driver": 0, "TensorRT for RTX": 1}),
+        ("x86_64", set(), {"GPU driver": 0}),
+        ("aarch64", OK - {doctor.DRIVER}, {"GPU driver": 0}),
+        (
+            "x86_64",
+            {doctor.DRIVER},
+            {
+                "GPU driver": 1,
+                "kernels on the GPU": 0,
+                "TensorRT for RTX": 0,
+                "TensorRT": 0,
+                "ONNX Runtime, CUDA": 0,
+            },
+        ),
+    ],
+)
+def test_the_doctor_names_what_of_a_gpu_is_missing_and_nothing_that_follows_from_it(machine, works, told):
+    def look(probe):
+        state = State.OK if probe in works else State.WARNING
+        return Check(name=probe.name, state=state, found="said", remedy="" if probe in works else "do this")
+
+    found = list(doctor.gpu(look, machine))
+    assert {check.name: int(check.state is State.OK) for check in found} == told
+    assert len(found) == len(told)
+    assert all(bool(check.remedy) is (check.state is State.WARNING) for check in found)
+
+
+def test_the_doctor_shows_a_sentence_without_the_name_of_an_exception():
+    check = doctor._probed(doctor.Probe(name="nothing", call="native('onnxruntime')"))
     assert check.found == "expected a runtime that compiles, got onnxruntime: it runs the ONNX itself"
-    assert [each.name for each in doctor.PROBES] == [
-        "GPU driver",
-        "TensorRT",
-        "TensorRT for RTX",
-        "ONNX Runtime, CUDA",
-    ]
 
 
 @pytest.mark.parametrize(

@@ -26,12 +26,12 @@ def rtx() -> Library:
     return find(Runtime.TENSORRT_RTX)
 
 
-def graph(*nodes: onnx.NodeProto) -> bytes:
+def graph(*nodes: onnx.NodeProto, rows: int | str = "n", width: int | str = 4) -> bytes:
     weights = numpy_helper.from_array(np.ones((1, 4), np.float32), "w")
     made = helper.make_graph(
         list(nodes),
         "g",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [rows, width])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1])],
         [weights],
     )
@@ -40,8 +40,8 @@ def graph(*nodes: onnx.NodeProto) -> bytes:
     return payload
 
 
-def plain() -> bytes:
-    return graph(helper.make_node("Gemm", ["features", "w"], ["y"], name="product", transB=1))
+def plain(**border: int | str) -> bytes:
+    return graph(helper.make_node("Gemm", ["features", "w"], ["y"], name="product", transB=1), **border)
 
 
 def test_plan_is_built_for_gpus_that_are_not_here(rtx: Library) -> None:
@@ -64,6 +64,28 @@ def test_operator_that_no_gpu_runs_is_named_with_its_node(strange: tuple[str, st
 def test_what_a_gpu_cannot_compute_is_named_too(rtx: Library) -> None:
     with pytest.raises(EngineBuildError, match=r"'product' for Turing \(SM75\): FP32 GEMM is not supported"):
         build(rtx, plain(), compute_capabilities=("7.5",), workspace_bytes=64 << 20)
+
+
+@pytest.mark.parametrize(
+    ("border", "told"), [({"width": "m"}, r"\[-1, -1\]"), ({"rows": 1}, r"\[1, 4\]")], ids=["width", "rows"]
+)
+def test_input_that_is_no_rows_of_a_known_width_is_named(
+    border: dict[str, int | str], told: str, rtx: Library
+) -> None:
+    with pytest.raises(EngineBuildError, match=f"rows of a known width, got input features of {told}"):
+        build(rtx, plain(**border), **SIZES)
+
+
+def test_library_that_makes_no_builder_says_so(rtx: Library) -> None:
+    class Silent(ModuleType):
+        ILogger = rtx.module.ILogger
+
+        @staticmethod
+        def Builder(logger: object) -> object:  # noqa: N802 - as TensorRT calls it
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    with pytest.raises(EngineBuildError, match="makes no builder here: it does not say why"):
+        build(replace(rtx, module=Silent("silent")), plain(), **SIZES)
 
 
 def test_bytes_that_are_no_network_are_refused(rtx: Library) -> None:

@@ -8,11 +8,11 @@ from gpu_twins import Kernel
 from edge_agent.bench_gpu_ways import gpu_library
 from edge_agent.bench_network import drawn
 from edge_agent.errors import InferenceError
-from edge_agent.runners.cuda_driver import Cuda
-from edge_agent.runners.engine_row import EngineRow
 from edge_agent.runners.onnx import OnnxRunner
-from edge_agent.runners.window_graph import WindowGraph
-from edge_agent.runners.window_layout import check_extractor
+from edge_agent.runners.recorded.cuda_driver import Cuda
+from edge_agent.runners.recorded.engine_row import EngineRow
+from edge_agent.runners.recorded.window_graph import WindowGraph
+from edge_agent.runners.recorded.window_layout import check_extractor
 from firmware_configs.engines.build import build
 from kernels import cpu, sets
 

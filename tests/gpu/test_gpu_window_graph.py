@@ -11,12 +11,12 @@ from gpu_twins import Driver, Engine, Kernel
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_agent.errors import FeatureMismatchError, InferenceError
-from edge_agent.runners.cuda_driver import Cuda
-from edge_agent.runners.engine_row import ALIGNED, EngineRow
 from edge_agent.runners.errors import DriverError, GpuMemoryError
 from edge_agent.runners.onnx import OnnxRunner
-from edge_agent.runners.window_graph import WindowGraph
-from edge_agent.runners.window_layout import WindowLayout, check_extractor
+from edge_agent.runners.recorded.cuda_driver import Cuda
+from edge_agent.runners.recorded.engine_row import ALIGNED, EngineRow
+from edge_agent.runners.recorded.window_graph import WindowGraph
+from edge_agent.runners.recorded.window_layout import WindowLayout, check_extractor
 from firmware_configs.engines.library import find
 from firmware_configs.profiles import Runtime
 from kernels import sets

@@ -1,6 +1,7 @@
 """Accounts, links, tokens and passwords of people, at a real database."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -242,7 +243,7 @@ def test_a_name_nobody_has_takes_as_long_as_one_somebody_has() -> None:
     quick, calls = Passwords(memory_kib=8, passes=1), []
     hasher = quick._hasher
     kept = quick.hash(PASSWORD)
-    quick._nobodys  # noqa: B018 - made once, before anything is counted
+    quick.fits("", kept)  # makes once what strangers are checked against
     quick._hasher = Counting(hasher, calls)
     assert quick.fits(PASSWORD, kept)
     assert not quick.fits(PASSWORD, None)
@@ -304,6 +305,9 @@ def test_people_are_kept_at_the_command_line(hub: Hub, database: str) -> None:
     assert (found["name"], found["grants"], found["terminals"]) == ("mira", ["admin", "operator"], [person()])
     secret = andon("token", "mira", "prometheus", "--scope", "metrics").strip()
     assert office.tokens.find(secret)
+    assert re.search(r"prometheus +ends \d{4}-\d\d-\d\d +used .* metrics", andon("token", "mira"))
+    assert "opens nothing any more" in andon("token", "mira", "prometheus", "--revoke")
+    assert office.tokens.find(secret) is None
     assert "nobody would be left" in andon("disable", "mira")
 
 

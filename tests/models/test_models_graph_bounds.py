@@ -138,7 +138,7 @@ def claiming() -> onnx.ModelProto:
 @pytest.mark.parametrize(
     ("made", "sentence"),
     [
-        (endless, "size of what goes in .*, got Loop"),
+        (endless, "size of what goes in .*, got Loop at node "),
         (huge, "size of what goes in .*, got ConstantOfShape"),
         (broadcast, r"at most 16777216 numbers beside the rows, got more: much is \[40000, 40000\]"),
         (doubled, r"at most 131072 numbers a row, got more: x40 is "),

@@ -323,8 +323,8 @@ def test_network_made_elsewhere_may_pass() -> None:
     [
         (b"", "not an ONNX graph"),
         (b"\x93NUMPY nonsense", "not an ONNX graph"),
-        (foreign(domain="com.microsoft"), "operators of ai.onnx only, got com.microsoft"),
-        (foreign(domain="ai.onnx.ml"), "operators of ai.onnx only, got ai.onnx.ml"),
+        (foreign(domain="com.microsoft"), "ai.onnx only, got ReduceSum at node .* of com.microsoft"),
+        (foreign(domain="ai.onnx.ml"), "ai.onnx only, got ReduceSum at node .* of ai.onnx.ml"),
         (foreign(inputs="x"), r"the one input 'features', got \['x'\]"),
         (foreign(width=9), r"float32 features \[n, 6\], got type 1 \[0, 9\]"),
         (foreign(opset=20), "opset 17 or older, got 20"),

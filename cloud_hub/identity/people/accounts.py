@@ -107,6 +107,15 @@ class Accounts:
             connection.execute(SQL["set_disabled"], {"person": person.id, "disabled": None})
             self._record(connection, actor=by, action="person.enable", subject=name, detail={})
 
+    def sign_out(self, name: str, *, by: str) -> int:
+        """End every session of theirs; returns how many there were."""
+        with self._changing() as connection:
+            _find(connection, name)
+            ended = connection.execute(SQL["end_sessions"], {"name": name}).rowcount
+            detail = {"sessions": ended}
+            self._record(connection, actor=by, action="person.sign-out", subject=name, detail=detail)
+        return ended
+
     def set_password(self, name: str, kept: str) -> None:
         """Keep the hash of a new password of theirs; every session ends."""
         with self._changing() as connection:

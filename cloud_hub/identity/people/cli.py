@@ -153,20 +153,24 @@ def sso(
 @person_app.command()
 def token(
     name: Name,
-    called: Annotated[str, typer.Argument(metavar="TOKEN", help="What it is for, such as prometheus.")],
+    called: Annotated[
+        str, typer.Argument(metavar="[TOKEN]", help="What it is for, such as prometheus; without it: list.")
+    ] = "",
     *,
     scope: Annotated[list[str] | None, typer.Option(help="A permission of theirs; repeatable.")] = None,
     days: Annotated[int, typer.Option(help="How long it lives.")] = 90,
     revoke: Annotated[bool, typer.Option("--revoke", help="End it instead.")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Make a token for a program that speaks for them, and print it this once; or end one."""
+    """Make a token for a program that speaks for them, and print it this once; or end one, or list all."""
     with _office(HubConfig.load(config)) as office:
-        if revoke:
+        if not called:
+            _list_tokens(office, name)
+        elif revoke:
             office.tokens.revoke(name, called, by=_me())
             typer.echo(f"{called} opens nothing any more")
-            return
-        typer.echo(office.tokens.make(name, called, _scopes(scope or ()), days=days, by=_me()))
+        else:
+            typer.echo(office.tokens.make(name, called, _scopes(scope or ()), days=days, by=_me()))
 
 
 def first_link(settings: HubConfig) -> str:
@@ -205,6 +209,16 @@ def _invite(office: "Office", name: str, base: str, *, sign_in: bool, as_json: b
     purpose = Purpose.SIGN_IN if sign_in else Purpose.PASSWORD
     link = _url(base, office.links.invite(name, by=_me(), purpose=purpose))
     typer.echo(json.dumps({"person": name, "link": link}) if as_json else link)
+
+
+def _list_tokens(office: "Office", name: str) -> None:
+    found = office.tokens.of(office.accounts.get(name).name)
+    if not found:
+        typer.echo(f"{name} has no token: `andon hub person token {name} TOKEN --scope see` makes one")
+    for each in found:
+        used = f"used {each.seen:%Y-%m-%d %H:%M}" if each.seen else "never used"
+        stands = "revoked" if each.revoked else f"ends {each.expires:%Y-%m-%d}"
+        typer.echo(f"{each.name:<24} {stands:<16} {used:<22} {', '.join(each.scopes)}")
 
 
 def _me() -> str:

@@ -36,8 +36,9 @@ class Passwords:
     def fits(self, password: str, kept: str | None) -> bool:
         """Whether ``password`` is the one ``kept`` was made of; where there is none, no, in the same time."""
         with self._held():
+            nobodys = self._nobodys  # made by the first check, whoever's that is
             try:
-                return self._hasher.verify(kept or self._nobodys, _normal(password)) and kept is not None
+                return self._hasher.verify(kept or nobodys, _normal(password)) and kept is not None
             except (VerifyMismatchError, VerificationError, InvalidHashError):
                 return False
 

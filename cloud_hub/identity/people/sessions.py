@@ -86,9 +86,5 @@ class Sessions:
     def end(self, secret: str) -> None:
         self._database.execute(SQL["end_session"], {"secret_sha256": hashed(secret)})
 
-    def end_all(self, person: str) -> int:
-        """End every session of ``person``, also the one that asks; returns how many there were."""
-        return self._database.execute(SQL["end_sessions"], {"name": person})
-
     def _bounds(self, now: datetime) -> dict[str, datetime]:
         return {"oldest": now - self.lifetime, "idle_since": now - self._idle}

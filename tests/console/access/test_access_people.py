@@ -91,6 +91,9 @@ def test_an_admin_adds_somebody_who_chooses_a_password_and_is_taken_roles_again(
     assert guest.get("/machines/pump-1").status_code == 404
     assert admin.post("/people", "/people/noor/give", role="viewer").status_code == 303
     assert guest.get("/machines/pump-5").status_code == 200
+    assert admin.post("/people", "/people/noor/sign-out").status_code == 303
+    assert guest.get("/").status_code == 401
+    assert sign_in(guest, "noor").status_code == 303
     assert admin.post("/people", "/people/noor/disable").status_code == 303
     assert guest.get("/").status_code == 401
     told = hub.database.rows("SELECT actor, action FROM audit WHERE subject = 'noor' ORDER BY id")
@@ -100,6 +103,7 @@ def test_an_admin_adds_somebody_who_chooses_a_password_and_is_taken_roles_again(
         ("noor", "person.password"),
         ("mira", "person.role"),
         ("mira", "person.role"),
+        ("mira", "person.sign-out"),
         ("mira", "person.disable"),
     ]
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from edge_agent.errors import InferenceError
-from edge_agent.runners.cuda_driver import Cuda
+from edge_agent.runners.recorded.cuda_driver import Cuda
 
 
 class CudaGraph:

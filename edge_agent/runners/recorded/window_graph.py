@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.errors import FeatureMismatchError, InferenceError
-from edge_agent.runners.cuda_driver import Block, Cuda
-from edge_agent.runners.cuda_graph import CudaGraph
-from edge_agent.runners.engine_row import EngineRow
 from edge_agent.runners.errors import named, told
+from edge_agent.runners.recorded.cuda_driver import Block, Cuda
+from edge_agent.runners.recorded.cuda_graph import CudaGraph
+from edge_agent.runners.recorded.engine_row import EngineRow
+from edge_agent.runners.recorded.window_layout import WindowLayout, speed_of
 from edge_agent.runners.runner import Matrix
-from edge_agent.runners.window_layout import WindowLayout, speed_of
 from kernels.errors import KernelInputError
 from kernels.extractor import read_window
 from kernels.vibration import SHORTEST, VibrationExtractor

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.errors import FeatureMismatchError
-from edge_agent.runners.engine_row import ALIGNED
+from edge_agent.runners.recorded.engine_row import ALIGNED
 from kernels.errors import KernelInputError
 from kernels.sets import Extractor
 from kernels.vibration import VibrationExtractor
