@@ -12,10 +12,12 @@ from cloud_hub.backup.cli import backup, restore, restored
 from cloud_hub.backup.marker import refuse_unfinished
 from cloud_hub.config import CLOCK_VARIABLE, CONFIG_VARIABLE, Endpoints, HubConfig, default_root
 from cloud_hub.errors import ConfigError, UnreachableError
+from cloud_hub.identity.people.cli import first_link, person_app
 
 hub_app = typer.Typer(no_args_is_help=True, help="Install, run and look after the hub.")
 for _command in (backup, restore, restored):
     hub_app.command()(_command)
+hub_app.add_typer(person_app, name="person")
 
 ConfigFile = Annotated[
     Path | None,
@@ -145,13 +147,12 @@ def status(
         raise UnreachableError(f"no hub runs in {found.state_dir}: start it with `andon hub run`")
     processes = read_processes(found.state_dir)
     if as_json:
-        shown = _shown(found, endpoints) | {"console_link": _console_link(found)}
-        shown["scoring_url"] = url_of(found.state_dir)
+        shown = _shown(found, endpoints) | {"scoring_url": url_of(found.state_dir)}
         shown["processes"] = {name: each.pid for name, each in processes.items()}
         shown["restarts"] = {name: each.restarts for name, each in processes.items()}
         typer.echo(json.dumps(shown))
         return
-    _print_endpoints(found, endpoints, console=_console_link(found))
+    _print_endpoints(found, endpoints, console=endpoints.console_url)
     if scoring := url_of(found.state_dir):
         typer.echo(f"  scoring  {scoring}")
     for name, each in processes.items():
@@ -231,10 +232,15 @@ def _announce(settings: HubConfig, endpoints: Endpoints, *, as_json: bool) -> No
         return
     typer.echo("The hub is ready; Ctrl-C stops it.")
     if sys.stdout.isatty():
-        _print_endpoints(settings, endpoints, console=_console_link(settings))
-    else:  # a log is no place for the key in the link
+        console = first_link(settings)
+        _print_endpoints(settings, endpoints, console=console)
+        if console != endpoints.console_url:
+            typer.echo("The console's link makes its first admin, once, within a day.")
+    else:  # a log is no place for the secret in a link
         _print_endpoints(
-            settings, endpoints, console=f"{endpoints.console_url} (for the link: andon hub status)"
+            settings,
+            endpoints,
+            console=f"{endpoints.console_url} (to let the first admin in: andon hub person add)",
         )
 
 
@@ -243,13 +249,6 @@ def _shown(settings: HubConfig, endpoints: Endpoints) -> dict[str, Any]:
     if settings.database_url:
         del shown["database_url"]  # it may hold a password
     return shown
-
-
-def _console_link(settings: HubConfig) -> str:
-    """What lets a person in; the key in it can be read by the hub's user alone, as this command shows."""
-    from cloud_hub.console import access  # noqa: PLC0415 - brings Flask
-
-    return access.link(settings)
 
 
 def _print_endpoints(settings: HubConfig, endpoints: Endpoints, *, console: str) -> None:

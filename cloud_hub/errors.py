@@ -17,6 +17,7 @@ class NotFoundError(HubError):
             "device": "andon device list",
             "release": "andon model list",
             "run": "andon model runs",
+            "person": "andon hub person list",
             "rollout": "andon rollout list",
             "quarantined message": "andon data quarantine list",
         }

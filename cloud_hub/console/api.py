@@ -8,17 +8,20 @@ from typing import Any
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console import spans
+from cloud_hub.console import reach, spans
+from cloud_hub.console.gate import needs
 from cloud_hub.console.here import hub
 from cloud_hub.console.machine_pages import SCALAR, chosen
 from cloud_hub.console.spans import Span
 from cloud_hub.console.words import unit
+from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.store import charts, fleet
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
 
 
 @pages.get("/machines/<name>/series")
+@needs(Permission.SEE, of=reach.machine)
 def series(name: str) -> ResponseReturnValue:
     """Samples of the signals asked for; of a long span, the lowest and highest of each stretch.
 
@@ -42,6 +45,7 @@ def series(name: str) -> ResponseReturnValue:
 
 
 @pages.get("/machines/<name>/predictions")
+@needs(Permission.SEE, of=reach.machine)
 def predictions(name: str) -> ResponseReturnValue:
     """Remaining life with its interval, and what happened meanwhile."""
     database = hub().database

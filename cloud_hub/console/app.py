@@ -2,41 +2,52 @@
 
 import psycopg
 import structlog
-from flask import Flask, Response, render_template, request
+from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from cloud_hub.console import (
-    access,
+    account_pages,
     api,
+    cookies,
     device_pages,
     fleet_pages,
+    gate,
     headers,
     health,
     live,
+    login_pages,
     machine_pages,
     model_pages,
+    people_pages,
     rollout_pages,
+    sso_pages,
     vendor,
     whatif_pages,
     why_pages,
     words,
 )
+from cloud_hub.console.answers import problem
 from cloud_hub.errors import HubError, NotFoundError, UnreachableError
 from cloud_hub.hub import Hub
+from cloud_hub.identity.people.office import Office
+from cloud_hub.identity.people.permissions import Permission
 
 LARGEST_BODY = 64 << 10
 
 log = structlog.get_logger()
 
 
-def create_app(hub: Hub) -> Flask:
+def create_app(hub: Hub, office: Office | None = None) -> Flask:
+    """``office`` where a test has one with another clock or quicker passwords."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions["hub"] = hub
+    app.extensions["office"] = office or Office.of(hub.database, hub.config.web, record=hub.record)
     app.extensions["pulse"] = live.Pulse(hub.database, hub.clock)
-    access.guard(app, hub.config)
+    cookies.prepare(app, hub.config)
     headers.secure(app)
+    gate.guard(app)
     pages = (
         fleet_pages,
         machine_pages,
@@ -48,12 +59,19 @@ def create_app(hub: Hub) -> Flask:
         api,
         live,
         health,
+        login_pages,
+        sso_pages,
+        account_pages,
+        people_pages,
     )
     for stage in pages:
         app.register_blueprint(stage.pages)
     app.add_url_rule("/favicon.ico", "icon", lambda: app.send_static_file("andon.svg"))
     words.teach(app)
     app.context_processor(lambda: {"now": hub.clock.now(), "vendored": vendor.present()})
+    app.context_processor(
+        lambda: {"csrf": cookies.form_token(), "caller": g.get("caller"), "Permission": Permission}
+    )
     app.register_error_handler(HubError, _explain)
     app.register_error_handler(HTTPException, _explain_http)
     app.register_error_handler(psycopg.OperationalError, _explain_database)
@@ -83,13 +101,6 @@ def _explain_database(error: psycopg.OperationalError) -> ResponseReturnValue:
 def _explain_bug(error: Exception) -> ResponseReturnValue:
     log.error("request failed", path=request.path, exc_info=error)
     return problem("Our mistake", "This page failed; the reason is in the hub's web log.", 500)
-
-
-def problem(title: str, sentence: str, status: int) -> ResponseReturnValue:
-    """One sentence, as a page or, for programs, as JSON."""
-    if request.path.startswith(("/api/", "/events", "/metrics", "/healthz")):
-        return {"error": sentence}, status
-    return Response(render_template("problem.html", title=title, sentence=sentence), status)
 
 
 def _sentence(text: str) -> str:

@@ -5,8 +5,11 @@ from datetime import UTC, datetime
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
+from cloud_hub.console import reach
+from cloud_hub.console.gate import needs
 from cloud_hub.console.here import SQL, hub
 from cloud_hub.identity import endings
+from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.rollout import read
 from cloud_hub.store import fleet
 
@@ -14,6 +17,7 @@ pages = Blueprint("device", __name__, url_prefix="/devices")
 
 
 @pages.get("/<name>")
+@needs(Permission.SEE, of=reach.device)
 def show(name: str) -> ResponseReturnValue:
     database = hub().database
     device = fleet.device(database, name)

@@ -7,8 +7,10 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from cloud_hub.console import outlooks
-from cloud_hub.console.here import SQL, hub
+from cloud_hub.console.gate import needs
+from cloud_hub.console.here import SQL, hub, seen_sites
 from cloud_hub.console.outlooks import Meaning
+from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.store import fleet
 from cloud_hub.store.database import Database
 
@@ -16,18 +18,20 @@ pages = Blueprint("fleet", __name__)
 
 
 @pages.get("/")
+@needs(Permission.SEE)
 def show() -> ResponseReturnValue:
     database = hub().database
     machines = _machines(database)
-    devices = fleet.devices(database)
+    sites = seen_sites()
+    devices = fleet.devices(database, sites=sites)
     return render_template(
         "fleet.html",
         machines=machines,
         devices=[device for device in devices if device.retired is None],
         retired=sum(device.retired is not None for device in devices),
         states=Counter(each["state"] for each in machines),
-        incidents=fleet.incidents(database, most=20),
-        events=fleet.events(database, most=12),
+        incidents=fleet.incidents(database, most=20, sites=sites),
+        events=fleet.events(database, most=12, sites=sites),
     )
 
 
@@ -37,7 +41,7 @@ def meanings(database: Database) -> dict[str, Meaning]:
 
 
 def _machines(database: Database) -> list[dict[str, Any]]:
-    machines = fleet.machines(database)
+    machines = fleet.machines(database, sites=seen_sites())
     known, scales = meanings(database), outlooks.scales(machines)
     trends = {row["name"]: row["lives"] for row in database.rows(SQL["trends"])}
     shown = []

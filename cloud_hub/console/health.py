@@ -5,7 +5,9 @@ from flask.typing import ResponseReturnValue
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from cloud_hub.console.gate import needs, open_to_all
 from cloud_hub.console.here import SQL, hub
+from cloud_hub.identity.people.permissions import Permission
 
 pages = Blueprint("health", __name__)
 
@@ -22,6 +24,7 @@ HELP = {
 
 
 @pages.get("/healthz")
+@open_to_all
 def healthz() -> ResponseReturnValue:
     """Whether this process serves and its database answers."""
     hub().database.row("SELECT 1 AS one")
@@ -29,6 +32,7 @@ def healthz() -> ResponseReturnValue:
 
 
 @pages.get("/metrics")
+@needs(Permission.METRICS)
 def metrics() -> ResponseReturnValue:
     registry = CollectorRegistry()
     for name, value in (hub().database.row(SQL["figures"]) or {}).items():

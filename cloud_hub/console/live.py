@@ -6,21 +6,26 @@ what it shows. Nobody listening, nobody looks.
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import psycopg
 import structlog
 from flask import Blueprint, Response, current_app
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console.here import SQL
+from cloud_hub.console import cookies
+from cloud_hub.console.gate import needs
+from cloud_hub.console.here import SQL, caller, office
 from cloud_hub.errors import HubError
+from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.store.database import Database
 from wire.clock import Clock
 
 EVERY_S = 1.0
+LOOK_EVERY = 10  # beats; so soon a page hears nothing more once its session has ended
 MOST_LISTENERS = 40  # each holds a thread of the listener
 
 pages = Blueprint("live", __name__)
@@ -111,10 +116,26 @@ def _news(known: Beat, beat: Beat) -> dict[str, object]:
     }
 
 
+def _while_let_in(stream: Iterator[str], find: Callable[[], object]) -> Iterator[str]:
+    """``stream`` until ``find`` finds its session no more; a database that is away decides nothing."""
+    for number, told in enumerate(stream, 1):
+        if number % LOOK_EVERY == 0:
+            try:
+                if find() is None:
+                    return
+            except (HubError, psycopg.Error):
+                pass
+        yield told
+
+
 @pages.get("/events")
+@needs(Permission.SEE)
 def events() -> ResponseReturnValue:
+    if caller().session is None:
+        return {"error": "events are for pages: a token asks again instead"}, 403
     pulse: Pulse = current_app.extensions["pulse"]
     stream = pulse.listen()
     if stream is None:
         return {"error": "too many pages are open: this one shows no changes by itself"}, 503
-    return Response(stream, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    told = _while_let_in(stream, partial(office().sessions.find, cookies.session_secret()))
+    return Response(told, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -3,11 +3,13 @@
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console import outlooks, spans
+from cloud_hub.console import outlooks, reach, spans
 from cloud_hub.console.fleet_pages import meanings
+from cloud_hub.console.gate import needs
 from cloud_hub.console.here import hub
 from cloud_hub.console.outlooks import Meaning
 from cloud_hub.console.spans import Span
+from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.store import fleet
 from cloud_hub.store.fleet import Signal
 
@@ -19,6 +21,7 @@ pages = Blueprint("machine", __name__, url_prefix="/machines")
 
 
 @pages.get("/<name>")
+@needs(Permission.SEE, of=reach.machine)
 def show(name: str) -> ResponseReturnValue:
     database = hub().database
     machine = fleet.machine(database, name)

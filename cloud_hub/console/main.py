@@ -21,7 +21,6 @@ from granian.log import LogLevels
 from granian.server import MTServer
 
 from cloud_hub.config import HubConfig
-from cloud_hub.console import access
 from cloud_hub.console.app import create_app
 from cloud_hub.console.places import Place, broker_door, console_place, devices_place
 from cloud_hub.errors import HubError, UnreachableError
@@ -46,7 +45,6 @@ def run(config: HubConfig) -> None:
 
     try:
         console, devices = console_place(config), devices_place(config)
-        access.secret(config)
         clock = config.time()
         with config.database(most=CONNECTIONS) as database:
             app = create_app(assemble(config, database, clock))

@@ -6,7 +6,10 @@ from typing import Any
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console.here import SQL, hub
+from cloud_hub.console import reach
+from cloud_hub.console.gate import needs
+from cloud_hub.console.here import SQL, hub, seen_sites
+from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.registry.models import SQL as REGISTRY_SQL
 from cloud_hub.registry.models import Registry
 from cloud_hub.registry.trace import trace
@@ -18,6 +21,7 @@ pages = Blueprint("model", __name__, url_prefix="/models")
 
 
 @pages.get("")
+@needs(Permission.SEE)
 def index() -> ResponseReturnValue:
     database = hub().database
     by_use_case: dict[str, list[Row]] = {}
@@ -32,6 +36,7 @@ def index() -> ResponseReturnValue:
 
 
 @pages.get("/<use_case>/<int:version>")
+@needs(Permission.SEE)
 def show(use_case: str, version: int) -> ResponseReturnValue:
     release = f"{use_case}/{version}"
     database = hub().database
@@ -48,7 +53,8 @@ def show(use_case: str, version: int) -> ResponseReturnValue:
         source=found.source,
         gate=found.model.gate,
         aliases=aliases,
-        rollouts=database.rows(SQL["release_rollouts"], {"release": release}),
+        rollouts=database.rows(SQL["release_rollouts"], {"release": release, "sites": seen_sites()}),
+        devices=reach.devices_seen(found.devices),
     )
 
 

@@ -57,4 +57,29 @@ SELECT use_case, name, version FROM alias;
 SELECT release, count(*) AS devices FROM device_release GROUP BY release;
 
 -- release_rollouts
-SELECT id, state, created FROM rollout WHERE release = %(release)s ORDER BY created DESC;
+SELECT id, state, created FROM rollout
+ WHERE release = %(release)s
+   AND (%(sites)s::text[] IS NULL
+        OR EXISTS (SELECT FROM rollout_device JOIN device ON device.id = rollout_device.device
+                     JOIN site ON site.id = device.site
+                    WHERE rollout_device.rollout = rollout.id AND site.name = ANY (%(sites)s)))
+ ORDER BY created DESC;
+
+-- sites_of_machine
+SELECT ARRAY [site.name] AS sites FROM machine
+  JOIN device ON device.id = machine.device JOIN site ON site.id = device.site
+ WHERE machine.name = %(name)s;
+
+-- sites_of_device
+SELECT ARRAY [site.name] AS sites FROM device JOIN site ON site.id = device.site WHERE device.name = %(name)s;
+
+-- sites_of_rollout
+SELECT ARRAY (SELECT DISTINCT site.name FROM rollout_device
+                JOIN device ON device.id = rollout_device.device JOIN site ON site.id = device.site
+               WHERE rollout_device.rollout = rollout.id) AS sites
+  FROM rollout WHERE rollout.id = %(name)s;
+
+-- devices_at
+SELECT device.name FROM device JOIN site ON site.id = device.site
+ WHERE device.name = ANY (%(names)s) AND (%(sites)s::text[] IS NULL OR site.name = ANY (%(sites)s))
+ ORDER BY device.name;

@@ -5,14 +5,15 @@ from types import MappingProxyType
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import NotFound
 
-from cloud_hub.console.here import hub
+from cloud_hub.console import kept, reach
+from cloud_hub.console.gate import needs
+from cloud_hub.console.here import caller, hub, seen_sites
 from cloud_hub.errors import ConflictError
+from cloud_hub.identity.people.permissions import Permission, roles_with
 from cloud_hub.rollout import read
 from cloud_hub.rollout.rollouts import TRANSITIONS, Rollouts
 
-ACTOR = "console"
 LONGEST_REASON = 500
 MOST_DEVICES = 200  # on a page; those that failed first
 DONE: Mapping[str, str] = MappingProxyType(
@@ -24,26 +25,38 @@ DONE: Mapping[str, str] = MappingProxyType(
         "undo": "Devices are being sent back.",
     }
 )
+NEEDED: Mapping[str, Permission] = MappingProxyType(
+    {
+        "approve": Permission.WIDEN,
+        "pause": Permission.PAUSE,
+        "resume": Permission.STEER,
+        "abort": Permission.STEER,
+        "undo": Permission.STEER,
+    }
+)
 NEEDS_REASON = frozenset({"pause", "abort", "undo"})
 
 pages = Blueprint("rollout", __name__, url_prefix="/rollouts")
 
 
 @pages.get("")
+@needs(Permission.SEE)
 def index() -> ResponseReturnValue:
-    return render_template("rollouts.html", rollouts=read.rollouts(hub().database))
+    return render_template("rollouts.html", rollouts=read.rollouts(hub().database, sites=seen_sites()))
 
 
 @pages.get("/<name>")
+@needs(Permission.SEE, of=reach.rollout)
 def show(name: str) -> ResponseReturnValue:
-    return _page(name)
+    typed = kept.shown()
+    objection = kept.AGAIN if typed else ""
+    return _page(name, act=typed.get("act", ""), objection=objection, typed=typed.get("reason", ""))
 
 
 @pages.post("/<name>/<act>")
+@needs(NEEDED, of=reach.rollout, form="rollout.show")
 def act(name: str, act: str) -> ResponseReturnValue:
     """Do what a button said; what cannot be done changes nothing and says why."""
-    if act not in TRANSITIONS:
-        raise NotFound
     reason = " ".join(request.form.get("reason", "").split())
     if act in NEEDS_REASON and not reason:
         return _page(name, act=act, objection="Say why: the reason goes into the audit chain."), 400
@@ -59,27 +72,31 @@ def act(name: str, act: str) -> ResponseReturnValue:
 
 
 def _do(rollouts: Rollouts, act: str, name: str, reason: str) -> None:
+    actor = caller().name
     match act:
         case "approve":
-            rollouts.approve(name, actor=ACTOR, reason=reason)
+            rollouts.approve(name, actor=actor, reason=reason)
         case "pause":
-            rollouts.pause(name, actor=ACTOR, reason=reason)
+            rollouts.pause(name, actor=actor, reason=reason)
         case "resume":
-            rollouts.resume(name, actor=ACTOR, reason=reason)
+            rollouts.resume(name, actor=actor, reason=reason)
         case "abort":
-            rollouts.abort(name, actor=ACTOR, reason=reason)
+            rollouts.abort(name, actor=actor, reason=reason)
         case _:
-            rollouts.undo(name, actor=ACTOR, reason=reason)
+            rollouts.undo(name, actor=actor, reason=reason)
 
 
 def _page(name: str, *, act: str = "", objection: str = "", typed: str = "") -> str:
-    detail = read.rollout(hub().database, name, most=MOST_DEVICES)
+    detail = read.rollout(hub().database, name, most=MOST_DEVICES, sites=seen_sites())
+    rights, sites = caller().rights, reach.rollout(name)
     possible = [each for each, (begins, _) in TRANSITIONS.items() if detail.rollout.state in begins]
+    mine = [each for each in possible if rights.may(NEEDED[each], sites)]
     return render_template(
         "rollout.html",
         detail=detail,
         rollout=detail.rollout,
-        possible=possible,
+        possible=mine,
+        refused={each: roles_with(NEEDED[each]) for each in possible if each not in mine},
         had=detail.offered,
         act=act,
         objection=objection,

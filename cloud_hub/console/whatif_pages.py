@@ -5,6 +5,7 @@ question, so that what moves is what was changed and nothing else. Nothing is st
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,9 +15,12 @@ import numpy.typing as npt
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console.here import hub
+from cloud_hub.console import kept, reach
+from cloud_hub.console.gate import needs
+from cloud_hub.console.here import hub, seen_sites
 from cloud_hub.errors import ConflictError, HubError, NotFoundError
 from cloud_hub.flows.explaining import inputs_then
+from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.registry.models import Registry
 from cloud_hub.serving.client import Service
 from cloud_hub.store.database import load_queries
@@ -42,26 +46,40 @@ class Before:
 
 
 @pages.get("")
+@needs(Permission.ASK)
 def show(use_case: str, version: int) -> ResponseReturnValue:
     manifest = _manifest(use_case, version)
-    machine = request.args.get("machine", "")
-    newest = hub().database.row(SQL["newest"], {"use_case": use_case, "machine": machine})
+    again = _typed(manifest, kept.shown())
+    machine = kept.shown().get("machine") or request.args.get("machine", "")
+    asked = {"use_case": use_case, "machine": machine, "sites": seen_sites()}
+    newest = hub().database.row(SQL["newest"], asked)
     if newest is None:
         return _page(manifest, None, {}, None, f"No prediction for {machine or 'any machine'} is stored yet")
     before = _before(manifest, newest["machine"], newest["time"])
+    if again:
+        return _page(manifest, before, again, None, kept.AGAIN.rstrip("."))
     return _page(manifest, before, {}, *_asked(manifest, before, {}))
 
 
 @pages.post("")
+@needs(Permission.ASK, form="whatif.show")
 def change(use_case: str, version: int) -> ResponseReturnValue:
     """As a page, or for htmx only the answer. What cannot be answered says why, in its place."""
     manifest = _manifest(use_case, version)
-    before = _before(manifest, request.form.get("machine", ""), _time(request.form.get("time", "")))
-    typed = {each.name: request.form.get(f"input-{place}", "") for place, each in enumerate(manifest.inputs)}
+    machine = request.form.get("machine", "")
+    reach.check_machine(machine)
+    before = _before(manifest, machine, _time(request.form.get("time", "")))
+    typed = _typed(manifest, request.form)
     answer, objection = _asked(manifest, before, typed)
     if request.headers.get("HX-Request"):
         return render_template("whatif_answer.html", answer=answer, objection=objection)
     return _page(manifest, before, typed, answer, objection)
+
+
+def _typed(manifest: Manifest, fields: Mapping[str, str]) -> dict[str, str]:
+    """By input what a form says of it; empty for one that says nothing."""
+    found = {each.name: fields.get(f"input-{place}", "") for place, each in enumerate(manifest.inputs)}
+    return found if any(found.values()) else {}
 
 
 def _asked(
@@ -117,7 +135,7 @@ def _page(
     answer: list[dict[str, Any]] | None,
     objection: str,
 ) -> str:
-    asked = {"use_case": manifest.use_case, "most": MOST_MACHINES}
+    asked = {"use_case": manifest.use_case, "most": MOST_MACHINES, "sites": seen_sites()}
     texts = [_text(value) for value in before.row] if before else []
     fields = [
         {"name": each.name, "unit": each.unit, "was": text, "now": typed.get(each.name) or text}

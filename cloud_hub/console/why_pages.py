@@ -5,9 +5,12 @@ from typing import Any
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
+from cloud_hub.console import reach
+from cloud_hub.console.gate import needs
 from cloud_hub.console.here import hub
 from cloud_hub.errors import HubError
 from cloud_hub.flows.explaining import Told, explain_newest
+from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.training.explain import Explanation
 
 MOST_SIGNALS = 8  # of each output, the strongest
@@ -16,6 +19,7 @@ pages = Blueprint("why", __name__)
 
 
 @pages.get("/machines/<name>/why/<use_case>")
+@needs(Permission.SEE, of=reach.machine)
 def show(name: str, use_case: str) -> ResponseReturnValue:
     """What cannot be explained says why, in place of the piece."""
     try:
@@ -26,6 +30,7 @@ def show(name: str, use_case: str) -> ResponseReturnValue:
 
 
 @pages.get("/api/v1/machines/<name>/explanation/<use_case>")
+@needs(Permission.SEE, of=reach.machine)
 def explanation(name: str, use_case: str) -> dict[str, Any]:
     fields = explain_newest(hub(), name, use_case).to_fields()
     return fields | {"time": fields["time"].timestamp()}

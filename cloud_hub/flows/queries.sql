@@ -94,3 +94,9 @@ DELETE FROM alias WHERE use_case = %(use_case)s AND name = 'champion';
 SELECT action, detail FROM audit
  WHERE subject = %(release)s AND action IN ('release.approve', 'release.publish', 'release.publish-failed')
  ORDER BY id DESC LIMIT 1;
+
+-- voices
+-- Whose voices actors are, in their order; of which of them nobody knows.
+SELECT told.actor, voice(told.actor) AS voice, is_nobodys(told.actor) AS nobodys
+  FROM unnest(%(actors)s::text[]) WITH ORDINALITY AS told (actor, place)
+ ORDER BY told.place;

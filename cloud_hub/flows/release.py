@@ -13,6 +13,7 @@ from cloud_hub.registry.approvals import Standing, standing
 from cloud_hub.registry.models import SQL as REGISTRY
 from cloud_hub.store.database import Connection, Row
 from models import use_case as use_cases
+from models.declared.judging import Approval
 
 ACTOR = "job:publish"
 
@@ -27,18 +28,21 @@ def approve(hub: Hub, release: str, *, person: str, override: str = "") -> Stand
         model = model_of(connection, release)
         use_case = use_cases.find(model["use_case"], hub.config.use_cases)
         said = [row["person"] for row in connection.execute(REGISTRY["approvals"], {"release": release})]
+        actors = [*said, person, _author(connection, model)]
+        *said, voice, author = (row["voice"] for row in connection.execute(SQL["voices"], {"actors": actors}))
         if model["state"] in ("approved", "released"):
             _queue(connection, release)  # an earlier publishing may have failed
             return Standing(enough=True, voices=tuple(dict.fromkeys(said)))
         _check(model, override)
-        stands = standing([*said, person], _author(connection, model), use_case.approval)
-        if person not in said:
+        _check_known(connection, actors, use_case.approval)
+        stands = standing([*said, voice], author, use_case.approval)
+        if voice not in said:
             approval = {"release": release, "person": person, "override": override.strip()}
             connection.execute(SQL["insert_approval"], approval | {"now": hub.clock.now()})
         if stands.enough:
             connection.execute(SQL["approve"], {"release": release})
             _queue(connection, release)
-        if person not in said or stands.enough:
+        if voice not in said or stands.enough:
             _record(hub, connection, model, person=person, override=override.strip(), stands=stands)
     return stands
 
@@ -83,6 +87,18 @@ def _check(model: Row, override: str) -> None:
         )
     if model["state"] == "refused" and not override.strip():
         raise GateError(f"the gate refused {release}: {_reason(model)}; to approve it all the same, say why")
+
+
+def _check_known(connection: Connection, actors: list[str], rule: Approval) -> None:
+    """``ConflictError`` where it takes two people, and nobody knows whose voice one of ``actors`` is."""
+    if rule.people == 1 and rule.author_may:
+        return
+    for row in connection.execute(SQL["voices"], {"actors": actors}):
+        if row["nobodys"]:
+            raise ConflictError(
+                f"this takes two people, and nobody knows whose {row['actor']} is: "
+                f"`andon hub person terminal NAME {row['actor']}` says so"
+            )
 
 
 def _author(connection: Connection, model: Row) -> str:

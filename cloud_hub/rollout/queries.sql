@@ -5,6 +5,12 @@ SELECT pg_advisory_xact_lock(hashtext('andon.rollout'), hashtext(%(use_case)s));
 -- use_case_of
 SELECT use_case FROM rollout WHERE id = %(rollout)s;
 
+-- eyes
+-- Whose voices they are who started a rollout and who approves a wave of it, and of which of them nobody knows.
+SELECT voice(%(starter)s) AS starter, voice(%(actor)s) AS actor,
+       CASE WHEN is_nobodys(%(actor)s) THEN %(actor)s
+            WHEN is_nobodys(%(starter)s) THEN %(starter)s ELSE '' END AS nobodys;
+
 -- lock_rollout
 SELECT * FROM rollout WHERE id = %(rollout)s FOR UPDATE;
 

@@ -15,6 +15,8 @@ from cloud_hub.store.database import Database, Row, load_queries
 
 SQL = load_queries("cloud_hub.rollout", "read.sql")
 
+Sites = list[str] | None  # None: every site
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
@@ -99,14 +101,15 @@ class RolloutDetail:
     offered: int
 
 
-def rollouts(database: Database, *, most: int = 100) -> list[Rollout]:
-    """The newest rollouts, newest first."""
-    return [Rollout(**row) for row in database.rows(SQL["rollouts"], {"rollout": None, "most": most})]
+def rollouts(database: Database, *, most: int = 100, sites: Sites = None) -> list[Rollout]:
+    """The newest rollouts, newest first; with ``sites``, those that concern a device at one of them."""
+    wanted = {"rollout": None, "most": most, "sites": sites}
+    return [Rollout(**row) for row in database.rows(SQL["rollouts"], wanted)]
 
 
 def summary(database: Database, name: str) -> Summary:
     """One rollout and its waves; ``NotFoundError`` where there is none."""
-    row = database.row(SQL["rollouts"], {"rollout": name, "most": 1})
+    row = database.row(SQL["rollouts"], {"rollout": name, "most": 1, "sites": None})
     if row is None:
         raise NotFoundError("rollout", name)
     found = Rollout(**row)
@@ -116,10 +119,10 @@ def summary(database: Database, name: str) -> Summary:
     return Summary(rollout=found, waves=_waves(found, groups), offered=offered)
 
 
-def rollout(database: Database, name: str, *, most: int | None = None) -> RolloutDetail:
-    """One rollout whole, with at most so many devices; ``NotFoundError`` where there is none."""
+def rollout(database: Database, name: str, *, most: int | None = None, sites: Sites = None) -> RolloutDetail:
+    """One rollout whole, with at most so many devices, of ``sites`` alone; ``NotFoundError`` for none."""
     head = summary(database, name)
-    wanted = {"rollout": name, "most": most, "failures": [*FAILURES, SILENT]}
+    wanted = {"rollout": name, "most": most, "failures": [*FAILURES, SILENT], "sites": sites}
     devices = tuple(RolloutDevice(**each) for each in database.rows(SQL["devices"], wanted))
     history = tuple(Decided(**each) for each in database.rows(SQL["history"], {"rollout": name}))
     return RolloutDetail(

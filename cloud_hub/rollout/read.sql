@@ -10,7 +10,10 @@ SELECT r.id, r.use_case, r.release, r.state, r.reason, r.wave, r.plan, r.correla
               coalesce(jsonb_object_agg(state, devices), '{}') AS states
          FROM (SELECT state, max(wave) AS waves, count(*) AS devices FROM rollout_device rd
                 WHERE rd.rollout = r.id GROUP BY state) by_state) counted
- WHERE %(rollout)s::text IS NULL OR r.id = %(rollout)s
+ WHERE (%(rollout)s::text IS NULL OR r.id = %(rollout)s)
+   AND (%(sites)s::text[] IS NULL
+        OR EXISTS (SELECT FROM rollout_device rd JOIN device d ON d.id = rd.device JOIN site s ON s.id = d.site
+                    WHERE rd.rollout = r.id AND s.name = ANY (%(sites)s)))
  ORDER BY r.created DESC, r.id DESC
  LIMIT %(most)s;
 
@@ -38,7 +41,9 @@ SELECT rd.name AS device, rd.wave, rd.state, rd.reason, rd.sequence, i.mode, rd.
           FROM rollout_device rd
           JOIN rollout r ON r.id = rd.rollout
           JOIN device d ON d.id = rd.device
+          JOIN site s ON s.id = d.site
          WHERE rd.rollout = %(rollout)s
+           AND (%(sites)s::text[] IS NULL OR s.name = ANY (%(sites)s))
          ORDER BY failing DESC, rd.wave, d.name
          LIMIT %(most)s) rd
   LEFT JOIN directive i ON i.device = rd.device AND i.use_case = rd.use_case AND i.sequence = rd.sequence

@@ -103,7 +103,7 @@ class Rollouts:
                 raise ConflictError(f"rollout {rollout} is {row['state']}; {act} needs one that is {allowed}")
             detail: Row = {"reason": reason, "was": row["state"]}
             if act == "approve":
-                _check_eyes(row, actor)
+                _check_eyes(connection, row, actor)
                 connection.execute(SQL["let_open"], {"rollout": rollout})
                 detail["wave"] = row["wave"] + 1
             said = reason or f"{act} by {actor}"
@@ -168,10 +168,21 @@ class Rollouts:
         connection.execute(SQL["insert_devices"], {"rollout": rollout, "now": now} | places)
 
 
-def _check_eyes(row: Row, actor: str) -> None:
-    if row["plan"].get("four_eyes") and actor == row["created_by"]:
+def _check_eyes(connection: Connection, row: Row, actor: str) -> None:
+    """Four eyes are two people, whichever of their names each acts by: at the console, at the terminal."""
+    if not row["plan"].get("four_eyes"):
+        return
+    asked = {"actor": actor, "starter": row["created_by"]}
+    eyes = connection.execute(SQL["eyes"], asked).fetchone()
+    assert eyes is not None
+    if eyes["actor"] == eyes["starter"]:
         raise ConflictError(
-            f"rollout {row['id']} wants four eyes: {actor} started it, another person approves it"
+            f"rollout {row['id']} wants four eyes: {eyes['actor']} started it, another person approves it"
+        )
+    if eyes["nobodys"]:
+        raise ConflictError(
+            f"rollout {row['id']} wants four eyes, and nobody knows whose {eyes['nobodys']} is: "
+            f"`andon hub person terminal NAME {eyes['nobodys']}` says so"
         )
 
 

@@ -14,6 +14,8 @@ from cloud_hub.store.database import Database, Row, load_queries
 
 QUERIES = load_queries("cloud_hub.store", "fleet.sql")
 
+Sites = list[str] | None  # None: every site
+
 # Of a prediction, as the queries name them; each release has its own (see the view release_figure).
 FIGURES = ("use_case", "release", "remaining_life", "lower", "upper", "anomaly", "faults", "chances")
 
@@ -157,24 +159,24 @@ class Event:
     release: str
 
 
-def devices(database: Database) -> list[Device]:
-    """Every device, by name."""
-    return [_device(row) for row in database.rows(QUERIES["devices"], {"name": None})]
+def devices(database: Database, *, sites: Sites = None) -> list[Device]:
+    """Every device, or those at ``sites``, by name."""
+    return [_device(row) for row in database.rows(QUERIES["devices"], {"name": None, "sites": sites})]
 
 
 def device(database: Database, name: str) -> Device:
     """One device by name; ``NotFoundError`` where there is none."""
-    return _device(_only(database.rows(QUERIES["devices"], {"name": name}), "device", name))
+    return _device(_only(database.rows(QUERIES["devices"], {"name": name, "sites": None}), "device", name))
 
 
-def machines(database: Database) -> list[Machine]:
+def machines(database: Database, *, sites: Sites = None) -> list[Machine]:
     """Every machine of a device in service, the soonest lower end of its remaining life first."""
-    return [_machine(row) for row in database.rows(QUERIES["machines"], {"name": None})]
+    return [_machine(row) for row in database.rows(QUERIES["machines"], {"name": None, "sites": sites})]
 
 
 def machine(database: Database, name: str) -> Machine:
     """One machine by name; ``NotFoundError`` where there is none."""
-    return _machine(_only(database.rows(QUERIES["machines"], {"name": name}), "machine", name))
+    return _machine(_only(database.rows(QUERIES["machines"], {"name": name, "sites": None}), "machine", name))
 
 
 def signals(database: Database, machine: str) -> list[Signal]:
@@ -208,15 +210,20 @@ def gaps(
     return [Gap(**row) for row in database.rows(QUERIES["gaps"], values)]
 
 
-def incidents(database: Database, *, open_only: bool = True, most: int = 200) -> list[Incident]:
-    """What is wrong now, or was; newest first."""
-    values = {"open_only": open_only, "most": most}
+def incidents(
+    database: Database, *, open_only: bool = True, most: int = 200, sites: Sites = None
+) -> list[Incident]:
+    """What is wrong now, or was; newest first. What concerns no device is at no site."""
+    values = {"open_only": open_only, "most": most, "sites": sites}
     return [Incident(**row) for row in database.rows(QUERIES["incidents"], values)]
 
 
-def events(database: Database, since: datetime | None = None, *, most: int = 100) -> list[Event]:
+def events(
+    database: Database, since: datetime | None = None, *, most: int = 100, sites: Sites = None
+) -> list[Event]:
     """What happened after ``since``, newest first."""
-    return [Event(**row) for row in database.rows(QUERIES["events"], {"since": since, "most": most})]
+    values = {"since": since, "most": most, "sites": sites}
+    return [Event(**row) for row in database.rows(QUERIES["events"], values)]
 
 
 def _only(rows: list[Row], kind: str, name: str) -> Row:

@@ -15,7 +15,8 @@ SELECT device.name, site.name AS site, site.zone, profile, tags, added, enrolled
        (SELECT max(expires) FROM certificate
          WHERE certificate.device = device.id AND certificate.revoked IS NULL) AS certificate_ends
   FROM device JOIN site ON site.id = device.site
- WHERE %(name)s::text IS NULL OR device.name = %(name)s
+ WHERE (%(name)s::text IS NULL OR device.name = %(name)s)
+   AND (%(sites)s::text[] IS NULL OR site.name = ANY (%(sites)s))
  ORDER BY device.name;
 
 -- machines
@@ -40,6 +41,7 @@ SELECT machine.name, device.name AS device, site.name AS site, machine.machine_c
                  values[figure.anomaly] DESC NULLS LAST LIMIT 1) AS soonest ON true
  WHERE (%(name)s::text IS NULL OR machine.name = %(name)s)
    AND (device.retired IS NULL OR machine.name = %(name)s)
+   AND (%(sites)s::text[] IS NULL OR site.name = ANY (%(sites)s))
  ORDER BY coalesce(soonest.lower, soonest.remaining_life) NULLS LAST, soonest.anomaly DESC NULLS LAST, machine.name;
 
 -- signals
@@ -92,27 +94,34 @@ SELECT gap.reason, gap.from_time, gap.to_time, gap.epoch, gap.first_sequence, ga
 
 -- incidents
 SELECT incident.kind, device.name AS device, incident.detail, incident.opened, incident.closed
-  FROM incident LEFT JOIN device ON device.id = incident.device
- WHERE NOT %(open_only)s OR incident.closed IS NULL
+  FROM incident
+  LEFT JOIN device ON device.id = incident.device
+  LEFT JOIN site ON site.id = device.site
+ WHERE (NOT %(open_only)s OR incident.closed IS NULL)
+   AND (%(sites)s::text[] IS NULL OR site.name = ANY (%(sites)s))
  ORDER BY incident.opened DESC
  LIMIT %(most)s;
 
 -- events
 -- What happened in the fleet, newest first: alarms, update reports, incidents.
-SELECT * FROM (
-    SELECT alarm.opened AS time, 'alarm' AS kind, machine.name AS subject, alarm.message AS text, alarm.release
+SELECT event.time, event.kind, event.subject, event.text, event.release FROM (
+    SELECT alarm.opened AS time, 'alarm' AS kind, machine.name AS subject, alarm.message AS text, alarm.release,
+           machine.device
       FROM alarm JOIN machine ON machine.id = alarm.machine
     UNION ALL
-    SELECT alarm.closed, 'alarm-closed', machine.name, alarm.message, alarm.release
+    SELECT alarm.closed, 'alarm-closed', machine.name, alarm.message, alarm.release, machine.device
       FROM alarm JOIN machine ON machine.id = alarm.machine
      WHERE alarm.closed IS NOT NULL
     UNION ALL
-    SELECT report.time, 'report', device.name, concat_ws(': ', report.event, nullif(report.reason, '')), report.release
+    SELECT report.time, 'report', device.name, concat_ws(': ', report.event, nullif(report.reason, '')), report.release,
+           device.id
       FROM report JOIN device ON device.id = report.device
     UNION ALL
-    SELECT incident.opened, 'incident', coalesce(device.name, 'hub'), incident.detail, ''
+    SELECT incident.opened, 'incident', coalesce(device.name, 'hub'), incident.detail, '', device.id
       FROM incident LEFT JOIN device ON device.id = incident.device
 ) AS event
- WHERE %(since)s::timestamptz IS NULL OR time > %(since)s
+ WHERE (%(since)s::timestamptz IS NULL OR time > %(since)s)
+   AND (%(sites)s::text[] IS NULL
+        OR device IN (SELECT d.id FROM device d JOIN site s ON s.id = d.site WHERE s.name = ANY (%(sites)s)))
  ORDER BY time DESC
  LIMIT %(most)s;

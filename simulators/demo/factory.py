@@ -91,6 +91,11 @@ class Factory:
         endpoints: dict[str, Any] = self.commands.json("hub", "status")
         return endpoints
 
+    def console_link(self) -> str:
+        """Lets a browser on this machine in by one click, as a person of the demonstration's own: us."""
+        guest = self.commands.json("hub", "person", "add", "demo", "--role", "admin", "--me", "--sign-in")
+        return str(guest["link"])
+
     def start_source(self, name: str, *arguments: str, devices: Iterable[str]) -> dict[str, str]:
         """Start a simulator of ``devices``; returns the feed address of each."""
         places = ("--socket-dir", str(self.sockets), "--truth", str(self.truth(name)))

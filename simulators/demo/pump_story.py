@@ -59,7 +59,7 @@ class PumpStory:
     def _open(self) -> None:
         with self.progress.stage("hub: database, broker, keys") as stage:
             endpoints = self.factory.start_hub()
-            stage.done(f"console {endpoints['console_link']}")
+            stage.done(f"console {self.factory.console_link()}")
         with self.progress.stage("devices: certificates, agents") as stage:
             drawn = ("--seed", str(self.seed), "--machines-per-device", str(MACHINES), "--erosion", "felt")
             feeds = self.factory.start_source(SOURCE, "machine", *drawn, devices=DEVICES)

@@ -46,7 +46,7 @@ class TurbofanStory:
     def _open(self) -> None:
         with self.progress.stage("hub: database, broker, keys") as stage:
             endpoints = self.factory.start_hub()
-            stage.done(f"console {endpoints['console_link']}")
+            stage.done(f"console {self.factory.console_link()}")
         with self.progress.stage("devices: certificates, agents") as stage:
             for source in (TRAIN, TEST):
                 self.factory.hold(source)

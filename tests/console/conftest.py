@@ -1,6 +1,7 @@
-"""A console over a seeded hub, with and without somebody let in."""
+"""A console over a seeded hub, with people and without, and browsers that are signed in or not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,22 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from cloud_hub.config import HubConfig
-from cloud_hub.console import access
 from cloud_hub.console.app import create_app
 from cloud_hub.hub import Hub, assemble
+from cloud_hub.identity.people.office import Office
+from cloud_hub.identity.people.passwords import Passwords
 from cloud_hub.store.database import Database
+from tests.console.console_people import Browser
+
+
+class Later:
+    """Real time, as far ahead as a test likes."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
 
 
 @pytest.fixture
@@ -27,8 +40,20 @@ def hub(config: HubConfig) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def app(hub: Hub) -> Flask:
-    return create_app(hub)
+def later() -> Later:
+    return Later()
+
+
+@pytest.fixture
+def office(hub: Hub, later: Later) -> Office:
+    """The hub's people, with passwords that are quick to check."""
+    quick = Passwords(memory_kib=8, passes=1)
+    return Office.of(hub.database, hub.config.web, record=hub.record, now=later, passwords=quick)
+
+
+@pytest.fixture
+def app(hub: Hub, office: Office) -> Flask:
+    return create_app(hub, office)
 
 
 @pytest.fixture
@@ -38,8 +63,12 @@ def stranger(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def client(app: Flask, config: HubConfig) -> FlaskClient:
-    """A browser that opened the link."""
-    client = app.test_client()
-    assert client.get(f"/open?key={access.secret(config)}").status_code == 200
-    return client
+def enter(app: Flask, office: Office) -> Callable[..., Browser]:
+    """``enter("mira", "operator@lyon")`` is mira's browser, signed in; mira is made if new."""
+    return lambda name, *roles: Browser.of(app, office, name, *roles)
+
+
+@pytest.fixture
+def client(enter: Callable[..., Browser]) -> FlaskClient:
+    """A browser of somebody who may do everything."""
+    return enter("mira", "admin").client

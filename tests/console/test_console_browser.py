@@ -10,12 +10,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cloud_hub.config import HubConfig
-from cloud_hub.console import access, vendor
-from cloud_hub.hub import assemble
+from cloud_hub.console import vendor
+from cloud_hub.hub import Hub, assemble
+from cloud_hub.identity.people.links import Purpose
+from cloud_hub.identity.people.office import Office
 from tests.console.console_seed import seed
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -65,7 +68,7 @@ def served(config: HubConfig) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "andon", "hub", "web", "--config", str(config.state_dir / "hub.toml")]
     with subprocess.Popen(command, env={**os.environ, "ANDON_CLOCK": ""}) as process:
         deadline = time.monotonic() + PATIENCE_S
-        while not listens(config.web.port):
+        while not (listens(config.web.port) and listens(config.devices.port)):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -107,9 +110,8 @@ def test_every_page_opens_draws_and_stays_current(config: HubConfig, served: sub
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
         base = f"http://127.0.0.1:{config.web.port}"
-        page.goto(f"{base}/open?key={access.secret(config)}")
-        page.wait_for_url(f"{base}/")
-        for path in (*PAGES, f"/rollouts/{rollout}"):
+        _make_first_admin(page, hub, base)
+        for path in (*PAGES, "/people", "/account", f"/rollouts/{rollout}"):
             page.goto(base + path)
             assert page.locator("h1").count() == 1
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
@@ -127,8 +129,31 @@ def test_every_page_opens_draws_and_stays_current(config: HubConfig, served: sub
         page.get_by_text("Resume…").click()
         page.get_by_role("button", name=re.compile("^Resume ")).click()
         page.wait_for_selector("#live h1 .badge:text('running')")
+
+        guest = browser.new_context().new_page()  # a demonstration's link: one click, and in
+        office = Office.of(database, config.web, record=hub.record)
+        guest.goto(f"{base}/open?link={office.links.invite('mira', by='test', purpose=Purpose.SIGN_IN)}")
+        guest.wait_for_url(f"{base}/")
         browser.close()
     assert said == []
+
+
+def _make_first_admin(page: Any, hub: Hub, base: str) -> None:
+    """By the one-time link, then out and in again by name and password."""
+    office, password = Office.of(hub.database, hub.config.web, record=hub.record), "four words in a row"
+    page.goto(f"{base}/open?link={office.links.first_admin(terminal='')}")
+    page.get_by_label("Your name").fill("mira")
+    page.get_by_label("Password").fill(password)
+    page.get_by_label("Once more").fill(password)
+    page.get_by_role("button", name="Make me the admin").click()
+    page.wait_for_url(f"{base}/")
+    page.locator("details.who summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{base}/login")
+    page.get_by_label("Name").fill("mira")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{base}/")
 
 
 # How many canvases hold something drawn in the colour of data.

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +13,7 @@ from cloud_hub.console.live import Pulse
 from cloud_hub.hub import Hub
 from cloud_hub.store import labels
 from cloud_hub.store.labels import NewLabel
+from tests.console.console_people import token
 from tests.console.console_seed import seed
 
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -22,12 +22,6 @@ HOSTILE = "<script>alert(1)</script>\"'&"
 @pytest.fixture
 def rollout(hub: Hub) -> str:
     return seed(hub)
-
-
-def token(client: FlaskClient, path: str) -> str:
-    found = re.search(r'name="csrf" value="([^"]+)"', client.get(path).text)
-    assert found
-    return found[1]
 
 
 def test_an_empty_hub_says_how_to_begin(client: FlaskClient) -> None:
@@ -180,8 +174,9 @@ def test_a_rollout_is_paused_with_a_reason_and_only_once(client: FlaskClient, hu
     assert again.status_code == 409
     assert "Nothing was changed" in again.text
     assert client.post(f"{path}/resume", data=form | {"reason": ""}).status_code == 303
-    actions = [row["action"] for row in hub.database.rows("SELECT action FROM audit ORDER BY id")]
-    assert actions == ["rollout.start", "rollout.pause", "rollout.resume"]
+    entries = hub.database.rows("SELECT action, actor FROM audit WHERE action LIKE 'rollout%' ORDER BY id")
+    assert [row["action"] for row in entries] == ["rollout.start", "rollout.pause", "rollout.resume"]
+    assert {row["actor"] for row in entries} == {"mira"}
 
 
 def test_a_wave_that_awaits_approval_is_approved_on_the_page(

@@ -5,8 +5,9 @@ from importlib import resources
 import pytest
 from rollout_world import USE_CASE, World
 
-from cloud_hub.errors import GateError
+from cloud_hub.errors import ConflictError, GateError
 from cloud_hub.flows.release import approve
+from cloud_hub.identity.people.office import Office
 
 RELEASE = f"{USE_CASE}/1"
 
@@ -72,3 +73,20 @@ def test_a_rule_that_was_relaxed_lets_those_through_who_said_yes_before(hub, wor
     declare(hub, "people = 1")
     assert approve(hub, RELEASE, person="bob").enough
     assert state(world) == "approved"
+
+
+def test_one_person_is_one_voice_at_the_console_and_at_the_terminal(hub, world):
+    accounts = Office.of(hub.database, hub.config.web, record=hub.record).accounts
+    for name in ("ada", "bob", "mira"):
+        accounts.add(name, [], by="root")
+    with pytest.raises(
+        ConflictError, match="nobody knows whose root is: `andon hub person terminal NAME root`"
+    ):
+        approve(hub, RELEASE, person="root")
+    assert not approve(hub, RELEASE, person="mira").enough
+    accounts.link_terminal("mira", "root", by="root")
+    assert approve(hub, RELEASE, person="root").voices == ("mira",)
+    assert state(world) == "candidate"
+    accounts.unlink_terminal("mira", "root", by="root")
+    accounts.link_terminal("bob", "root", by="root")
+    assert approve(hub, RELEASE, person="root").enough

@@ -88,6 +88,14 @@ def until(condition, seconds=30):
         time.sleep(0.1)
 
 
+def _sign_in_link(hub):
+    """As the demonstration opens its console."""
+    command = [sys.executable, "-m", "andon", "hub", "person", "add", "demo", "--role", "admin", "--me"]
+    config = ["--config", hub.state_dir / "hub.toml"]
+    said = subprocess.check_output([*command, "--sign-in", "--json", *config])
+    return json.loads(said)["link"]
+
+
 def answers(url):
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -102,7 +110,8 @@ def test_a_hub_runs_survives_its_crashes_and_leaves_nothing_behind(hub):
     assert set(hub.processes()) == {"postgres", "broker", "ingest", "work", "web"}
     assert all(_runs(process) for process in hub.processes().values())
     assert answers(hub.endpoints["device_url"] + "/ca.crt")
-    assert answers(hub.status()["console_link"])
+    assert answers(hub.status()["console_url"] + "/login")
+    assert answers(_sign_in_link(hub))
 
     second = subprocess.run(
         [sys.executable, "-m", "andon", "hub", "run", "--config", hub.state_dir / "hub.toml"],

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from cloud_hub.console import access
 from cloud_hub.console.app import create_app
 from cloud_hub.errors import ConflictError, NotFoundError, UnreachableError
 from cloud_hub.hub import assemble
+from cloud_hub.identity.people.permissions import Grant, Role
 from cloud_hub.serving.catalogue import Registered
 from cloud_hub.serving.client import Service
 from edge_agent.errors import InferenceError
@@ -206,7 +206,9 @@ def console(served: Served) -> Iterator[FlaskClient]:
     world.hear("press-1", [BEGIN_US], [ROW], [[11.5, 6.5, 21.5, 0.25]], "engine-life/1")
     app = create_app(assemble(world.config, world.database, world.config.time()))
     client = app.test_client()
-    client.get(f"/open?key={access.secret(world.config)}")
+    office = app.extensions["office"]
+    office.accounts.add("mira", [Grant(Role.ENGINEER)], by="test")
+    client.set_cookie(app.config["ANDON_COOKIE"], office.sessions.open(office.accounts.get("mira").id))
     yield client
     app.extensions["pulse"].stop()
 

@@ -13,6 +13,12 @@ function busy(part) {
   return Boolean(selection && !selection.isCollapsed && part.contains(selection.anchorNode));
 }
 
+function say(sentence) {
+  if (!trouble) return;
+  trouble.hidden = false;
+  trouble.textContent = sentence;
+}
+
 function hear(news) {
   if (clock) clock.textContent = news.clock;
   if (dot) dot.dataset.pulse = news.trouble ? "" : "on";
@@ -42,7 +48,12 @@ const events = new EventSource("/events");
 events.onmessage = (message) => hear(JSON.parse(message.data));
 events.onerror = () => {
   if (dot) dot.dataset.pulse = "";
+  if (events.readyState === EventSource.CLOSED) say("This page hears no changes any more: your session may have ended. Load it again.");
 };
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.xhr.status === 401) say("Your session has ended: load this page again to sign in.");
+  if (event.detail.xhr.status === 403) say("This page is of an earlier session: load it again.");
+});
 addEventListener("pagehide", () => events.close());
 
 for (const form of document.querySelectorAll("form.toolbar")) {

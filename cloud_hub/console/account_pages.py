@@ -1,0 +1,90 @@
+"""One's own account: tokens for programs, another password, and signing out everywhere."""
+
+from flask import Blueprint, Response, flash, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from cloud_hub.console import cookies, kept
+from cloud_hub.console.gate import needs
+from cloud_hub.console.here import caller, office
+from cloud_hub.errors import ConflictError
+from cloud_hub.identity.people.permissions import NEVER_BY_TOKEN, Permission
+
+DAYS = (7, 30, 90, 366)
+
+pages = Blueprint("account", __name__, url_prefix="/account")
+
+
+@pages.get("")
+@needs(Permission.ACCOUNT)
+def show() -> ResponseReturnValue:
+    typed = kept.shown()
+    return _page(objection=kept.AGAIN if typed else "", name=typed.get("name", ""))
+
+
+@pages.post("/tokens")
+@needs(Permission.ACCOUNT, form="account.show")
+def make_token() -> ResponseReturnValue:
+    """The page that answers is the only place where the token ever stands."""
+    name, person = " ".join(request.form.get("name", "").split()), caller().name
+    try:
+        scopes = [Permission(scope) for scope in request.form.getlist("scope")]
+        days = int(request.form.get("days", ""))
+        made = office().tokens.make(person, name, scopes, days=days, by=person)
+    except ConflictError as error:
+        return Response(_page(objection=f"No token was made: {error}.", name=name), 400)
+    except ValueError:
+        return Response(
+            _page(objection="No token was made: choose scopes and days of the list.", name=name), 400
+        )
+    return _page(made=made)
+
+
+@pages.post("/tokens/revoke")
+@needs(Permission.ACCOUNT, form="account.show")
+def revoke_token() -> ResponseReturnValue:
+    name = request.form.get("token", "")
+    try:
+        office().tokens.revoke(caller().name, name, by=caller().name)
+    except ConflictError as error:
+        return Response(_page(objection=f"Nothing was changed: {error}."), 409)
+    flash(f"{name} opens nothing any more.")
+    return redirect("/account", 303)
+
+
+@pages.post("/sign-out-everywhere")
+@needs(Permission.ACCOUNT, form="account.show")
+def leave_everywhere() -> ResponseReturnValue:
+    office().accounts.sign_out(caller().name, by=caller().name)
+    cookies.drop_session()
+    return redirect("/login", 303)
+
+
+@pages.post("/password")
+@needs(Permission.ACCOUNT, form="account.show")
+def change_password() -> ResponseReturnValue:
+    """Ends every other session; this one goes on under another secret."""
+    fresh = request.form.get("password", "")
+    try:
+        if fresh != request.form.get("password-again", ""):
+            raise ConflictError("the two passwords differ")
+        old, address = request.form.get("password-now", ""), request.remote_addr or ""
+        person = office().change_password(caller().name, old, fresh, address=address)
+    except ConflictError as error:
+        return Response(_page(objection=f"Nothing was changed: {error}."), 400)
+    cookies.give_session(office().sessions.open(person), office().sessions.lifetime.total_seconds())
+    flash("The password is changed; every other session of yours has ended.")
+    return redirect("/account", 303)
+
+
+def _page(*, objection: str = "", name: str = "", made: str = "") -> str:
+    found = caller()
+    return render_template(
+        "account.html",
+        person=office().accounts.get(found.name),
+        tokens=office().tokens.of(found.name),
+        scopes=[each for each in Permission if each not in NEVER_BY_TOKEN and found.rights.may(each)],
+        days=DAYS,
+        objection=objection,
+        name=name,
+        made=made,
+    )

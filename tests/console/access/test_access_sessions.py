@@ -1,0 +1,179 @@
+"""Sessions begin under a secret nobody chose and end; guessing is not heard, and locks nobody out."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from cloud_hub.config import HubConfig
+from cloud_hub.console.app import create_app
+from cloud_hub.console.live import LOOK_EVERY, _while_let_in
+from cloud_hub.hub import Hub
+from cloud_hub.identity.people.office import Office
+from cloud_hub.identity.people.permissions import Grant, Permission
+from tests.console.conftest import Later
+from tests.console.console_people import PASSWORD, Browser, sign_in, token
+
+Enter = Callable[..., Browser]
+
+
+def test_signing_in_gives_a_strict_cookie_under_a_secret_that_nobody_chose(app: Flask, enter: Enter) -> None:
+    enter("mira", "viewer")
+    client, name = app.test_client(), str(app.config["ANDON_COOKIE"])
+    client.set_cookie(name, "planted-by-somebody-else")
+    answer = sign_in(client, "mira")
+    cookie = next(each for each in answer.headers.getlist("Set-Cookie") if each.startswith(f"{name}="))
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert "planted" not in cookie
+    assert client.get("/").status_code == 200
+
+
+def test_a_session_somebody_knew_before_signing_in_again_opens_nothing(app: Flask, enter: Enter) -> None:
+    browser = enter("mira", "viewer")
+    before = browser.secret
+    assert sign_in(browser.client, "mira").status_code == 303
+    assert browser.secret != before
+    thief = app.test_client()
+    thief.set_cookie(browser.cookie, before)
+    assert thief.get("/").status_code == 401
+
+
+def test_a_changed_role_counts_at_once_and_gives_the_session_another_secret(
+    app: Flask, enter: Enter, office: Office
+) -> None:
+    browser = enter("mira", "viewer")
+    enter("root-of-all", "admin")
+    before = browser.secret
+    assert browser.client.get("/people").status_code == 403
+    office.accounts.give("mira", Grant.parse("admin"), by="test")
+    assert browser.client.get("/people").status_code == 200
+    assert browser.secret != before
+    thief = app.test_client()
+    thief.set_cookie(browser.cookie, before)
+    assert thief.get("/").status_code == 401
+    assert browser.client.get("/").status_code == 200
+
+
+def test_a_session_ends_when_nobody_uses_it_and_at_the_latest_after_a_shift(
+    enter: Enter, later: Later
+) -> None:
+    client = enter("mira", "viewer").client
+    for _ in range(13):
+        later.ahead += timedelta(minutes=50)
+        last = client.get("/").status_code
+        client.get("/", headers={"HX-Request": "true"})
+    assert last == 200  # 10 h 50 min, never idle for an hour
+    later.ahead += timedelta(minutes=59)
+    assert client.get("/", headers={"HX-Request": "true"}).status_code == 200
+    later.ahead += timedelta(minutes=2)  # a page that kept itself current was no person
+    assert client.get("/").status_code == 401
+    client = enter("mira").client
+    for _ in range(14):
+        later.ahead += timedelta(minutes=50)
+        client.get("/")
+    later.ahead += timedelta(minutes=30)
+    assert client.get("/").status_code == 401  # 12 h 10 min
+
+
+def test_signing_out_ends_the_session_and_everywhere_ends_all(app: Flask, enter: Enter) -> None:
+    first, second, third = (enter("mira", "viewer") for _ in range(3))
+    secret = first.secret
+    assert first.post("/account", "/logout").status_code == 303
+    thief = app.test_client()
+    thief.set_cookie(first.cookie, secret)
+    assert thief.get("/").status_code == 401
+    assert second.client.get("/").status_code == 200
+    assert second.post("/account", "/account/sign-out-everywhere").status_code == 303
+    assert [each.client.get("/").status_code for each in (second, third)] == [401, 401]
+
+
+def test_over_tls_cookies_are_secure_and_bound_to_the_host(
+    hub: Hub, office: Office, config: HubConfig
+) -> None:
+    web = config.web.model_copy(update={"certificate": config.state_dir / "a", "key": config.state_dir / "b"})
+    app = create_app(replace(hub, config=config.model_copy(update={"web": web})), office)
+    client = app.test_client()
+    office.accounts.add("mira", [Grant.parse("admin")], by="test")
+    office.links.choose_password(office.links.invite("mira", by="test"), PASSWORD, office.passwords)
+    form = {"name": "mira", "password": PASSWORD, "csrf": token(client, "https://localhost/login")}
+    answer = client.post("https://localhost/login", data=form)
+    cookies = answer.headers.getlist("Set-Cookie")
+    assert len(cookies) == 2  # a session, and that mira was here
+    for cookie in cookies:
+        assert cookie.startswith("__Host-andon-")
+        assert "Secure; HttpOnly; Path=/; SameSite=Strict" in cookie
+
+
+def test_two_requests_at_once_after_a_changed_role_do_not_lose_the_session(
+    enter: Enter, office: Office
+) -> None:
+    browser = enter("mira", "admin")
+    session = office.sessions.find(browser.secret)
+    assert session
+    fresh = office.sessions.turn(session, browser.secret)
+    assert fresh
+    assert office.sessions.turn(session, browser.secret) is None
+    assert office.sessions.find(fresh)
+
+
+def test_an_open_page_hears_nothing_more_once_its_session_has_ended() -> None:
+    there = iter([object(), None])
+    told = list(_while_let_in(iter("news" * 100), lambda: next(there)))
+    assert len(told) == 2 * LOOK_EVERY - 1
+
+
+def test_who_is_disabled_is_out_at_once(enter: Enter, office: Office) -> None:
+    enter("mira", "admin")
+    browser = enter("noor", "operator")
+    made = office.tokens.make("noor", "x", [Permission.SEE], days=7, by="noor")
+    bearer = {"Authorization": f"Bearer {made}"}
+    assert browser.client.get("/", headers=bearer).status_code == 200
+    office.accounts.disable("noor", by="mira")
+    assert browser.client.get("/").status_code == 401
+    assert browser.client.get("/", headers=bearer).status_code == 401
+    assert sign_in(browser.client, "noor").status_code == 401
+
+
+def test_a_wrong_password_an_unknown_name_and_a_disabled_person_read_the_same(
+    stranger: FlaskClient, enter: Enter, office: Office
+) -> None:
+    enter("mira", "admin")
+    enter("noor", "viewer")
+    office.accounts.disable("noor", by="mira")
+    tries = (("mira", "wrong"), ("nobody-here", PASSWORD), ("noor", PASSWORD), ("", ""), ("<script>", "x"))
+    pages = []
+    for name, password in tries:
+        answer = sign_in(stranger, name, password)
+        assert answer.status_code == 401
+        assert "<script>" not in answer.text.replace('<script type="module"', "")
+        pages.append(re.search(r'role="alert">([^<]+)<', answer.text)[1])
+    assert len(set(pages)) == 1
+
+
+def test_guessing_is_soon_not_heard_and_locks_nobody_out_of_a_browser_of_theirs(
+    app: Flask, stranger: FlaskClient, enter: Enter
+) -> None:
+    theirs = enter("mira", "viewer")
+    answers = [sign_in(stranger, "mira", f"guess {number}").status_code for number in range(12)]
+    assert answers == [401] * 8 + [429] * 4
+    late = sign_in(stranger, "mira")  # the right password, from a browser that was never in
+    assert late.status_code == 429
+    assert int(late.headers["Retry-After"]) <= 30
+    assert theirs.post("/account", "/logout").status_code == 303
+    assert sign_in(theirs.client, "mira").status_code == 303
+    forged = app.test_client()
+    forged.set_cookie(f"{theirs.cookie}-known", "mark.0000")
+    assert sign_in(forged, "mira").status_code == 429
+
+
+def test_an_address_that_guesses_many_names_is_not_heard(stranger: FlaskClient) -> None:
+    csrf = token(stranger, "/login")
+    found = [
+        stranger.post("/login", data={"csrf": csrf, "name": f"name-{number}", "password": "x"}).status_code
+        for number in range(31)
+    ]
+    assert found == [401] * 30 + [429]
