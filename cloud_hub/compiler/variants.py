@@ -24,6 +24,7 @@ from wire.manifest import Manifest
 from wire.precision import Precision
 
 MOST_ROWS = 4000  # to calibrate on, evenly over all
+MOST_SAID = 300  # characters of why one is left out
 
 Floats = NDArray[np.float32]
 
@@ -107,7 +108,13 @@ def _or_left_out(weighed: Callable[[Precision], Variant], precision: Precision) 
         failed = str(error)
     except Exception as error:
         failed = f"it could not be weighed: {type(error).__name__}: {error}"
-    return Variant(precision=precision, onnx=b"", golden=None, held=None, failed=failed)
+    return Variant(precision=precision, onnx=b"", golden=None, held=None, failed=_plain(failed))
+
+
+def _plain(text: str) -> str:
+    """One line that terminal, page and database take: a network made elsewhere has names of its own."""
+    line = " ".join(text.split())[:MOST_SAID]
+    return "".join(one if one.isprintable() else "?" for one in line)
 
 
 def _made(payload: bytes, precision: Precision, learning: Examples) -> bytes:

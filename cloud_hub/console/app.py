@@ -22,6 +22,7 @@ from cloud_hub.console import (
     people_pages,
     rollout_pages,
     saying_pages,
+    sso_pages,
     vendor,
     whatif_pages,
     why_pages,
@@ -61,6 +62,7 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
         live,
         health,
         login_pages,
+        sso_pages,
         account_pages,
         people_pages,
     )

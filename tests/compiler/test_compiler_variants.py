@@ -221,6 +221,24 @@ def test_whatever_goes_wrong_with_a_variant_leaves_that_one_out_alone(drawn: Dra
     assert eight.told() == "left out: expected rows of numbers to calibrate on, got none out of 0"
 
 
+def test_names_of_a_network_made_elsewhere_spoil_neither_terminal_nor_database(drawn: Drawn) -> None:
+    strange = onnx.load_model_from_string(overflowing(drawn).onnx)
+    for node in strange.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [
+                name.replace("life0.0", "\x1b[2J\0\n") if ".w" not in name else name for name in names
+            ]
+    for tensor in strange.graph.initializer:
+        tensor.name = (
+            tensor.name.replace("life0.0", "\x1b[2J\0\n") if ".w" not in tensor.name else tensor.name
+        )
+    (half,) = weighed(
+        Drawn(onnx=strange.SerializeToString(), manifest=drawn.manifest, rows=drawn.rows), ["fp16"]
+    )
+    assert half.told().startswith("left out: ?[2J? reaches ")
+    assert half.told().isprintable()
+
+
 # ------------------------------------------------------------------ the judge
 
 
