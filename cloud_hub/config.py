@@ -10,6 +10,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -35,6 +36,36 @@ class BrokerSettings(_Settings):
     listen_port: int = Field(default=0, ge=0, le=65535)  # 0: a free one, kept from then on
 
 
+class SsoSettings(_Settings):
+    """Single sign-on by OpenID Connect; none without an issuer."""
+
+    issuer: str = ""  # such as https://id.example.com/realms/plant
+    client_id: str = ""
+    client_secret_file: Path | None = None  # none for a public client
+    console_url: str = ""  # as browsers reach the console; the provider knows it with /login/sso/back
+    label: str = "Single sign-on"
+
+    @property
+    def back_url(self) -> str:
+        """Where the provider sends browsers back to."""
+        return f"{self.console_url.rstrip('/')}/login/sso/back"
+
+    def check(self) -> None:
+        """``ConfigError`` for what could be overheard, and for what is missing."""
+        if not self.issuer:
+            return
+        if not self.client_id:
+            raise ConfigError("expected web.sso.client_id, as the provider knows this hub")
+        for name, url in (("issuer", self.issuer), ("console_url", self.console_url)):
+            parts = urlsplit(url)
+            if parts.scheme != "https" and not (
+                parts.scheme == "http" and _is_loopback(parts.hostname or "")
+            ):
+                raise ConfigError(f"expected web.sso.{name} to begin with https://, got {url!r}")
+        if self.client_secret_file and not self.client_secret_file.is_file():
+            raise ConfigError(f"{self.client_secret_file} is not there: web.sso.client_secret_file")
+
+
 class WebSettings(_Settings):
     """The console: plain HTTP on loopback, HTTPS anywhere else."""
 
@@ -44,6 +75,7 @@ class WebSettings(_Settings):
     key: Path | None = None
     idle_minutes: float = Field(default=60.0, gt=0)  # until a session that nobody uses ends, in real time
     session_hours: float = Field(default=12.0, gt=0)  # until any session ends: a shift
+    sso: SsoSettings = SsoSettings()
 
     @property
     def is_loopback(self) -> bool:
@@ -154,6 +186,7 @@ class HubConfig(_Settings):
             Clock.parse(config.clock)
             check_conninfo(config.database_url)
             config.web.check()
+            config.web.sso.check()
             config.signing.check()
         except ValidationError as error:
             raise ConfigError(f"{origin}: {_explain(error)}") from error

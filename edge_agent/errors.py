@@ -38,7 +38,7 @@ class FeatureMismatchError(InferenceError):
 
 
 class NotFiniteError(InferenceError):
-    """A network answered with NaN or infinity."""
+    """A network answered with NaN or infinity, or would have been asked it."""
 
 
 class SelfTestError(EdgeError):

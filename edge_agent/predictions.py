@@ -107,6 +107,9 @@ class Predictor:
         layout = self._layout(release)
         if layout.inputs != inputs.names:
             raise FeatureMismatchError(f"{release.release}: {_difference(layout.inputs, inputs.names)}")
+        if not np.isfinite(inputs.row).all():  # a quantised network would answer it with a likely number
+            name = inputs.names[int(np.argmin(np.isfinite(inputs.row)))]
+            raise NotFiniteError(f"{release.release}: expected finite features, got {name} that is none")
         return inputs.row[None, :]
 
     def _complete(self, release: Release, outputs: Matrix) -> Prediction:

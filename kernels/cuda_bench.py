@@ -31,22 +31,37 @@ Row = dict[str, Any]
 
 def gpu_kernels(race: Race, *, quick: bool) -> Iterator[Row]:
     """The fused kernel beside cuFFT alone, a copy, and CuPy. See ``firmware_configs.figures``."""
+    count = WINDOWS // 8 if quick else WINDOWS
+    rows = [
+        {"figure": f"{FIGURE}, {count} windows", "unit": "ms", "bar": "<= 1.5"},
+        {"figure": f"the same without lines, {count} windows", "unit": "ms"},
+        {"figure": "input of the fused kernel", "unit": "GB/s"},
+        {"figure": FIGURE, "unit": "window/s", "bar": ">= 3.0"},
+    ]
     try:
         import cupy  # noqa: PLC0415 - only here, and most hosts have none
 
-        contenders, clock = _contenders(cupy, WINDOWS // 8 if quick else WINDOWS)
+        contenders, clock = _contenders(cupy, count)
     except (ImportError, KernelError) as error:
-        yield {"figure": f"{FIGURE}: not run, {error}", "value": 0, "unit": "ms"}
+        reason = f"{error}: pip install cupy-cuda13x" if isinstance(error, ImportError) else str(error)
+        yield from (row | {"not_run": reason} for row in rows)
         return
     taken = race(contenders, rounds=5 if quick else 25, clock=clock)
-    count = WINDOWS // 8 if quick else WINDOWS
     seconds = {name: median(times) / RUNS for name, times in taken.items()}
-    size = count * LENGTH * 4 / 1e9
-    fft = FFT, seconds[FFT] * 1e3
-    yield _against(f"{FIGURE}, {count} windows", "ms", seconds[FULL] * 1e3, fft, bar="<= 1.5")
-    yield _against(f"the same without lines, {count} windows", "ms", seconds[PLAIN] * 1e3, fft)
-    yield _against("input of the fused kernel", "GB/s", size / seconds[FULL], (COPY, size / seconds[COPY]))
-    yield _against(FIGURE, "window/s", count / seconds[FULL], (CUPY, count / seconds[CUPY]), bar=">= 3.0")
+    for row, against in zip(rows, _against(seconds, count), strict=True):
+        yield row | against
+
+
+def _against(seconds: dict[str, float], count: int) -> Iterator[Row]:
+    """The value of each figure, what it is held against, and the value of that."""
+    size, fft_ms = count * LENGTH * 4 / 1e9, seconds[FFT] * 1e3
+    for value, reference, reference_value in (
+        (seconds[FULL] * 1e3, FFT, fft_ms),
+        (seconds[PLAIN] * 1e3, FFT, fft_ms),
+        (size / seconds[FULL], COPY, size / seconds[COPY]),
+        (count / seconds[FULL], CUPY, count / seconds[CUPY]),
+    ):
+        yield {"value": value, "reference": reference, "reference_value": reference_value}
 
 
 def _contenders(cupy: Any, count: int) -> tuple[dict[str, Callable[[], object]], Callable[[], float]]:
@@ -193,15 +208,3 @@ def _line(xp: Any, spectra: Any, samples: int, low: int, high: int) -> Any:
 def _fused(xp: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     """One kernel instead of one an operation, where there are kernels."""
     return xp.fuse()(function) if hasattr(xp, "fuse") else function
-
-
-def _against(figure: str, unit: str, value: float, reference: tuple[str, float], *, bar: str = "") -> Row:
-    """``reference``: what it is held against, and its value."""
-    return {
-        "figure": figure,
-        "value": value,
-        "unit": unit,
-        "reference": reference[0],
-        "reference_value": reference[1],
-        "bar": bar,
-    }

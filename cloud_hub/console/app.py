@@ -24,7 +24,9 @@ from cloud_hub.console import (
     people_pages,
     ranking,
     rollout_pages,
+    saying_pages,
     search_pages,
+    sso_pages,
     vendor,
     whatif_pages,
     why_pages,
@@ -55,6 +57,7 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
     pages = (
         fleet_pages,
         machine_pages,
+        saying_pages,
         why_pages,
         device_pages,
         model_pages,
@@ -67,6 +70,7 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
         live,
         health,
         login_pages,
+        sso_pages,
         account_pages,
         people_pages,
     )

@@ -8,9 +8,12 @@ drawn at the first start and kept for the hub's user alone; nobody is let in by 
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, current_app, g, request
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from cloud_hub.config import HubConfig
 from cloud_hub.files import locked, write_private
@@ -75,6 +78,26 @@ def remember(name: str) -> None:
     _later("-known", f"{mark}.{_signed('known', f'{name}{chr(0)}{mark}')}", YEAR_S)
 
 
+def hold(what: Mapping[str, Any], lifetime_s: int) -> None:
+    """Let the browser carry ``what``, signed, to another site and back; this one cookie comes from there."""
+    _later("-away", URLSafeTimedSerializer(_key(), salt="away").dumps(dict(what)), lifetime_s)
+
+
+def held(lifetime_s: int) -> dict[str, Any] | None:
+    """What :func:`hold` was given, if this browser brings it back in time."""
+    given = request.cookies.get(f"{current_app.config['ANDON_COOKIE']}-away", "")
+    try:
+        found: dict[str, Any] = URLSafeTimedSerializer(_key(), salt="away").loads(given, max_age=lifetime_s)
+    except BadSignature:
+        return None
+    return found
+
+
+def let_go() -> None:
+    """Let the browser forget what it held."""
+    _later("-away", "", 0)
+
+
 def _door() -> str:
     found = g.get("door") or _read("-door")
     if not found:
@@ -103,15 +126,19 @@ def _set(response: Response) -> Response:
             path="/",
             secure=secure,
             httponly=True,
-            samesite="Strict",
+            samesite="Lax" if which == "-away" else "Strict",
         )
     return response
 
 
 def _signed(purpose: str, text: str) -> str:
+    return hmac.new(_key(), f"{purpose}\0{text}".encode(), hashlib.sha256).hexdigest()[:43]
+
+
+def _key() -> bytes:
     key = current_app.secret_key
     assert isinstance(key, bytes)
-    return hmac.new(key, f"{purpose}\0{text}".encode(), hashlib.sha256).hexdigest()[:43]
+    return key
 
 
 def _secret(config: HubConfig) -> str:

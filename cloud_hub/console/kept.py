@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from flask import Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console.here import office
+from cloud_hub.console.here import hub, office
 from cloud_hub.identity.people.sessions import Session
 
 ENDED = "Your session has ended, so nothing was done. Sign in: your form comes back as you typed it."
@@ -53,6 +53,7 @@ def login_page(
         objection=objection,
         name=name,
         empty=not office().accounts.has_admin(),
+        sso=hub().config.web.sso,
     )
     return Response(page, status)
 

@@ -2,6 +2,8 @@
 
 import ipaddress
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from flask import Blueprint, Response, redirect, render_template, request
@@ -41,7 +43,7 @@ def enter() -> ResponseReturnValue:
     outcome = office().login.attempt(tried)
     if outcome.person is not None:
         log.info("signed in", person=outcome.name, address=address)
-        _let_in(outcome.person, path)
+        let_in(outcome.person, kept.carried(path))
         cookies.remember(name)
         return redirect(path, 303)
     if outcome.wait_s:
@@ -81,7 +83,7 @@ def use() -> ResponseReturnValue:
             return Response(_link_page(link, objection=f"{error}.", name=name), 400)
     except TrustError as error:
         return _opens_nothing(error)
-    _let_in(person, "/")
+    let_in(person)
     cookies.remember(link.name or name)
     return redirect("/", 303)
 
@@ -111,10 +113,10 @@ def _check_loopback() -> None:
         raise TrustError("a link that signs in without a password works on the hub's own machine alone")
 
 
-def _let_in(person: int, path: str) -> None:
-    """Whatever session this browser had ends; nothing of it goes over into the new one."""
+def let_in(person: int, form: Mapping[str, Any] | None = None) -> None:
+    """A new session, which keeps ``form``; the one this browser had ends, and nothing of it goes over."""
     office().sessions.end(cookies.session_secret())
-    secret = office().sessions.open(person, kept=kept.carried(path))
+    secret = office().sessions.open(person, kept=form)
     cookies.give_session(secret, office().sessions.lifetime.total_seconds())
 
 

@@ -20,7 +20,7 @@ from edge_agent.runners.link import Link, Way
 from edge_agent.runners.links import Links
 from edge_agent.runners.proof import Check, Clock
 from edge_agent.runners.runner import Matrix
-from edge_agent.runners.standing import Bounds, Standing, slow
+from edge_agent.runners.standing import Bounds, Standing, Taken, slow
 from wire.bundle import Bundle
 from wire.precision import Precision
 
@@ -104,17 +104,17 @@ class Chain:
         if link is not self._answers:
             before, self._answers = self._answers, link
             self._say(before, link)
-        taken_s = link.newest() if following is not None else None
-        if taken_s is not None and following is not None:
-            self._judge(link, taken_s, following)
+        taken = link.newest() if following is not None else None
+        if taken is not None and following is not None:
+            self._judge(link, taken, following)
 
-    def _judge(self, link: Link, taken_s: float, following: Link) -> None:
+    def _judge(self, link: Link, taken: Taken, following: Link) -> None:
         """Leave ``link`` where it has become slow; on a busy host the next one is asked what it takes now."""
         title = following.way.title
-        if following.measured_s is None or not slow(taken_s, title, following.measured_s, self._bounds):
+        if following.measured_s is None or not slow(taken, title, following.measured_s, self._bounds):
             return
         try:
-            reason = slow(taken_s, title, following.measure(self._links.bundle), self._bounds)
+            reason = slow(taken, title, following.measure(self._links.bundle), self._bounds)
         except Exception as error:  # the row is answered; that the next one cannot be asked is its own matter
             log.info("not compared", way=title, reason=told(failure(error)))
             return

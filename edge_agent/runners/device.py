@@ -95,7 +95,7 @@ class DeviceRunners:
         if name == onnx.CPU:
             return Way(name=name, precision=precision, make=self._counted(made))
         if name == onnx.TENSORRT:
-            slowly = InBackground(made)
+            slowly = InBackground(self._counted(made))
             make = self._in_time(name, slowly.make)
             return Way(name=name, precision=precision, make=make, prepare=slowly.prepare)
         return Way(name=name, precision=precision, make=self._in_time(name, made))

@@ -12,7 +12,7 @@ from typing import Any
 from edge_agent.runners.errors import DriverError, NoEngineError, UnavailableError, failure, told
 from edge_agent.runners.proof import Check, Clock, prove
 from edge_agent.runners.runner import Matrix, Runner
-from edge_agent.runners.standing import TRANSITIONS, Bounds, Event, Standing, enough, p99
+from edge_agent.runners.standing import TRANSITIONS, Bounds, Event, Standing, Taken, enough
 from wire.bundle import Bundle
 from wire.precision import Precision
 
@@ -83,12 +83,12 @@ class Link:
             self._seconds.append(seconds)
         return outputs
 
-    def newest(self) -> float | None:
-        """p99 of the answers since the last look, in seconds; None while there are too few to judge by."""
+    def newest(self) -> Taken | None:
+        """What the answers since the last look took; None while there are too few to judge by."""
         now = self._clock()
         if not enough(len(self._seconds), now - self._looked, self._bounds):
             return None
-        taken, self._looked = p99(self._seconds), now
+        taken, self._looked = Taken.of(self._seconds), now
         self._seconds.clear()
         return taken
 

@@ -14,7 +14,7 @@ from edge_agent.runners.errors import NoEngineError, failure, told
 from edge_agent.runners.link import Link, Way
 from edge_agent.runners.proof import Check, Clock
 from edge_agent.runners.runner import Runner
-from edge_agent.runners.standing import Bounds, Standing, slow
+from edge_agent.runners.standing import Bounds, Standing, Taken, slow
 from wire.bundle import Bundle
 
 log = structlog.get_logger()
@@ -123,7 +123,7 @@ class Links:
         runner, measured_s = link.make(self.bundle, self._check)
         following = next((other for other in self.standing if self._below(other, link)), None)
         if measured_s is not None and following is not None and following.measured_s is not None:
-            reason = slow(measured_s, following.way.title, following.measured_s, self._bounds)
+            reason = slow(Taken.of([measured_s]), following.way.title, following.measured_s, self._bounds)
             if reason:
                 _close(runner)
                 raise InferenceError(reason)

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
-from edge_models import graph
+from edge_models import FixedReleases, graph, release
 
 from edge_agent.errors import FeatureMismatchError, InferenceError
+from edge_agent.model_inputs import Inputs
+from edge_agent.predictions import Predictor
 from edge_agent.runners.onnx import OnnxRunner
 
 
@@ -35,3 +37,12 @@ def test_one_row_answers_like_a_stack_of_rows() -> None:
     rows = np.random.default_rng(2).normal(size=(20, 5)).astype(np.float32)
     one_by_one = np.concatenate([runner.run(row[None, :]) for row in rows])
     np.testing.assert_allclose(one_by_one, runner.run(rows), rtol=1e-6)
+
+
+def test_a_feature_that_is_no_number_is_never_asked_of_a_network() -> None:
+    releases = FixedReleases(release(("a", "b"), 1, life=60.0))
+    row = np.array([1.0, np.nan], np.float32)
+    predictor = Predictor(releases)
+    answer = predictor.predict("engine-life", releases.now, lambda _: Inputs(names=("a", "b"), row=row))
+    assert answer.prediction is None
+    assert answer.error == "engine-life/1: expected finite features, got b that is none"

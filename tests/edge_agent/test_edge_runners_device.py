@@ -15,7 +15,7 @@ from edge_agent import selftest
 from edge_agent.config import InferenceSettings
 from edge_agent.engine_store import EngineStore
 from edge_agent.errors import InferenceError
-from edge_agent.runners import preference
+from edge_agent.runners import device, preference
 from edge_agent.runners.chain_text import answering, passed_over
 from edge_agent.runners.compiler import Compiler
 from edge_agent.runners.device import DeviceRunners
@@ -142,16 +142,21 @@ def test_compiling_ends_with_the_agent(tmp_path):
         compiler.compile(Runtime.TENSORRT_RTX, bundle().onnx, tf32=False)
 
 
-def test_memory_that_a_library_takes_is_held_against_no_release(runners):
-    """50 MB that come with an engine, while the model that runs in it is on probation."""
-    made, held = runners(HERE[Runtime.ONNXRUNTIME]), []
+@pytest.mark.parametrize("runner", ["onnxruntime-cpu", "onnxruntime-tensorrt"])
+def test_memory_that_a_library_takes_is_held_against_no_release(runners, monkeypatch, runner):
+    """50 MB that come with an execution, while the model that runs in it is on probation."""
+    made, held = runners(HERE[Runtime.ONNXRUNTIME], runner=runner), []
 
-    def heavy(found):
+    def heavy(found, name):
         held.append(np.ones(50 << 20, np.uint8))
         return OnnxRunner(found.onnx)
 
+    monkeypatch.setattr(device, "_in_onnx_runtime", heavy)
+    way = made.ways(bundle())[0]
     before = made.memory()
-    made._counted(heavy)(bundle())
+    if way.prepare is not None:
+        way.prepare(bundle())
+    way.make(bundle()).close()
     after = made.memory()
     if before is None:
         pytest.skip("nobody tells how much memory a process takes here")

@@ -205,6 +205,15 @@ def test_what_cupy_is_asked_for_is_the_same_features() -> None:
 
 @pytest.mark.skipif(numba.cuda.is_available(), reason="there is a CUDA device here")
 def test_a_benchmark_that_cannot_be_run_says_so_and_fails_nothing() -> None:
-    (row,) = figures.measure("gpu", cuda_bench.gpu_kernels, quick=True)
-    assert ": not run, " in row.figure
-    assert row.holds is None
+    rows = figures.measure("gpu", cuda_bench.gpu_kernels, quick=True)
+    assert {(row.value, row.holds) for row in rows} == {(None, None)}
+    assert [row.bar.partition("(not run: ")[0] for row in rows] == ["<= 1.5 ", "", "", ">= 3.0 "]
+
+
+def test_each_figure_of_the_benchmark_is_held_against_what_it_says() -> None:
+    """A kernel that takes twice as long as the FFT, four times as long as a copy, and a quarter of CuPy's time."""
+    names = (cuda_bench.FULL, cuda_bench.PLAIN, cuda_bench.FFT, cuda_bench.COPY, cuda_bench.CUPY)
+    seconds = dict(zip(names, (2.0, 1.5, 1.0, 0.5, 8.0), strict=True))
+    found = list(cuda_bench._against(seconds, 1 << 16))
+    assert [row["value"] / row["reference_value"] for row in found] == [2.0, 1.5, 0.25, 4.0]
+    assert [row["reference"] for row in found] == ["cuFFT R2C", "cuFFT R2C", "copy", "CuPy"]

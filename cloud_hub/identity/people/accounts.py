@@ -138,6 +138,25 @@ class Accounts:
             detail = {"terminal taken": account}
             self._record(connection, actor=by, action="person.terminal", subject=name, detail=detail)
 
+    def by_sso(self, issuer: str, subject: str) -> Person | None:
+        """Whom a provider's name for somebody is linked to, unless they are disabled."""
+        row = self._database.row(SQL["sso"], {"issuer": issuer, "subject": subject})
+        return self.get(row["name"]) if row else None
+
+    def link_sso(self, name: str, issuer: str, subject: str, *, by: str, remove: bool = False) -> None:
+        """``subject`` at ``issuer`` signs in as this person from now on, or no more."""
+        if not subject or not subject.isprintable():
+            raise ConflictError(f"expected the provider's name for them, got {subject[:40]!r}")
+        with self._changing() as connection:
+            values = {"issuer": issuer, "subject": subject, "person": _find(connection, name).id}
+            if not connection.execute(SQL["drop_sso" if remove else "add_sso"], values).rowcount:
+                stands = f"is not linked to {name}" if remove else "is linked to somebody already"
+                raise ConflictError(f"{subject!r} of {issuer} {stands}")
+            if remove:
+                connection.execute(SQL["end_sessions"], {"name": name})
+            detail = {"issuer": issuer, "subject": subject, "removed": remove}
+            self._record(connection, actor=by, action="person.sso", subject=name, detail=detail)
+
     def _turned(self, connection: Connection, person: Person, *, by: str, detail: Mapping[str, Any]) -> None:
         connection.execute(SQL["turn"], {"person": person.id})
         self._record(connection, actor=by, action="person.role", subject=person.name, detail=detail)

@@ -134,6 +134,23 @@ def terminal(
 
 
 @person_app.command()
+def sso(
+    name: Name,
+    subject: Annotated[str, typer.Argument(help="What the provider calls them: the claim sub.")],
+    *,
+    remove: Annotated[bool, typer.Option("--remove", help="It is not theirs.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Say who somebody is at the provider of single sign-on ([web.sso] of the configuration)."""
+    settings = HubConfig.load(config)
+    if not settings.web.sso.issuer:
+        raise ConfigError("expected web.sso.issuer in the configuration: there is no single sign-on")
+    with _office(settings) as office:
+        office.accounts.link_sso(name, settings.web.sso.issuer, subject, by=_me(), remove=remove)
+    typer.echo(f"{subject} signs in as {name}{' no more' if remove else ''}")
+
+
+@person_app.command()
 def token(
     name: Name,
     called: Annotated[

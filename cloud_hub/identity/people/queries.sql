@@ -131,3 +131,14 @@ SELECT api_token.name, scopes, created, expires, seen, revoked
 -- revoke_token
 UPDATE api_token SET revoked = %(now)s FROM person
  WHERE person.id = api_token.person AND person.name = %(person)s AND api_token.name = %(name)s AND revoked IS NULL;
+
+-- sso
+SELECT person.id, person.name FROM person_sso JOIN person ON person.id = person_sso.person
+ WHERE issuer = %(issuer)s AND subject = %(subject)s AND person.disabled IS NULL;
+
+-- add_sso
+INSERT INTO person_sso (issuer, subject, person) VALUES (%(issuer)s, %(subject)s, %(person)s)
+ON CONFLICT DO NOTHING RETURNING subject;
+
+-- drop_sso
+DELETE FROM person_sso WHERE issuer = %(issuer)s AND subject = %(subject)s AND person = %(person)s;

@@ -15,7 +15,11 @@ Enter = Callable[..., Browser]
 
 PAGES = ("/", "/models", "/rollouts", "/machines/pump-1", "/devices/cell-1", "/people", "/account")
 DATA = ("/api/v1/machines/a/series", "/events", "/metrics")
-OPEN = {"login.show", "login.enter", "login.look", "login.use", "health.healthz", "static", "icon"}
+OPEN = {"login.show", "login.enter", "login.look", "login.use", "sso.leave", "sso.come_back"} | {
+    "health.healthz",
+    "static",
+    "icon",
+}
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/no-such-page"])
