@@ -113,7 +113,7 @@ SELECT DISTINCT ON (machine) machine, 'motor-health', release, time, values FROM
 
 -- alarms
 INSERT INTO alarm (machine, use_case, release, opened, closed, severity, message)
-SELECT machine.id, 'motor-health', 'motor-health/2', opened, CASE WHEN number > 1 OR machine.id %% 20 > 0
+SELECT machine.id, 'motor-health', 'motor-health/2', opened, CASE WHEN number > 1 OR machine.id %% 19 > 0
        THEN opened + interval '5 hours' END, 1, 'remaining life 61 h is below 72 h, 3 in a row'
   FROM machine CROSS JOIN generate_series(1, 20) AS number
  CROSS JOIN LATERAL (SELECT %(now)s - make_interval(hours => number * 90, secs => machine.id) AS opened) AS time;

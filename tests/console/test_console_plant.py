@@ -113,6 +113,7 @@ def test_devices_that_need_someone_come_first_with_why(client: FlaskClient, hub:
     )
     text = client.get("/devices").text
     assert rows(text, "d") == ["cell-3", "cell-2", "cell-1"]
+    assert "offline for 3\u202fmin" in text
     assert "behind" in text
     assert "5\u202fh behind" in text
     assert rows(client.get("/devices?state=behind").text, "d") == ["cell-2"]
