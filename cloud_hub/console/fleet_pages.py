@@ -35,6 +35,7 @@ def show() -> ResponseReturnValue:
     seen = seen_sites()
     every = [each for each in ranking.read() if seen is None or each.machine.site in seen]
     here = [each for each in every if _matches(each, asked | {"state": ""})]
+    at = [asked["site"]] if asked["site"] and (seen is None or asked["site"] in seen) else seen
     found = [each for each in here if asked["state"] in ("", each.state)]
     part = listing.Part(asked=number, total=len(found))
     sites = plant.sites(database, sites=seen)
@@ -50,8 +51,8 @@ def show() -> ResponseReturnValue:
         classes=sorted({each.machine.machine_class for each in every}),
         sites=sites,
         places=_places(sites, every),
-        incidents=_by_kind(fleet.incidents(database, most=MOST_INCIDENTS, sites=seen)),
-        events=fleet.events(database, most=MOST_EVENTS, sites=seen),
+        incidents=_by_kind(fleet.incidents(database, most=MOST_INCIDENTS, sites=at)),
+        events=fleet.events(database, most=MOST_EVENTS, sites=at),
     )
 
 

@@ -8,7 +8,13 @@ from cloud_hub.errors import UnreachableError
 
 # What is no page of the plant: it has no database behind it, or asks the scoring service.
 APART = {"health.healthz", "icon", "live.events", "static"}
-PEOPLE = {"account.show", "login.look", "login.show", "people.index", "sso.come_back"}  # no token of a benchmark opens them
+PEOPLE = {
+    "account.show",
+    "login.look",
+    "login.show",
+    "people.index",
+    "sso.come_back",
+}  # no token of a benchmark opens them
 ASKS_SCORING = {"whatif.show", "why.show", "why.explanation"}
 
 

@@ -52,6 +52,16 @@ def test_machines_are_filtered_by_what_the_link_carries(client: FlaskClient, hub
     assert re.search(r"<option selected>lyon</option>", kept)
 
 
+def test_one_site_tells_what_is_wrong_and_what_happened_there_alone(
+    client: FlaskClient, hub: Hub, rollout: str
+) -> None:
+    crowd(hub, 1)
+    assert "device-silent" in client.get("/?site=lyon").text
+    elsewhere = client.get("/?site=metz").text
+    assert "device-silent" not in elsewhere
+    assert "Nothing yet: alarms" in elsewhere
+
+
 def test_a_filter_that_matches_nothing_says_so_and_leads_back(client: FlaskClient, rollout: str) -> None:
     text = client.get("/?text=no-such").text
     assert "No machine matches." in text
