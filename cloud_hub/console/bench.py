@@ -6,6 +6,7 @@ little more than the server's own; pages take turns, so that none finds its neig
 """
 
 import http.client
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import ceil
 from typing import Any
+from urllib.parse import urlencode
 
 from cloud_hub.console.bench_data import BenchPlant, Scale
 from cloud_hub.errors import UnreachableError
@@ -49,6 +51,8 @@ PAGES = {
     "model": "/models/motor-health/2",
     "rollouts": "/rollouts",
     "rollout of all devices": "/rollouts/motor-health-2-a",
+    "people": "/people",
+    "account": "/account",
     "metrics": "/metrics",
 }
 
@@ -56,11 +60,11 @@ Rows = Iterator[dict[str, Any]]
 
 
 class Browser:
-    """One visitor with a token on a connection that stays open."""
+    """One visitor on a connection that stays open, in the session of ``cookie``."""
 
-    def __init__(self, plant: BenchPlant) -> None:
+    def __init__(self, plant: BenchPlant, cookie: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", plant.port, timeout=PATIENCE_S)
-        self._headers = {"Authorization": f"Bearer {plant.token}"}
+        self._headers = {"Cookie": cookie}
 
     def fetch(self, path: str) -> tuple[float, int]:
         """Seconds and bytes of one page."""
@@ -85,9 +89,29 @@ def console(race: Callable[..., Any], *, quick: bool) -> Rows:
     scale, rounds = (QUICK, 10) if quick else (FULL, 40)
     with BenchPlant(scale) as plant:
         yield from _about(plant)
-        with _listening(plant) as news:
-            yield from _pages(Browser(plant), rounds)
+        cookie = _sign_in(plant)
+        with _listening(plant, cookie) as news:
+            yield from _pages(Browser(plant, cookie), rounds)
             yield from _news(plant, news, rounds=3 if quick else 10)
+
+
+def _sign_in(plant: BenchPlant) -> str:
+    """Use the plant's link as a browser does; returns the cookies that it then sends."""
+    connection = http.client.HTTPConnection("127.0.0.1", plant.port, timeout=PATIENCE_S)
+    connection.request("GET", f"/open?link={plant.link}")
+    door = connection.getresponse()
+    form = re.search(r'name="csrf" value="([^"]+)"', door.read().decode())
+    fields = urlencode({"link": plant.link, "csrf": form[1] if form else ""})
+    kind = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": _cookies(door)}
+    connection.request("POST", "/open", fields, kind)
+    answer = connection.getresponse()
+    if answer.status != http.client.SEE_OTHER:
+        raise UnreachableError(f"the benchmark expected to be signed in with 303, got {answer.status}")
+    return _cookies(answer)
+
+
+def _cookies(answer: http.client.HTTPResponse) -> str:
+    return "; ".join(each.partition(";")[0] for each in answer.headers.get_all("Set-Cookie") or ())
 
 
 def _about(plant: BenchPlant) -> Rows:
@@ -169,9 +193,9 @@ class News:
 
 
 @contextmanager
-def _listening(plant: BenchPlant) -> Iterator[News]:
+def _listening(plant: BenchPlant, cookie: str) -> Iterator[News]:
     news = News(LISTENERS)
-    answers = [Browser(plant).listen() for _ in range(LISTENERS)]
+    answers = [Browser(plant, cookie).listen() for _ in range(LISTENERS)]
     with ThreadPoolExecutor(LISTENERS) as pool:
         for number, answer in enumerate(answers):
             pool.submit(news.follow, number, answer)

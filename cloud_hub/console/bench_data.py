@@ -22,8 +22,9 @@ from psycopg.types.json import Jsonb
 from cloud_hub.config import HubConfig, StoreSettings
 from cloud_hub.errors import UnreachableError
 from cloud_hub.hub import recorder
+from cloud_hub.identity.people.links import Purpose
 from cloud_hub.identity.people.office import Office
-from cloud_hub.identity.people.permissions import NEVER_BY_TOKEN, Grant, Permission, Role
+from cloud_hub.identity.people.permissions import Grant, Role
 from cloud_hub.parts.places import sweep
 from cloud_hub.parts.postgres import Postgres
 from cloud_hub.rollout.plan import Plan, Wave
@@ -81,7 +82,7 @@ class BenchPlant:
             migrate(conninfo, self.config)
             with self.database.connect() as connection:
                 self._fill(connection)
-            self.token = _enter(self.config, self.database)
+            self.link = _invite(self.config, self.database)
             self._serve()
         except BaseException:
             self._stack.close()
@@ -154,12 +155,11 @@ class BenchPlant:
             time.sleep(0.05)
 
 
-def _enter(config: HubConfig, database: Database) -> str:
-    """The token of somebody who may do whatever a token may."""
+def _invite(config: HubConfig, database: Database) -> str:
+    """The secret of a link that signs in somebody who may do everything."""
     office = Office.of(database, config.web, record=recorder(config.time()))
     office.accounts.add(VISITOR, [Grant(Role.ADMIN)], by=VISITOR)
-    scopes = frozenset(Permission) - NEVER_BY_TOKEN
-    return office.tokens.make(VISITOR, "benchmark", scopes, days=1, by=VISITOR)
+    return office.links.invite(VISITOR, by=VISITOR, purpose=Purpose.SIGN_IN)
 
 
 def _add_models(connection: Connection, now: Any) -> None:
