@@ -38,8 +38,8 @@ def create_app(hub: Hub) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions["hub"] = hub
-    app.extensions["pulse"] = live.Pulse(hub.database, hub.clock)
-    app.extensions["ranking"] = ranking.Ranking(hub.database, hub.clock)
+    app.extensions["ranking"] = ranked = ranking.Ranking(hub.database, hub.clock)
+    app.extensions["pulse"] = live.Pulse(hub.database, hub.clock, prepare=ranked.look)
     access.guard(app, hub.config)
     headers.secure(app)
     pages = (
