@@ -49,8 +49,8 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions["hub"] = hub
     app.extensions["office"] = office or Office.of(hub.database, hub.config.web, record=hub.record)
-    app.extensions["pulse"] = live.Pulse(hub.database, hub.clock)
-    app.extensions["ranking"] = ranking.Ranking(hub.database, hub.clock)
+    app.extensions["ranking"] = ranked = ranking.Ranking(hub.database, hub.clock)
+    app.extensions["pulse"] = live.Pulse(hub.database, hub.clock, prepare=ranked.look)
     cookies.prepare(app, hub.config)
     headers.secure(app)
     gate.guard(app)

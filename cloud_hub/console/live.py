@@ -43,8 +43,12 @@ class Beat:
 class Pulse:
     """The one listener of this process."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, *, prepare: Callable[[], object] = lambda: None
+    ) -> None:
+        """``prepare`` makes ready what pages will ask for, before they hear that there is news."""
         self._database = database
+        self._prepare = prepare
         self._clock = clock
         self._turn = threading.Condition()
         self._beat = Beat(number=0, now=clock.now())
@@ -99,6 +103,7 @@ class Pulse:
         number, now = self._beat.number + 1, self._clock.now()
         try:
             row = self._database.row(SQL["pulse"]) or {}
+            self._prepare()
         except (HubError, psycopg.Error) as error:
             log.warning("no pulse", reason=" ".join(str(error).split()))
             trouble = "The database does not answer; what you see may be old."

@@ -1,6 +1,7 @@
-"""The machines of the plant by risk, looked up once a second at most, however many pages show them.
+"""The machines of the plant by risk, looked up once for all pages that show them.
 
-A change shows up within that second, as live pages hear of it anyway.
+While pages are open, the pulse looks before it tells them that something changed: what they then
+ask for is there, and no older than the news. Where none is open, a page looks for itself.
 """
 
 import threading
@@ -15,35 +16,47 @@ from cloud_hub.store import fleet
 from cloud_hub.store.database import Database
 from wire.clock import Clock
 
-HOLDS_S = 1.0
+HOLDS_S = 2.0  # longer than from one beat of the pulse to the next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
     risks: tuple[Risk, ...]
-    looked: float  # on the monotonic clock, before the look
+    began: float  # of the look, on the monotonic clock
 
 
 class Ranking:
-    """The one of this process; whoever comes while it is looked up waits for that."""
+    """The one of this process. A page waits for a look only where there is none that still holds."""
 
-    def __init__(self, database: Database, clock: Clock, *, holds_s: float = HOLDS_S) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._holds_s = holds_s
         self._turn = threading.Lock()
         self._ranked: Ranked | None = None
 
     def read(self) -> tuple[Risk, ...]:
-        with self._turn:
-            now = time.monotonic()
-            if self._ranked is None or now - self._ranked.looked >= self._holds_s:
-                self._ranked = Ranked(risks=self._look(), looked=now)
-            return self._ranked.risks
+        """As it was two seconds ago at most."""
+        if not self._holds(self._ranked):
+            with self._turn:
+                if not self._holds(self._ranked):
+                    self._ranked = self._look()
+        assert self._ranked is not None  # it never becomes None again
+        return self._ranked.risks
 
-    def _look(self) -> tuple[Risk, ...]:
+    def look(self) -> None:
+        """Have it be as it is now."""
+        with self._turn:
+            self._ranked = self._look()
+
+    def _look(self) -> Ranked:
+        began = time.monotonic()
         machines = fleet.machines(self._database)
-        return tuple(risk.ranked(machines, meanings(self._database), self._clock.now()))
+        risks = risk.ranked(machines, meanings(self._database), self._clock.now())
+        return Ranked(risks=tuple(risks), began=began)
+
+    @staticmethod
+    def _holds(ranked: Ranked | None) -> bool:
+        return ranked is not None and time.monotonic() - ranked.began < HOLDS_S
 
 
 def meanings(database: Database) -> dict[str, Meaning]:

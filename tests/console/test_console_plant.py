@@ -7,6 +7,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from cloud_hub.console import listing
+from cloud_hub.console.live import Pulse
+from cloud_hub.console.ranking import Ranking
 from cloud_hub.hub import Hub
 from cloud_hub.store import device_list, fleet, plant, search
 from tests.console.console_seed import seed
@@ -106,6 +108,20 @@ def test_trends_of_a_page_come_from_one_query_oldest_first(hub: Hub, rollout: st
     assert trends["pump-1"][-1] == pytest.approx(61.0, abs=7.0)
     assert trends["pump-1"][0] > trends["pump-1"][-1]
     assert plant.trends(hub.database, []) == {}
+
+
+def test_pages_share_one_look_at_the_machines_and_news_bring_another(hub: Hub, rollout: str) -> None:
+    ranking = Ranking(hub.database, hub.clock)
+    first = ranking.read()
+    crowd(hub, 1)
+    assert ranking.read() is first
+    pulse = Pulse(hub.database, hub.clock, prepare=ranking.look)
+    page = pulse.listen()
+    assert page
+    assert next(page).startswith("retry")
+    assert '"fleet"' in next(page)
+    assert "fan-001" in {each.machine.name for each in ranking.read()}  # there before the page hears of it
+    pulse.stop()
 
 
 def test_sites_tell_their_machines_and_devices(client: FlaskClient, rollout: str) -> None:
