@@ -79,7 +79,9 @@ def test_gaps_are_told_once_a_minute_and_the_rest_is_not_forgotten(opened) -> No
     again.flush()
     told = events(outbox, GapEvent)
     assert [gap.reason for gap in told] == ["not-finite", "not-finite"]
-    assert told[1].to_us == trend_reading(kept).time_us, "what was not told before the restart is told after it"
+    assert told[1].to_us == trend_reading(kept).time_us, (
+        "what was not told before the restart is told after it"
+    )
     assert told[1].from_us > told[0].to_us
 
 
