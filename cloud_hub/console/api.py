@@ -8,10 +8,10 @@ from typing import Any
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console import reach, spans
+from cloud_hub.console import happenings, reach
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import hub
-from cloud_hub.console.machine_pages import SCALAR, chosen
+from cloud_hub.console.machine_view import alarms_within, chosen, scalars
 from cloud_hub.console.spans import Span
 from cloud_hub.console.words import unit
 from cloud_hub.identity.people.permissions import Permission
@@ -29,7 +29,7 @@ def series(name: str) -> ResponseReturnValue:
     """
     database = hub().database
     machine = fleet.machine(database, name)
-    signals = [each for each in fleet.signals(database, machine.name) if each.kind == SCALAR]
+    signals = scalars(fleet.signals(database, machine.name))
     units = {each.name: each.unit for each in signals}
     span = _span()
     found = []
@@ -53,6 +53,11 @@ def predictions(name: str) -> ResponseReturnValue:
     span = _span()
     use_case = request.args.get("use_case") or (machine.outlook.use_case if machine.outlook else "")
     told = charts.predictions(database, name, use_case, span.start, span.end)
+    happened = [
+        *happenings.of_alarms(alarms_within(name, span)),
+        *happenings.of_labels(fleet.labels(database, name)),
+        *happenings.of_releases(told),
+    ]
     return _bounds(span) | {
         "use_case": use_case,
         "times": _seconds(told.times),
@@ -60,19 +65,36 @@ def predictions(name: str) -> ResponseReturnValue:
         "lower": _finite(told.lower),
         "upper": _finite(told.upper),
         "anomaly": _finite(told.anomaly),
-        "marks": [*_happened(name, span), *_changes(told.times, told.releases)],
+        "marks": happenings.marks(span, happened),
+        "gaps": _gaps(name, span),
     }
 
 
-def _happened(name: str, span: Span) -> list[dict[str, Any]]:
+@pages.get("/machines/<name>/live")
+@needs(Permission.SEE, of=reach.machine)
+def newest(name: str) -> ResponseReturnValue:
+    """The newest value of each signal and the newest prediction: what a live page adds at its end."""
     database = hub().database
-    alarms = [("alarm", each.opened, each.message) for each in fleet.alarms(database, name)]
-    labels = [(each.kind, each.time, each.source) for each in fleet.labels(database, name)]
-    return [
-        {"kind": kind, "time": time.timestamp(), "text": text}
-        for kind, time, text in (*alarms, *labels)
-        if span.start <= time < span.end
-    ]
+    machine = fleet.machine(database, name)
+    signals = scalars(fleet.signals(database, name))
+    told = {each.use_case: each for each in fleet.outlooks(database, name)}
+    outlook = told.get(request.args.get("use_case") or (machine.outlook.use_case if machine.outlook else ""))
+    return {
+        "now": hub().clock.now().timestamp(),
+        "signals": {
+            each.name: {"time": each.time.timestamp(), "value": _finite([each.value])[0]}
+            for each in signals
+            if each.time is not None
+        },
+        "prediction": None if outlook is None else _point(outlook),
+    }
+
+
+def _point(outlook: fleet.Outlook) -> dict[str, Any]:
+    figures = (outlook.remaining_life, outlook.lower, outlook.upper, outlook.anomaly)
+    names = ("remaining_life", "lower", "upper", "anomaly")
+    told = dict(zip(names, _finite(figures), strict=True))
+    return {"time": outlook.time.timestamp(), "release": outlook.release, **told}
 
 
 def _gaps(name: str, span: Span) -> list[dict[str, Any]]:
@@ -82,18 +104,8 @@ def _gaps(name: str, span: Span) -> list[dict[str, Any]]:
     ]
 
 
-def _changes(times: tuple[datetime, ...], releases: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Where another release began to predict."""
-    pairs = zip(times[1:], releases, releases[1:], strict=False)
-    return [
-        {"kind": "release", "time": time.timestamp(), "text": after}
-        for time, before, after in pairs
-        if before != after
-    ]
-
-
 def _span() -> Span:
-    return Span.parse(request.args.get("span", spans.DEFAULT), hub().clock.now())
+    return Span.of(request.args, hub().clock.now())
 
 
 def _bounds(span: Span) -> dict[str, Any]:

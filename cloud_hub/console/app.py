@@ -21,6 +21,7 @@ from cloud_hub.console import (
     model_pages,
     people_pages,
     rollout_pages,
+    saying_pages,
     sso_pages,
     vendor,
     whatif_pages,
@@ -51,6 +52,7 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
     pages = (
         fleet_pages,
         machine_pages,
+        saying_pages,
         why_pages,
         device_pages,
         model_pages,

@@ -11,6 +11,7 @@ import typer
 from cloud_hub.config import HubConfig
 from cloud_hub.dataset.label_lines import Line, Refusal, parse
 from cloud_hub.errors import NotFoundError
+from cloud_hub.flows.faults import fault_classes
 from cloud_hub.store import labels
 
 
@@ -63,21 +64,8 @@ def _lines(file: Path) -> list[str]:
 
 
 def _faults(own: Path) -> Mapping[str, frozenset[str]]:
-    """The faults that use cases tell apart, by class of machine.
-
-    A use case that cannot be read is named and left out: a half-written file keeps no label away.
-    """
-    from models.errors import UseCaseError  # noqa: PLC0415 - as below
-    from models.use_case import find, names  # noqa: PLC0415 - brings NumPy and pydantic's models
-
-    found: dict[str, frozenset[str]] = {}
-    for name in names(own):
-        try:
-            use_case = find(name, own)
-        except UseCaseError as error:
-            typer.echo(f"warning: {error}; faults that it alone names are refused", err=True)
-            continue
-        if use_case.faults:
-            known = found.get(use_case.machine_class, frozenset())
-            found[use_case.machine_class] = known | set(use_case.faults.classes)
-    return found
+    """A use case that cannot be read is named and left out: a half-written file keeps no label away."""
+    known = fault_classes(own)
+    for unread in known.unread:
+        typer.echo(f"warning: {unread}; faults that it alone names are refused", err=True)
+    return known.by_class

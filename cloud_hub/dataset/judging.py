@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud_hub.dataset.lives import FIRST_SEEN, Before, End, Lives, Times, cut
+from cloud_hub.store import verdicts as said
 from cloud_hub.store.labels import NewLabel
 from kernels.sets import feature_set
 from models.examples import FAULTY, SOUND, UNKNOWN
@@ -57,8 +58,10 @@ def judge(
 ) -> Judged:
     """The rows of one machine under its ``labels``; ``times_us`` rise; ``before``: see ``cut``.
 
-    Without ``[faults]`` in the use case a failure ends a life and nothing else.
+    Without ``[faults]`` in the use case a failure ends a life and nothing else. Of verdicts on one alarm
+    the last one counts.
     """
+    labels = said.standing(labels)
     ends = [
         End(time_us=to_us(label.time), failed=label.kind == "failure")
         for label in labels

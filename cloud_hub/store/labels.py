@@ -46,7 +46,7 @@ def insert(database: Database, labels: Sequence[NewLabel], *, source: str, added
     that could be learnt, or the contrary of one that is kept.
     """
     with database.transaction() as connection:
-        kept = _keep(connection, labels, source=source, added=added, faults={})
+        kept = keep_in(connection, labels, source=source, added=added, faults={})
         for error in kept.refused.values():
             raise error
     return kept.new
@@ -62,7 +62,38 @@ def keep(
 ) -> Kept:
     """Keep each of ``labels`` that can be kept. ``faults`` are those there are, by class of machine."""
     with database.transaction() as connection:
-        return _keep(connection, labels, source=source, added=added, faults=faults)
+        return keep_in(connection, labels, source=source, added=added, faults=faults)
+
+
+def keep_in(
+    connection: Connection,
+    labels: Sequence[NewLabel],
+    *,
+    source: str,
+    added: datetime,
+    faults: Mapping[str, frozenset[str]],
+) -> Kept:
+    """``keep`` within the caller's transaction: with the act that it belongs to, or not at all."""
+    machines = _machines(connection, labels)
+    known = _known(connection, labels)
+    refused: dict[int, HubError] = {}
+    rows: list[dict[str, Any]] = []
+    for place, label in enumerate(labels):
+        try:
+            check(label)
+            machine = machines.get(label.machine)
+            if machine is None:
+                raise NotFoundError("machine", label.machine)
+            _check_fault(label, machine["machine_class"], faults)
+            complete = _with_span(connection, label, machine["id"])
+            _check_known(complete, known)
+        except HubError as error:
+            refused[place] = error
+            continue
+        rows.append(_row(complete, machine["id"], source=source, added=added))
+    with connection.cursor() as cursor:
+        cursor.executemany(QUERIES["insert"], rows)
+        return Kept(new=max(cursor.rowcount, 0) if rows else 0, refused=refused)
 
 
 def check(label: NewLabel) -> None:
@@ -110,36 +141,6 @@ def _check_since_1970(moment: datetime) -> None:
     """Nobody knows what a machine did before; and there are moments that the store can keep and not tell."""
     if moment < EPOCH:
         raise ConflictError(f"expected a moment since 1970, got {moment.isoformat()}")
-
-
-def _keep(
-    connection: Connection,
-    labels: Sequence[NewLabel],
-    *,
-    source: str,
-    added: datetime,
-    faults: Mapping[str, frozenset[str]],
-) -> Kept:
-    machines = _machines(connection, labels)
-    known = _known(connection, labels)
-    refused: dict[int, HubError] = {}
-    rows: list[dict[str, Any]] = []
-    for place, label in enumerate(labels):
-        try:
-            check(label)
-            machine = machines.get(label.machine)
-            if machine is None:
-                raise NotFoundError("machine", label.machine)
-            _check_fault(label, machine["machine_class"], faults)
-            complete = _with_span(connection, label, machine["id"])
-            _check_known(complete, known)
-        except HubError as error:
-            refused[place] = error
-            continue
-        rows.append(_row(complete, machine["id"], source=source, added=added))
-    with connection.cursor() as cursor:
-        cursor.executemany(QUERIES["insert"], rows)
-        return Kept(new=max(cursor.rowcount, 0) if rows else 0, refused=refused)
 
 
 def _machines(connection: Connection, labels: Sequence[NewLabel]) -> dict[str, dict[str, Any]]:

@@ -221,7 +221,7 @@ def test_open_pages_hear_what_changed(hub: Hub, rollout: str) -> None:
     assert first
     assert second
     assert [next(first), next(second)] == ["retry: 2000\n\n"] * 2
-    assert news(first)["changed"] == news(second)["changed"] == ["fleet", "rollouts", "models"]
+    assert news(first)["changed"] == news(second)["changed"] == ["fleet", "rollouts", "models", "alarms"]
     assert news(first)["changed"] == []
     hub.rollouts.pause(rollout, actor="mira", reason="smoke")
     assert any("rollouts" in news(first)["changed"] for _ in range(3))  # type: ignore[operator]  # plain JSON

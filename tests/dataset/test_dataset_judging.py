@@ -140,6 +140,14 @@ def test_a_machine_that_failed_and_was_sound_at_the_same_moment_is_told_of_and_l
     assert "a verdict calls it sound from 1970-01-01T08:00" in text
 
 
+def test_a_second_verdict_on_an_alarm_counts_in_place_of_the_first() -> None:
+    alarm = to_datetime(4 * HOUR_US).isoformat()
+    labels = [verdict(5, "wrong", 4, 5, alarm=alarm), verdict(8, "right", 4, 8, fault="ball", alarm=alarm)]
+    judged = judge(TEN, labels, motor())
+    assert health(judged) == "....fffff."
+    assert judged.contradictions == ()
+
+
 def test_verdicts_that_deny_each_other_are_learnt_as_neither_where_they_overlap() -> None:
     labels = [verdict(5, "wrong", 1, 5), verdict(8, "right", 4, 8, fault="ball")]
     judged = judge(TEN, labels, motor())

@@ -1,103 +1,9 @@
-// Draws what /api/v1 tells. Follows the hub's time by asking again at each beat, one request at a time.
+// Draws what /api/v1 tells, in the viewer's zone. A live span asks at each beat of the hub for the newest points alone,
+// and for the whole of it as often as a point of its width goes by, one request at a time.
 
-const MARKS = {
-  alarm: { colour: "--warn", dash: [5, 4] },
-  failure: { colour: "--bad", dash: [] },
-  maintenance: { colour: "--ok", dash: [] },
-  release: { colour: "--faint", dash: [2, 3] },
-};
+import { css, faded, minute, options, setMarks, told } from "./chart_drawing.js";
 
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const faded = (colour, share) => `color-mix(in srgb, ${colour} ${share}%, transparent)`;
-const told = (value) => (value == null ? "–" : Number(value.toPrecision(4)).toString());
-
-const stamp = (seconds) => new Date(seconds * 1e3).toISOString();
-const minute = (seconds) => stamp(seconds).slice(0, 16).replace("T", " ");
-
-// A day at its midnight, else the time of day; ISO order, UTC, as everywhere.
-function ticks(_, splits) {
-  return splits.map((seconds) => (seconds % 86400 ? stamp(seconds).slice(11, 16) : stamp(seconds).slice(5, 10)));
-}
-
-function axes() {
-  const grid = { stroke: css("--soft"), width: 1 };
-  const common = { stroke: css("--faint"), grid, ticks: { show: false }, font: "12px system-ui, sans-serif" };
-  return [{ ...common, values: ticks, size: 30 }, { ...common, size: 52, space: 26 }];
-}
-
-const holeAt = (gaps, time) => gaps.find((gap) => gap.start <= time && time < gap.end);
-
-// The values under the pointer, else the last ones, told beside the title; of a hole, why there are none. Some gaps
-// say only from when to when something may be missing: what is stored in them is told with its gap.
-function tell(u, output, name, gaps) {
-  const at = u.cursor.idx ?? u.data[1].findLastIndex((value) => value != null);
-  const value = u.data[1][at] == null ? "" : `${name(at)}  ·  ${minute(u.data[0][at])}`;
-  const hole = u.cursor.left >= 0 && holeAt(gaps, u.posToVal(u.cursor.left, "x"));
-  if (!hole) output.textContent = value;
-  else if (value && holeAt([hole], u.data[0][at])) output.textContent = `${value}  ·  in a gap: ${hole.reason}`;
-  else output.textContent = `missing: ${hole.reason}  ·  ${minute(hole.start)} to ${minute(hole.end)}`;
-}
-
-function vertical(u, time, colour, dash) {
-  const x = Math.round(u.valToPos(time, "x", true)) + 0.5;
-  if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) return;
-  u.ctx.save();
-  u.ctx.strokeStyle = colour;
-  u.ctx.lineWidth = 1.5 * devicePixelRatio;
-  u.ctx.setLineDash(dash.map((length) => length * devicePixelRatio));
-  u.ctx.beginPath();
-  u.ctx.moveTo(x, u.bbox.top);
-  u.ctx.lineTo(x, u.bbox.top + u.bbox.height);
-  u.ctx.stroke();
-  u.ctx.restore();
-}
-
-function shade(u, gaps) {
-  u.ctx.save();
-  u.ctx.fillStyle = faded(css("--warn"), 14);
-  for (const gap of gaps) {
-    const left = Math.max(u.valToPos(gap.start, "x", true), u.bbox.left);
-    const right = Math.min(u.valToPos(gap.end, "x", true), u.bbox.left + u.bbox.width);
-    if (right > left) u.ctx.fillRect(left, u.bbox.top, Math.max(right - left, devicePixelRatio), u.bbox.height);
-  }
-  u.ctx.restore();
-}
-
-function horizontal(u, value, colour) {
-  const y = Math.round(u.valToPos(value, "y", true)) + 0.5;
-  if (!(y > u.bbox.top && y < u.bbox.top + u.bbox.height)) return;
-  u.ctx.save();
-  u.ctx.strokeStyle = colour;
-  u.ctx.lineWidth = devicePixelRatio;
-  u.ctx.setLineDash([2 * devicePixelRatio, 4 * devicePixelRatio]);
-  u.ctx.beginPath();
-  u.ctx.moveTo(u.bbox.left, y);
-  u.ctx.lineTo(u.bbox.left + u.bbox.width, y);
-  u.ctx.stroke();
-  u.ctx.restore();
-}
-
-function options(uPlot, place, height, series, extra) {
-  const report = (u) => tell(u, extra.output, (at) => extra.name(u.data, at), place.gaps ?? []);
-  return {
-    width: Math.max(place.clientWidth, 200),
-    height,
-    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
-    scales: { x: { time: true, range: () => place.span }, ...extra.scales },
-    axes: axes(),
-    series: [{}, ...series],
-    bands: extra.bands ?? [],
-    hooks: {
-      setCursor: [report],
-      setData: [report],
-      ready: [report],
-      drawClear: [(u) => shade(u, place.gaps ?? [])],
-      ...extra.hooks,
-    },
-    cursor: { sync: { key: "machine" }, drag: { x: false, y: false }, points: { size: 6 } },
-    legend: { show: false },
-  };
-}
+const POINTS = 2000; // of a chart, as the hub tells them
 
 // A chart is as wide as its place, however the page changes.
 const fit = new ResizeObserver((changes) => {
@@ -108,23 +14,18 @@ const fit = new ResizeObserver((changes) => {
   }
 });
 
-function redraw(uPlot, place, height, series, data, extra = {}) {
+function redraw(uPlot, place, height, make, data) {
+  const { series, extra } = make();
   place.plot?.destroy();
   place.replaceChildren();
-  place.plot = new uPlot(options(uPlot, place, height, series, extra), data, place);
+  place.plot = new uPlot(options(place, height, series, extra), data, place);
   fit.observe(place);
-  place.again = () => redraw(uPlot, place, height, series, data, extra);
+  place.again = () => redraw(uPlot, place, height, make, place.plot.data);
 }
 
 function update(uPlot, place, height, make, data) {
-  const shape = data.length;
-  if (place.plot && place.shape === shape) {
-    place.plot.setData(data);
-    return;
-  }
-  place.shape = shape;
-  const { series, extra } = make();
-  redraw(uPlot, place, height, series, data, extra);
+  if (place.plot && place.plot.data.length === data.length) place.plot.setData(data);
+  else redraw(uPlot, place, height, make, data);
 }
 
 function nothing(place, text) {
@@ -136,43 +37,46 @@ function nothing(place, text) {
   place.replaceChildren(said);
 }
 
+// Remaining life with its interval, or the anomaly where a release tells no life.
+const FIGURES = {
+  life: {
+    values: (told) => [told.upper, told.lower, told.remaining_life],
+    look(data) {
+      const edge = { stroke: faded(data, 45), width: 1, points: { show: false } };
+      const series = [{ ...edge, label: "upper" }, { ...edge, label: "lower" }, { label: "remaining life", stroke: data, width: 2, points: { show: false } }];
+      return { series, bands: [{ series: [1, 2], fill: faded(data, 16) }] };
+    },
+    name: (d, at, unit) => `${told(d[3][at])} ${unit} (${told(d[2][at])} to ${told(d[1][at])})`,
+  },
+  anomaly: {
+    values: (told) => [told.anomaly],
+    look: (data) => ({ series: [{ label: "anomaly", stroke: data, width: 2, points: { show: false } }] }),
+    name: (d, at) => `anomaly ${told(d[1][at])}`,
+  },
+};
+
 function drawLife(uPlot, place, answer) {
   place.span = [answer.start, answer.end];
-  place.marks = answer.marks;
+  place.gaps = answer.gaps;
+  setMarks(answer.marks);
+  for (const other of plots()) if (other !== place) other.plot?.redraw(false);
   if (!answer.times.length) {
     nothing(place, "No prediction in this span.");
     return;
   }
-  const threshold = Number.parseFloat(place.dataset.threshold);
-  const unit = place.dataset.unit;
+  const figure = FIGURES[place.dataset.figure];
   const make = () => {
-    const data = css("--data");
-    return {
-      series: [
-        { label: "upper", stroke: faded(data, 45), width: 1, points: { show: false } },
-        { label: "lower", stroke: faded(data, 45), width: 1, points: { show: false } },
-        { label: "remaining life", stroke: data, width: 2, points: { show: false } },
-      ],
-      extra: {
-        scales: { y: { range: (_, low, high) => [Math.min(0, low), high * 1.05 || 1] } },
-        bands: [{ series: [1, 2], fill: faded(data, 16) }],
-        output: document.getElementById("pointed-life"),
-        name: (d, at) => `${told(d[3][at])} ${unit} (${told(d[2][at])} to ${told(d[1][at])})`,
-        hooks: {
-          draw: [
-            (u) => {
-              horizontal(u, threshold, css("--warn"));
-              for (const mark of place.marks) {
-                const look = MARKS[mark.kind];
-                if (look) vertical(u, mark.time, css(look.colour), look.dash);
-              }
-            },
-          ],
-        },
-      },
+    const { series, bands } = figure.look(css("--data"));
+    const extra = {
+      bands,
+      scales: { y: { range: (_, low, high) => [Math.min(0, low), high * 1.05 || 1] } },
+      threshold: Number.parseFloat(place.dataset.threshold),
+      output: document.getElementById("pointed-life"),
+      name: (d, at) => figure.name(d, at, place.dataset.unit),
     };
+    return { series, extra };
   };
-  update(uPlot, place, 260, make, [answer.times, answer.upper, answer.lower, answer.remaining_life]);
+  update(uPlot, place, 260, make, [answer.times, ...figure.values(answer)]);
 }
 
 function boxFor(place, signal) {
@@ -186,6 +90,7 @@ function boxFor(place, signal) {
   box.dataset.signal = signal;
   title.textContent = signal;
   output.className = "pointed";
+  output.setAttribute("aria-live", "off"); // it changes all the time
   plot.setAttribute("role", "img");
   plot.setAttribute("aria-label", `${signal} over time; latest values are in the table below.`);
   title.append(output);
@@ -195,6 +100,7 @@ function boxFor(place, signal) {
 }
 
 function drawSeries(uPlot, place, answer) {
+  place.querySelector(":scope > .empty")?.remove();
   const boxes = answer.series.map((each) => boxFor(place, each.signal)); // all of them first: they share the width
   answer.series.forEach((each, n) =>
     drawOne(uPlot, boxes[n].lastElementChild, boxes[n].querySelector("output"), answer, each),
@@ -222,19 +128,85 @@ function drawOne(uPlot, place, output, answer, each) {
 }
 
 const DRAW = { life: drawLife, series: drawSeries };
+const plots = () => [...document.querySelectorAll(".chart, .chart > div")].filter((place) => place.plot);
+
+async function ask(url) {
+  const answer = await fetch(url, { headers: { Accept: "application/json" } });
+  const body = await answer.json();
+  return answer.ok ? body : { error: body.error ?? "The chart could not be loaded." };
+}
 
 async function refresh(uPlot, place) {
   if (place.asking) return;
   place.asking = true;
   try {
-    const answer = await fetch(place.dataset.url, { headers: { Accept: "application/json" } });
-    const body = await answer.json();
-    if (answer.ok) DRAW[place.dataset.chart](uPlot, place, body);
-    else nothing(place, body.error ?? "The chart could not be loaded.");
+    const body = await ask(place.dataset.url);
+    if (body.error) nothing(place, body.error);
+    else {
+      DRAW[place.dataset.chart](uPlot, place, body);
+      place.drawn = body;
+    }
   } catch {
-    if (!place.plot && !place.childElementCount) nothing(place, "The hub does not answer.");
+    if (!place.drawn) nothing(place, "The hub does not answer; asking again.");
   } finally {
     place.asking = false;
+  }
+}
+
+// The span goes on to ``now``, with one more point where there is a newer one.
+function grow(place, now, time, values) {
+  const length = place.span[1] - place.span[0];
+  place.span = [now - length, now];
+  const data = place.plot.data;
+  if (!(time > data[0].at(-1))) place.plot.setData(data);
+  else place.plot.setData([[...data[0], time], ...data.slice(1).map((known, n) => [...known, values[n]])]);
+}
+
+function growAll(body) {
+  for (const place of plots()) {
+    const signal = place.closest("[data-signal]")?.dataset.signal;
+    const figure = FIGURES[place.dataset.figure];
+    const point = figure ? body.prediction : body.signals[signal];
+    const values = point && (figure ? figure.values(point) : place.plot.series.slice(1).map(() => point.value));
+    grow(place, body.now, point?.time, values);
+  }
+  for (const [signal, point] of Object.entries(body.signals)) {
+    const row = document.querySelector(`[data-latest="${CSS.escape(signal)}"]`);
+    if (!row) continue;
+    row.querySelector("[data-value]").textContent = told(point.value);
+    row.querySelector("time").textContent = minute(point.time);
+  }
+}
+
+// Whether a chart of ``place`` says that there is nothing, and there is something now.
+function isEmpty(place, body) {
+  const since = place.drawn?.start ?? 0;
+  if (place.dataset.chart === "life") return !place.plot && body.prediction?.time > since;
+  return [...place.children].some((box) => !box.lastElementChild.plot && body.signals[box.dataset.signal]?.time > since);
+}
+
+let asking = false;
+
+async function follow(uPlot, places, news) {
+  const live = places.filter((place) => place.dataset.newest);
+  const due = places.filter((place) => {
+    if (!place.drawn) return true;
+    const { start, end } = place.drawn;
+    if (place.dataset.chart === "life" && news.changed.includes("alarms")) return true;
+    return live.includes(place) && news.now - end >= Math.max((end - start) / POINTS, 1);
+  });
+  await Promise.all(due.map((place) => refresh(uPlot, place)));
+  if (asking || !live.some((place) => !due.includes(place))) return;
+  asking = true;
+  try {
+    const body = await ask(live[0].dataset.newest);
+    if (body.error) return;
+    growAll(body);
+    for (const place of live) if (isEmpty(place, body)) place.drawn = null; // asked for as a whole at the next beat
+  } catch {
+    // the next beat asks again, and the page's head says that the hub does not answer
+  } finally {
+    asking = false;
   }
 }
 
@@ -247,12 +219,12 @@ async function start() {
     for (const place of places) nothing(place, "Charts need the console's scripts: run python -m cloud_hub.console.vendor");
     return;
   }
+  for (const place of places) nothing(place, "Loading…");
   await Promise.all(places.map((place) => refresh(uPlot, place)));
-  document.addEventListener("andon:beat", () => {
-    if (!document.hidden) for (const place of places) refresh(uPlot, place);
+  document.addEventListener("andon:beat", (event) => {
+    if (!document.hidden) follow(uPlot, places, event.detail);
   });
-  const plots = () => document.querySelectorAll(".chart, .chart > div");
-  const again = () => plots().forEach((place) => place.plot && place.again?.());
+  const again = () => plots().forEach((place) => place.again?.());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
 }
 
