@@ -98,6 +98,7 @@ BENCHMARKS = {
     "store": "cloud_hub.store.bench:store",
     "kernels": "kernels.bench:kernels",
     "inference": "edge_agent.bench_inference:inference",
+    "gpu": "edge_agent.bench_gpu:gpu",
     "ingest": "cloud_hub.ingest.bench:ingest",
     "rollout": "cloud_hub.rollout.bench:rollout",
     "models": "cloud_hub.training.bench_models:models",

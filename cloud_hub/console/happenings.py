@@ -65,11 +65,11 @@ def within(span: Span, happened: Iterable[Happening]) -> list[Happening]:
 
 
 def marks(span: Span, happened: Iterable[Happening]) -> list[dict[str, Any]]:
-    """What charts mark in ``span``: moments, so not gaps, and no release that predicted before it."""
+    """What charts mark in ``span``: moments of the machine; no gap, verdict or release from before."""
     return [
         each.mark
         for each in happened
-        if each.kind != "gap" and each.began and span.start <= each.time < span.end
+        if each.kind not in ("gap", "verdict") and each.began and span.start <= each.time < span.end
     ]
 
 

@@ -54,7 +54,7 @@ class Dataset:
 
     @property
     def waveforms(self) -> tuple[Waveform, ...]:
-        """That its features are made of, at the rate of all its machines; none where that was not kept yet."""
+        """That its features are made of, at the rate of all its machines; none where that was not kept."""
         return tuple(Waveform(**told) for told in self.manifest.get("waveforms", ()))
 
     def examples(self) -> Examples:

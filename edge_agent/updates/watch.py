@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.runners.standing import Taken
 from edge_agent.updates.disagreement import Comparison
 from edge_agent.updates.probation import Evidence
 from wire.manifest import Manifest
@@ -79,7 +80,7 @@ class Watch:
                 bad=self._bad,
                 compared=", ".join(self._comparison.names),
                 disagreement=self._comparison.measure(pairs[:, 0], pairs[:, 1]),
-                p99_ms=float(np.quantile(self._seconds, 0.99)) * 1000 if self._seconds else None,
+                p99_ms=Taken.of(self._seconds).p99_s * 1000 if self._seconds else None,
                 hours=max(0, now_us - self._started_us) / 3.6e9,
                 restarts=self._restarts,
                 memory_mb=memory_mb,

@@ -200,6 +200,20 @@ def test_the_page_lists_what_charts_mark_and_says_what_its_link_asks_in_vain(
     assert series["series"][0]["times"] == []
 
 
+def test_of_a_release_that_tells_no_life_the_anomaly_is_drawn(
+    client: FlaskClient, hub: Hub, alarm: Alarm
+) -> None:
+    assert 'data-figure="life"' in client.get(PAGE).text
+    outputs = '[{"name": "anomaly", "unit": "1", "low": 0, "high": 40}]'
+    hub.database.execute(
+        "UPDATE model SET manifest = manifest || jsonb_build_object('outputs', %(told)s::jsonb, 'interval', null)",
+        {"told": outputs},
+    )
+    page = client.get(PAGE).text
+    assert 'data-figure="anomaly"' in page
+    assert "motor-health tells no remaining life" in page
+
+
 def test_a_live_chart_asks_for_the_newest_points_alone(client: FlaskClient, hub: Hub, alarm: Alarm) -> None:
     newest = client.get(f"/api/v1{PAGE}/live").json
     assert newest["prediction"]["release"] == "motor-health/2"

@@ -161,7 +161,7 @@ def test_the_watch_counts_what_the_pipeline_tells_it():
     seen = watch.evidence(3_600_000_000)
     assert (seen.predictions, seen.errors, seen.bad, seen.restarts, seen.hours) == (6, 3, 2, 1, 1.0)
     assert seen.disagreement == pytest.approx(0.5, abs=0.01)
-    assert 400 < seen.p99_ms < 500
+    assert seen.p99_ms == pytest.approx(4.0), "one slow answer of few may be the host's"
     assert (seen.memory_mb, seen.compared) == (3.0, "remaining_life")
 
 
