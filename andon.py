@@ -103,6 +103,7 @@ BENCHMARKS = {
     "rollout": "cloud_hub.rollout.bench:rollout",
     "models": "cloud_hub.training.bench_models:models",
     "serving": "cloud_hub.serving.bench:serving",
+    "console": "cloud_hub.console.bench:console",
 }
 
 

@@ -20,7 +20,7 @@ def bench(*arguments):
 
 # Minutes of a fleet at a real hub, or of training: what they make of a result is in test_bench_rollout and in
 # tests/training/test_training_bench_*.
-LONG = {"models", "rollout"}
+LONG = {"console", "models", "rollout"}
 
 
 @pytest.mark.parametrize("name", sorted(andon.BENCHMARKS.keys() - LONG))
