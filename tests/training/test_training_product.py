@@ -105,6 +105,10 @@ def test_fits_of_other_rows_or_settings_are_not_taken_for_these(tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
+@pytest.mark.filterwarnings(  # distributed drops a connection to a worker that is cancelled while it connects
+    "ignore:.*unclosed <socket:ResourceWarning",
+    "ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning",
+)
 def test_dask_cluster_of_processes_gives_the_same_bytes(product: Product) -> None:
     """Fitted in processes that hash strings differently, joined here."""
     from distributed import Client, LocalCluster

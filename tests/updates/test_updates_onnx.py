@@ -65,8 +65,14 @@ def test_a_real_network_goes_through_golden_test_probation_and_restart(hub, onnx
     ("payload", "reason"),
     [
         (network(1.0, operator="Mystery"), "Mystery"),
-        (network(1.0, operator="BiasGelu", domain="com.microsoft"), "got BiasGelu of com.microsoft"),
-        (network(1.0, operator="Mystery", domain="com.elsewhere"), "got Mystery of com.elsewhere"),
+        (
+            network(1.0, operator="BiasGelu", domain="com.microsoft"),
+            "got BiasGelu at node 'remaining_life' of com.microsoft",
+        ),
+        (
+            network(1.0, operator="Mystery", domain="com.elsewhere"),
+            "got Mystery at node 'remaining_life' of com.elsewhere",
+        ),
         (b"not a network", "not an ONNX model"),
         (onnx.ModelProto().SerializeToString(), "without operators"),
     ],
