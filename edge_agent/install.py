@@ -1,5 +1,6 @@
 """What a new device needs on disk: a configuration to edit and a systemd unit."""
 
+import grp
 import shutil
 import sys
 from dataclasses import dataclass
@@ -7,7 +8,10 @@ from pathlib import Path
 
 from edge_agent.config import AgentConfig
 from edge_agent.errors import ConfigError
+from firmware_configs.profiles import profile
 from firmware_configs.templates import edge_unit
+
+GPU_GROUPS = ("video", "render")  # whose device nodes a Jetson's GPU and a desktop's are
 
 SAMPLE = """\
 # The agent of one device. `andon edge run --config {file}` reads it; unknown settings are refused by name.
@@ -67,8 +71,24 @@ def install(plan: Plan, *, force: bool) -> tuple[Path, Path]:
     plan.folder.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     AgentConfig.load(file)  # what is written here is read here
-    unit.write_text(edge_unit(andon=_andon(), config=file, user=plan.user, state_dir=plan.state_dir))
+    unit.write_text(
+        edge_unit(
+            andon=_andon(),
+            config=file,
+            user=plan.user,
+            state_dir=plan.state_dir,
+            groups=_groups(plan.profile),
+        )
+    )
     return file, unit
+
+
+def _groups(name: str) -> tuple[str, ...]:
+    """Those that the agent of a device of this profile needs and this host has."""
+    if not profile(name).compute_capabilities:
+        return ()
+    here = {group.gr_name for group in grp.getgrall()}
+    return tuple(group for group in GPU_GROUPS if group in here)
 
 
 def _andon() -> Path:

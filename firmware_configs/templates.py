@@ -88,9 +88,10 @@ def password_line(user: str, password: str, salt: bytes) -> str:
     return f"{user}:$7${HASH_ROUNDS}${'$'.join(words)}\n"
 
 
-def edge_unit(*, andon: Path, config: Path, user: str, state_dir: Path) -> str:
-    """The systemd unit of a device's agent."""
-    return _unit("edge", andon=andon, config=config, user=user, state_dir=state_dir)
+def edge_unit(*, andon: Path, config: Path, user: str, state_dir: Path, groups: tuple[str, ...] = ()) -> str:
+    """The systemd unit of a device's agent; ``groups`` have to be there, or systemd does not start it."""
+    line = f"SupplementaryGroups={' '.join(groups)}" if groups else "# no groups for a GPU's device nodes"
+    return _unit("edge", andon=andon, config=config, user=user, state_dir=state_dir, groups=line)
 
 
 def hub_unit(*, andon: Path, config: Path, user: str, state_dir: Path) -> str:

@@ -1,5 +1,6 @@
 """The agent as its host sees it: started, stopped, doubled, told things by the hub."""
 
+import grp
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from edge_runners import bundle
 from edge_world import FAST, REPOSITORY, Device, Hub, Source, trend_reading, trend_source, trend_table, until
 from typer.testing import CliRunner
@@ -182,6 +184,17 @@ def test_install_writes_what_run_reads(tmp_path: Path) -> None:
     unit = (folder / "andon-edge.service").read_text()
     assert f'edge run --config "{folder / "agent.toml"}"' in unit
     assert CliRunner().invoke(edge_app, ["install", *arguments]).exit_code == 1, "nothing is overwritten"
+
+
+@pytest.mark.parametrize(("profile", "expected"), [("generic", set()), ("orin-nx", {"video", "render"})])
+def test_the_unit_names_the_groups_of_a_gpu_that_this_host_has(tmp_path: Path, profile, expected) -> None:
+    arguments = ["--device", PRESS, "--hub-url", "https://hub:8443", "--folder", str(tmp_path)]
+    exit_code, shown = edge("install", *arguments, "--profile", profile, "--state-dir", str(tmp_path / "s"))
+    assert exit_code == 0, shown
+    unit = (tmp_path / "andon-edge.service").read_text()
+    line = next((each for each in unit.splitlines() if each.startswith("SupplementaryGroups=")), "=")
+    here = {group.gr_name for group in grp.getgrall()}
+    assert set(line.partition("=")[2].split()) == expected & here
 
 
 def test_without_an_identity_the_remedy_is_named(tmp_path: Path) -> None:

@@ -50,6 +50,13 @@ def test_systemd_finds_nothing_to_complain_about(kind, tmp_path):
     assert complaints == []
 
 
+def test_an_agent_outlives_a_builder_without_memory_and_reaches_a_gpu_through_groups():
+    lines = unit("edge", groups=("video", "render")).splitlines()
+    assert "OOMPolicy=continue" in lines
+    assert "SupplementaryGroups=video render" in lines
+    assert "SupplementaryGroups" not in unit("edge"), "a group that is not there would keep it from starting"
+
+
 @pytest.mark.parametrize("path", ['/x"\nExecStartPre=/bin/sh', "/a\nb"])
 def test_a_path_cannot_smuggle_a_directive_into_a_unit(path):
     with pytest.raises(TemplateError, match="expected a plain path"):
