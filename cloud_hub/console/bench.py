@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cloud_hub.console.bench_data import BenchPlant, Scale
+from cloud_hub.console.live import MOST_OF_ONE
 from cloud_hub.errors import UnreachableError
 
 FULL = Scale(machines=2000, devices=10_000, sites=40, each=209)
@@ -90,18 +91,19 @@ def console(race: Callable[..., Any], *, quick: bool) -> Rows:
     with BenchPlant(scale) as plant:
         yield from _about(plant)
         cookie = _sign_in(plant)
-        with _listening(plant, cookie) as news:
+        with _listening(plant) as news:
             yield from _pages(Browser(plant, cookie), rounds)
             yield from _news(plant, news, rounds=3 if quick else 10)
 
 
 def _sign_in(plant: BenchPlant) -> str:
-    """Use the plant's link as a browser does; returns the cookies that it then sends."""
+    """Use a link of the plant as a browser does; returns the cookies that it then sends."""
+    link = plant.link()
     connection = http.client.HTTPConnection("127.0.0.1", plant.port, timeout=PATIENCE_S)
-    connection.request("GET", f"/open?link={plant.link}")
+    connection.request("GET", f"/open?link={link}")
     door = connection.getresponse()
     form = re.search(r'name="csrf" value="([^"]+)"', door.read().decode())
-    fields = urlencode({"link": plant.link, "csrf": form[1] if form else ""})
+    fields = urlencode({"link": link, "csrf": form[1] if form else ""})
     kind = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": _cookies(door)}
     connection.request("POST", "/open", fields, kind)
     answer = connection.getresponse()
@@ -193,9 +195,10 @@ class News:
 
 
 @contextmanager
-def _listening(plant: BenchPlant, cookie: str) -> Iterator[News]:
+def _listening(plant: BenchPlant) -> Iterator[News]:
     news = News(LISTENERS)
-    answers = [Browser(plant, cookie).listen() for _ in range(LISTENERS)]
+    cookies = [_sign_in(plant) for _ in range(0, LISTENERS, MOST_OF_ONE)]
+    answers = [Browser(plant, cookies[number // MOST_OF_ONE]).listen() for number in range(LISTENERS)]
     with ThreadPoolExecutor(LISTENERS) as pool:
         for number, answer in enumerate(answers):
             pool.submit(news.follow, number, answer)

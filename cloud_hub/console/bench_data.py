@@ -82,7 +82,7 @@ class BenchPlant:
             migrate(conninfo, self.config)
             with self.database.connect() as connection:
                 self._fill(connection)
-            self.link = _invite(self.config, self.database)
+            self._office = _staffed(self.config, self.database)
             self._serve()
         except BaseException:
             self._stack.close()
@@ -91,6 +91,10 @@ class BenchPlant:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def link(self) -> str:
+        """The secret of another link that signs in somebody who may do everything."""
+        return self._office.links.invite(VISITOR, by=VISITOR, purpose=Purpose.SIGN_IN)
 
     def rows(self) -> dict[str, Any]:
         return self.database.row(QUERIES["rows"]) or {}
@@ -155,11 +159,10 @@ class BenchPlant:
             time.sleep(0.05)
 
 
-def _invite(config: HubConfig, database: Database) -> str:
-    """The secret of a link that signs in somebody who may do everything."""
+def _staffed(config: HubConfig, database: Database) -> Office:
     office = Office.of(database, config.web, record=recorder(config.time()))
     office.accounts.add(VISITOR, [Grant(Role.ADMIN)], by=VISITOR)
-    return office.links.invite(VISITOR, by=VISITOR, purpose=Purpose.SIGN_IN)
+    return office
 
 
 def _add_models(connection: Connection, now: Any) -> None:

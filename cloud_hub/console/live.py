@@ -6,6 +6,7 @@ what it shows. Nobody listening, nobody looks.
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,7 @@ from functools import partial
 
 import psycopg
 import structlog
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 
 from cloud_hub.console import cookies
@@ -27,6 +28,7 @@ from wire.clock import Clock
 EVERY_S = 1.0
 LOOK_EVERY = 10  # beats; so soon a page hears nothing more once its session has ended
 MOST_LISTENERS = 64  # each holds a thread of the listener
+MOST_OF_ONE = 8  # of one session: a browser opens fewer connections than that
 
 pages = Blueprint("live", __name__)
 log = structlog.get_logger()
@@ -52,7 +54,7 @@ class Pulse:
         self._clock = clock
         self._turn = threading.Condition()
         self._beat = Beat(number=0, now=clock.now())
-        self._listeners = 0
+        self._listeners: Counter[int] = Counter()  # by session
         self._runs = False
         self._stopped = False
 
@@ -61,19 +63,27 @@ class Pulse:
             self._stopped = True
             self._turn.notify_all()
 
-    def listen(self) -> Iterator[str] | None:
-        """Server-sent events for one page; None when there are too many pages already."""
+    def listen(self, session: int) -> Iterator[str] | None:
+        """Server-sent events for a page of ``session``; None when there are too many pages already.
+
+        A page counts from the first event it takes: what is never read holds no place.
+        """
         with self._turn:
-            if self._listeners >= MOST_LISTENERS or self._stopped:
-                return None
-            self._listeners += 1
-            known = self._beat  # may be old; what changed since is news
+            return None if self._is_full(session) else self._tell(session, self._beat)
+
+    def _is_full(self, session: int) -> bool:
+        everybody, theirs = self._listeners.total(), self._listeners[session]
+        return self._stopped or everybody >= MOST_LISTENERS or theirs >= MOST_OF_ONE
+
+    def _tell(self, session: int, known: Beat) -> Iterator[str]:
+        """``known`` may be old; what changed since is news."""
+        with self._turn:
+            if self._is_full(session):
+                return
+            self._listeners[session] += 1
             if not self._runs:
                 self._runs = True
                 threading.Thread(target=self._look, name="console-pulse", daemon=True).start()
-        return self._tell(known)
-
-    def _tell(self, known: Beat) -> Iterator[str]:
         try:
             yield "retry: 2000\n\n"
             while beat := self._next(known):
@@ -81,7 +91,8 @@ class Pulse:
                 known = beat
         finally:
             with self._turn:
-                self._listeners -= 1
+                self._listeners[session] -= 1
+                self._listeners += Counter()  # forgets whom nothing is open of
 
     def _next(self, known: Beat) -> Beat | None:
         with self._turn:
@@ -95,7 +106,7 @@ class Pulse:
                 self._beat = beat
                 self._turn.notify_all()
                 self._turn.wait_for(lambda: self._stopped, timeout=EVERY_S)
-                if self._stopped or not self._listeners:
+                if self._stopped or not self._listeners.total():
                     self._runs = False
                     return
 
@@ -136,10 +147,13 @@ def _while_let_in(stream: Iterator[str], find: Callable[[], object]) -> Iterator
 @pages.get("/events")
 @needs(Permission.SEE)
 def events() -> ResponseReturnValue:
-    if caller().session is None:
+    session = caller().session
+    if session is None:
         return {"error": "events are for pages: a token asks again instead"}, 403
+    if request.method != "GET":
+        return {"error": "events are listened to by GET"}, 405, {"Allow": "GET"}
     pulse: Pulse = current_app.extensions["pulse"]
-    stream = pulse.listen()
+    stream = pulse.listen(session.id)
     if stream is None:
         return {"error": "too many pages are open: this one shows no changes by itself"}, 503
     told = _while_let_in(stream, partial(office().sessions.find, cookies.session_secret()))

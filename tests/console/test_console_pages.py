@@ -217,7 +217,7 @@ def news(stream: Iterator[str]) -> dict[str, object]:
 
 def test_open_pages_hear_what_changed(hub: Hub, rollout: str) -> None:
     pulse = Pulse(hub.database, hub.clock)
-    first, second = pulse.listen(), pulse.listen()
+    first, second = pulse.listen(1), pulse.listen(2)
     assert first
     assert second
     assert [next(first), next(second)] == ["retry: 2000\n\n"] * 2

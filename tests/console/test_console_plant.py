@@ -116,7 +116,7 @@ def test_pages_share_one_look_at_the_machines_and_news_bring_another(hub: Hub, r
     crowd(hub, 1)
     assert ranking.read() is first
     pulse = Pulse(hub.database, hub.clock, prepare=ranking.look)
-    page = pulse.listen()
+    page = pulse.listen(1)
     assert page
     assert next(page).startswith("retry")
     assert '"fleet"' in next(page)
