@@ -32,10 +32,11 @@ class Scorer:
         manifest = bundle.manifest
         try:
             runner = Runner(bundle.onnx, [output.name for output in manifest.outputs])
+            found = runner.run(bundle.golden_inputs)
         except GraphError as error:
             raise ConflictError(f"{manifest.release}: {error}") from error
         scorer = cls(manifest=manifest, runner=runner)
-        expected, found = bundle.golden_outputs, runner.run(bundle.golden_inputs)
+        expected = bundle.golden_outputs
         if found.shape != expected.shape:
             raise ConflictError(
                 f"{manifest.release}: expected golden outputs {expected.shape}, got {found.shape}"

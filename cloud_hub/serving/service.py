@@ -50,7 +50,7 @@ def application(shelf: Shelf) -> App:
             return Response(answer, media_type=MEDIA_TYPE)
 
         def __is_ready__(self) -> bool:
-            return shelf.looked
+            return shelf.is_ready()
 
     made: App = Scoring.to_asgi()  # type: ignore[attr-defined]  # as above: it is a service by now
     return made

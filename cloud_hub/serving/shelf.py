@@ -6,6 +6,7 @@ question about a release that is ready is answered.
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
@@ -19,6 +20,7 @@ from wire.bundle import Bundle
 
 OTHERS = 4  # releases that are no champion, as devices ask for during a rollout
 LOOK_S = 2.0
+STALE_S = 60.0  # without a look: whoever follows the registry is stuck
 
 log = structlog.get_logger()
 
@@ -31,6 +33,7 @@ class Shelf:
         catalogue: Catalogue,
         opened: Callable[[Entry], Bundle],
         forget: Callable[[set[str]], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._catalogue = catalogue
         self._opened = opened
@@ -39,7 +42,17 @@ class Shelf:
         self._others: OrderedDict[str, Scorer] = OrderedDict()
         self._loading = threading.Lock()
         self._told: dict[str, str] = {}
-        self.looked = False  # that the catalogue was read once
+        self._clock = clock
+        self._looked: float | None = None  # when the catalogue was read; none: not yet
+        self._lacking: set[str] = set()  # champions in whose place nothing answers
+
+    def is_ready(self) -> bool:
+        """That it looks at the registry, and something answers in each use case that has a champion.
+
+        A database that is away makes nothing unready that was ready.
+        """
+        looked = self._looked
+        return looked is not None and self._clock() - looked <= STALE_S and not self._lacking
 
     def ready(self, named: str) -> Scorer | None:
         """What answers for a release or a use case, if it is loaded; never waits."""
@@ -60,16 +73,22 @@ class Shelf:
 
     def refresh(self) -> None:
         """Take up what stands now; HubError or OperationalError where nobody can say what does."""
-        standing = self._catalogue.standing()
+        try:
+            standing = self._catalogue.standing()
+        except (HubError, psycopg.OperationalError):
+            if self._looked is not None:
+                self._looked = self._clock()
+            raise
         with self._loading:
             now = {entry.use_case: scorer for entry in standing if (scorer := self._taken_up(entry))}
             if changed := {each.manifest.release for each in now.values()} - self.releases():
                 log.info("answering", releases=sorted(changed))
             self._champions = now
+            self._lacking = {entry.release for entry in standing if entry.use_case not in now}
             for scorer in now.values():
                 self._others.pop(scorer.manifest.release, None)
             self._forget(self.releases() | self._others.keys())
-        self.looked = True
+        self._looked = self._clock()
 
     def releases(self) -> set[str]:
         """The champions that answer."""
@@ -82,7 +101,7 @@ class Shelf:
             return scorer
         try:
             scorer = Scorer.of(self._opened(entry))
-        except HubError as error:
+        except Exception as error:  # whatever is wrong with one is nothing to the others
             self._tell(entry.release, str(error))
             return self._champions.get(entry.use_case)
         self._told.pop(entry.release, None)
@@ -96,11 +115,11 @@ class Shelf:
 
 
 class Follower(threading.Thread):
-    """Has the shelf look again and again; a database that is away changes nothing."""
+    """Has the shelf look again and again, whatever goes wrong; a database that is away changes nothing."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, every_s: float = LOOK_S) -> None:
         super().__init__(name="follower", daemon=True)
-        self._shelf = shelf
+        self._shelf, self._every_s = shelf, every_s
         self._asked = threading.Event()
 
     def run(self) -> None:
@@ -109,11 +128,13 @@ class Follower(threading.Thread):
             try:
                 self._shelf.refresh()
                 trouble = ""
-            except (HubError, psycopg.OperationalError) as error:
+            except Exception as error:
                 if str(error) != trouble:
-                    log.warning("the registry does not answer", reason=" ".join(str(error).split()))
+                    away = isinstance(error, HubError | psycopg.OperationalError)
+                    event = "the registry does not answer" if away else "champions cannot be followed"
+                    log.warning(event, reason=" ".join(str(error).split()))
                 trouble = str(error)
-            self._asked.wait(LOOK_S)
+            self._asked.wait(self._every_s)
 
     def stop(self) -> None:
         self._asked.set()

@@ -1,12 +1,13 @@
 """Which releases answer, whatever the registry says or does not say: a catalogue in memory."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from cloud_hub.errors import ConflictError, NotFoundError, UnreachableError
 from cloud_hub.serving.catalogue import Entry
-from cloud_hub.serving.shelf import OTHERS, Shelf
+from cloud_hub.serving.shelf import OTHERS, STALE_S, Follower, Shelf
 from tests.serving.serving_world import bundle_of
 from wire.bundle import Bundle
 
@@ -20,6 +21,7 @@ class InMemory:
         self.away = False
         self.kept: set[str] = set()
         self.opened: list[str] = []
+        self.now = 0.0
 
     def standing(self) -> list[Entry]:
         if self.away:
@@ -36,7 +38,7 @@ class InMemory:
         return self.bundles[entry.release]
 
     def shelf(self) -> Shelf:
-        return Shelf(self, self.open, self.forget)
+        return Shelf(self, self.open, self.forget, clock=lambda: self.now)
 
     def forget(self, kept: set[str]) -> None:
         self.kept = kept
@@ -51,9 +53,9 @@ def test_it_is_ready_once_it_has_looked_though_there_is_no_champion() -> None:
     registry = InMemory(1)
     registry.champion = None
     shelf = registry.shelf()
-    assert not shelf.looked
+    assert not shelf.is_ready()
     shelf.refresh()
-    assert (shelf.looked, shelf.releases(), release_of(shelf, "engine-life")) == (True, set(), None)
+    assert (shelf.is_ready(), shelf.releases(), release_of(shelf, "engine-life")) == (True, set(), None)
 
 
 def test_a_registry_that_is_away_changes_nothing() -> None:
@@ -105,3 +107,48 @@ def test_a_network_that_answers_otherwise_is_no_champion_and_none_on_demand() ->
     assert release_of(shelf, "engine-life") == "engine-life/1"
     with pytest.raises(ConflictError, match="golden inputs otherwise"):
         shelf.find("engine-life/2")
+
+
+def test_it_is_not_ready_while_nothing_answers_for_a_champion() -> None:
+    registry = InMemory(1)
+    good, registry.bundles["engine-life/1"] = (
+        registry.bundles["engine-life/1"],
+        bundle_of(1, life=1, golden_off=1),
+    )
+    shelf = registry.shelf()
+    shelf.refresh()
+    assert not shelf.is_ready()
+    registry.bundles["engine-life/1"] = good
+    shelf.refresh()
+    assert shelf.is_ready()
+
+
+def test_it_is_not_ready_when_nobody_has_looked_for_a_while_and_a_database_that_is_away_is_looked_at() -> (
+    None
+):
+    registry = InMemory(1)
+    shelf = registry.shelf()
+    shelf.refresh()
+    registry.now, registry.away = STALE_S + 1, True
+    assert not shelf.is_ready()
+    with pytest.raises(UnreachableError):
+        shelf.refresh()
+    assert shelf.is_ready()
+
+
+def test_a_champion_is_taken_up_though_an_earlier_look_failed_as_nobody_foresaw() -> None:
+    registry = InMemory(1)
+    failed, forgotten = threading.Event(), threading.Event()
+
+    def forget(_: set[str]) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise RuntimeError("a package cannot be read")
+        forgotten.set()
+
+    shelf = Shelf(registry, registry.open, forget)
+    follower = Follower(shelf, every_s=0.01)
+    follower.start()
+    assert forgotten.wait(5)
+    follower.stop()
+    assert shelf.is_ready()
