@@ -131,7 +131,8 @@ def _refusal(need: Need, caller: Caller) -> ResponseReturnValue | None:
 
 def _go_on(session: Session) -> None:
     """Note that its person is there, give it another secret where its rights changed, bring a form back."""
-    is_live = request.method == "GET" and request.headers.get("HX-Request")
+    by_itself = "HX-Request" in request.headers or request.path.startswith("/api/")
+    is_live = request.method == "GET" and by_itself
     if not is_live and request.endpoint != "live.events":  # a page that keeps itself current is not a person
         office().sessions.see(session)
         if session.stale:

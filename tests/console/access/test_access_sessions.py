@@ -69,6 +69,7 @@ def test_a_session_ends_when_nobody_uses_it_and_at_the_latest_after_a_shift(
     assert last == 200  # 10 h 50 min, never idle for an hour
     later.ahead += timedelta(minutes=59)
     assert client.get("/", headers={"HX-Request": "true"}).status_code == 200
+    assert client.get("/api/v1/machines/pump-1/live").status_code == 200  # so do its charts
     later.ahead += timedelta(minutes=2)  # a page that kept itself current was no person
     assert client.get("/").status_code == 401
     client = enter("mira").client
