@@ -100,6 +100,7 @@ class Parts:
             report=self._report,
             make_runner=self.runners.make,
             engines=self.runners.facts,
+            withdrawn=self.runners.withdraw,
             memory=self.runners.memory,
             deferral=self.deferrals.judge,
         )

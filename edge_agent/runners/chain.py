@@ -61,7 +61,7 @@ class Chain:
 
     def run(self, features: Matrix) -> Matrix:
         """[n, width] to [n, k]; ``InferenceError`` where nobody answers."""
-        links = self._links.standing
+        links = self._links.asked()
         doubtful: list[tuple[Link, Matrix]] = []
         problem = InferenceError("nothing runs this network any more")
         for link, following in zip(links, (*links[1:], None), strict=True):
@@ -92,6 +92,11 @@ class Chain:
     def tend(self) -> None:
         """Close what was left, try what is due again; may take minutes."""
         self._links.tend()
+
+    def withdraw(self, release: str, name: str, precision: Precision) -> None:
+        """The engine by which this way runs ``release`` answers no further row; from any thread."""
+        if release == self._links.bundle.manifest.release:
+            self._links.withdraw(name, precision)
 
     def describe(self) -> dict[str, Any]:
         """What answers, and why nothing better does: for people, as JSON."""

@@ -17,6 +17,7 @@ from edge_agent.runners.link import Way
 from edge_agent.runners.proof import Check, Clock
 from edge_agent.runners.standing import Bounds
 from wire.bundle import Bundle
+from wire.precision import Precision
 
 TEND_S = 1.0
 STOP_S = 0.5  # a thread that waits for a library for so long is left behind
@@ -43,13 +44,15 @@ class ChainMaker:
         self._tell = tell
         self._clock = clock
         self._chains: weakref.WeakSet[Chain] = weakref.WeakSet()
+        self._lock = threading.Lock()  # of ``_chains``: one thread lists them, another one adds
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="runners", daemon=True)
 
     def __call__(self, bundle: Bundle) -> Chain:
         """Raises ``EdgeError`` where no way to run ``bundle`` can be had here."""
         made = self._chain(bundle, self._tell)
-        self._chains.add(made)
+        with self._lock:
+            self._chains.add(made)
         return made
 
     def once(self, bundle: Bundle) -> Chain:
@@ -64,11 +67,20 @@ class ChainMaker:
         if self._thread.is_alive():
             self._thread.join(STOP_S)
 
+    def withdraw(self, release: str, name: str, precision: Precision) -> None:
+        """The engine by which this way runs ``release`` answers no further row; from any thread."""
+        for chain in self._living():
+            chain.withdraw(release, name, precision)
+
     def tend(self) -> None:
         """Close what was left, try again what is due."""
-        for chain in list(self._chains):
+        for chain in self._living():
             if not self._stopping.is_set():
                 chain.tend()
+
+    def _living(self) -> list[Chain]:
+        with self._lock:
+            return list(self._chains)
 
     def _chain(self, bundle: Bundle, tell: Callable[[Change], None]) -> Chain:
         return Chain(

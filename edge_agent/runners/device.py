@@ -26,6 +26,7 @@ from edge_agent.updates.golden import check_golden
 from firmware_configs.engines.build import workspace_bytes
 from firmware_configs.profiles import Profile, profile
 from wire.bundle import Bundle
+from wire.engine import EngineKey
 from wire.precision import Precision
 
 PATIENCE = 10  # times what an answer may take, after which nobody waits for it any more
@@ -76,6 +77,10 @@ class DeviceRunners:
         """
         takes = resident_bytes()
         return None if takes is None else takes - self._taken
+
+    def withdraw(self, key: EngineKey) -> None:
+        """The shared engine of ``key`` answers no further row: what is loaded leaves; from any thread."""
+        self.make.withdraw(f"{key.use_case}/{key.version}", key.runtime, key.precision)
 
     def start(self) -> None:
         """Bring up in the background what could not be had at once."""

@@ -46,11 +46,18 @@ class Link:
         self.measured_s: float | None = None  # one row, when it was made
         self.due = 0.0  # when it may be tried again, on the chain's clock
         self.waits_for_engine = False
+        self.withdrawals = 0  # of what it was made from
+        self._made_after = 0  # so many of them
         self._failures = 0
         self._bounds = bounds
         self._clock = clock
         self._seconds: list[float] = []  # of single rows, since the last look
         self._looked = clock()
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether it runs what was withdrawn since it was made."""
+        return self.runner is not None and self._made_after != self.withdrawals
 
     def make(self, bundle: Bundle, check: Check) -> tuple[Runner, float | None]:
         """A runner that is proved, and what a row takes; nothing changes here. Raises ``EdgeError``.
@@ -92,8 +99,10 @@ class Link:
         self._seconds.clear()
         return taken
 
-    def stand(self, runner: Runner, measured_s: float | None) -> None:
+    def stand(self, runner: Runner, measured_s: float | None, withdrawals: int) -> None:
+        """``withdrawals``: those before ``runner`` was made."""
         self._move(Event.PROVED)
+        self._made_after = withdrawals
         self.runner, self.measured_s, self.reason = runner, measured_s, ""
         self.waits_for_engine = False
         self._seconds.clear()

@@ -16,6 +16,7 @@ from edge_agent.runners.proof import Check, Clock
 from edge_agent.runners.runner import Runner
 from edge_agent.runners.standing import Bounds, Standing, Taken, slow
 from wire.bundle import Bundle
+from wire.precision import Precision
 
 log = structlog.get_logger()
 
@@ -37,6 +38,20 @@ class Links:
         self._left: list[Runner] = []  # not closed yet
         self._begin()
 
+    def asked(self) -> tuple[Link, ...]:
+        """What a row is asked of: of what stands, nothing that was withdrawn. For the rows' own thread."""
+        for link in self.standing:
+            if link.withdrawn:
+                self.leave(link, InferenceError("its engine was withdrawn by the hub"))
+        return self.standing
+
+    def withdraw(self, name: str, precision: Precision) -> None:
+        """Have the way of this name and precision answer no further row with what it was made from."""
+        with self._lock:
+            for link in self.all:
+                if (link.way.name, link.way.precision) == (name, precision):
+                    link.withdrawals += 1
+
     def leave(self, link: Link, error: Exception) -> None:
         """Ask ``link`` no more, until it was made and proved anew."""
         with self._lock:
@@ -48,6 +63,7 @@ class Links:
 
     def bring(self, link: Link) -> None:
         """Make and prove ``link``; raises ``EdgeError`` where it does not stand then."""
+        withdrawals = link.withdrawals
         try:
             runner, measured_s = self._made(link)
         except EdgeError as error:
@@ -55,7 +71,7 @@ class Links:
                 link.leave(error, self._clock())
             raise
         with self._lock:
-            link.stand(runner, measured_s)
+            link.stand(runner, measured_s, withdrawals)
             self._refresh()
         log.info("runs", way=link.way.title, release=self._release)
 

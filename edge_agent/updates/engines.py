@@ -67,6 +67,7 @@ class SharedEngines:
         trust: Trust,
         disk: Disk,
         tell: Tell,
+        withdrawn: Callable[[EngineKey], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slots = slots
@@ -75,6 +76,7 @@ class SharedEngines:
         self._trust = trust
         self._disk = disk
         self._tell = tell
+        self._withdrawn = withdrawn  # whoever runs it stops
         self._now = now
         self._errands: dict[str, Errand] = {}  # by the bundle's SHA-256
 
@@ -141,6 +143,7 @@ class SharedEngines:
         signed = self._trust.engines(keys, aborted) if keys else {}
         for path, key in keys.items():
             if self._store.withdraw(key, signed.get(path, "")):
+                self._withdrawn(key)
                 self._told(errand, "engine-withdrawn", f"{path} is signed no longer")
         best = next((path for path in keys if path in signed), None)
         if best is not None:

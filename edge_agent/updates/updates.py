@@ -37,6 +37,7 @@ from edge_agent.updates.trial import CRASH, ORDERLY
 from edge_agent.updates.trust import Trust
 from wire.batch import ReportEvent
 from wire.clock import Clock
+from wire.engine import EngineKey
 from wire.errors import ClockBehindError, WireError
 from wire.messages import UseCaseState
 
@@ -72,6 +73,7 @@ class Updates:
         deferral: Judge = never,
         memory: Callable[[], int | None] = resident_bytes,
         engines: EngineFacts | None = None,  # which shared ones are asked for; None: nothing runs any here
+        withdrawn: Callable[[EngineKey], None] = lambda key: None,  # a shared one is to be run no longer
         disk: Disk | None = None,
     ) -> None:
         disk = disk or Disk()
@@ -105,6 +107,7 @@ class Updates:
             trust=trust,
             disk=disk,
             tell=self.note,
+            withdrawn=withdrawn,
         )
         self._installers: dict[str, Installer] = {}
         self._due: dict[str, float] = {}  # when an installer does its next act

@@ -324,3 +324,48 @@ def test_a_chain_that_nobody_holds_any_more_closes_what_it_made():
     rig.twins["best"].error = None
     del chain
     assert [twin.closed for twin in rig.twins.values()] == [1, 1, 1]
+
+
+def test_a_way_whose_engine_was_withdrawn_answers_no_further_row():
+    rig = Rig()
+    chain = rig.chain()
+    ask(chain)
+    asked = rig.twins["best"].asked
+    chain.withdraw("engine-life/2", "best", Precision.FP32)
+    chain.withdraw("engine-life/3", "best", Precision.INT8)
+    ask(chain)
+    assert (chain.name, rig.twins["best"].asked) == ("best", asked + 1), (
+        "another release's, another precision's"
+    )
+    chain.withdraw("engine-life/3", "best", Precision.FP32)
+    ask(chain)
+    assert (chain.name, rig.twins["best"].asked) == ("second", asked + 1)
+    assert reason_of(chain, "best") == "its engine was withdrawn by the hub"
+    chain.tend()
+    assert rig.twins["best"].closed == 1
+    rig.clock.now += 31
+    chain.tend()
+    ask(chain)
+    assert chain.name == "best", "by another engine"
+
+
+def test_an_engine_that_is_withdrawn_while_it_is_loaded_answers_no_row():
+    rig = Rig()
+    chain = rig.chain()
+    rig.twins["best"].error = LOST
+    ask(chain)
+    rig.twin("best")
+    way = chain._links.all[0].way
+    proved = rig.twins["best"].run
+
+    def withdrawn_meanwhile(features):
+        chain.withdraw("engine-life/3", way.name, way.precision)
+        return proved(features)
+
+    rig.twins["best"].run = withdrawn_meanwhile
+    rig.clock.now += 31
+    chain.tend()
+    asked = rig.twins["best"].asked
+    ask(chain)
+    assert (chain.name, rig.twins["best"].asked) == ("second", asked)
+    assert reason_of(chain, "best") == "its engine was withdrawn by the hub"

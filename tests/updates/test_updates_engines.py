@@ -189,6 +189,7 @@ def test_what_a_hub_no_longer_vouches_for_is_removed_and_reported(hub, device, b
     assert files(device) == []
     ((event, reason),) = told(device)
     assert (event, reason.endswith("is signed no longer")) == ("engine-withdrawn", True)
+    assert device.withdrawn == [builder.key(1)], "whoever runs it hears of it"
 
 
 def test_a_damaged_engine_is_not_used_and_had_again(device, builder):
@@ -226,6 +227,7 @@ class Errands:
             trust=trust,
             disk=disk,
             tell=lambda *told: self.reports.append(told),
+            withdrawn=lambda key: None,
             now=lambda: self.time,
         )
 

@@ -170,6 +170,7 @@ class Device:
     deferral: object = never
     memory: object = resident_bytes
     engines: object = None  # what runs engines here
+    withdrawn: list = field(default_factory=list)  # engines
     updates: Updates = None
 
     def boot(self, disk=None):
@@ -184,6 +185,7 @@ class Device:
             deferral=self.deferral,
             memory=self.memory,
             engines=self.engines,
+            withdrawn=self.withdrawn.append,
             disk=disk or HastyDisk(),
         )
         self.updates.bring_up()
