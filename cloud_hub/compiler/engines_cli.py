@@ -34,7 +34,7 @@ def compile_(
     *,
     target: Annotated[str, typer.Option(help="What to compile for, such as rtx.")],
     precision: Annotated[
-        list[Precision] | None, typer.Option(help="In this alone; else in all that TARGET allows.")
+        list[Precision] | None, typer.Option(help="In this alone; else in all that TARGET allows but tf32.")
     ] = None,
     bundle: Annotated[
         Path | None, typer.Option(help="On a builder host: the bundle file, brought from the hub.")

@@ -35,7 +35,11 @@ def profile_of(name: str) -> Profile:
 
 
 def precisions(profile: Profile, bundle: Bundle, asked: Sequence[Precision] = ()) -> tuple[Precision, ...]:
-    """What ``bundle`` is compiled in for ``profile``; ConflictError where it lacks one that is ``asked``."""
+    """What ``bundle`` is compiled in for ``profile``; ConflictError where it lacks one that is ``asked``.
+
+    TF32 only where it is asked for: with it the network as signed answers in fewer digits than it was
+    released with.
+    """
     allowed = [one for one in Precision if one in profile.precisions and bundle.network(one) is not None]
     for one in asked:
         if one not in profile.precisions:
@@ -47,7 +51,7 @@ def precisions(profile: Profile, bundle: Bundle, asked: Sequence[Precision] = ()
                 f"{bundle.manifest.release} has no {one}: its use case does not ask for it, or it did not"
                 f" prove itself (`andon model show {bundle.manifest.release}` tells)"
             )
-    return tuple(dict.fromkeys(asked or allowed))
+    return tuple(dict.fromkeys(asked or (one for one in allowed if one is not Precision.TF32)))
 
 
 def check_host(profile: Profile, gpu: Gpu) -> None:

@@ -134,6 +134,12 @@ def test_precision_that_target_or_bundle_lacks_is_named(bundle: Bundle) -> None:
         precisions(strict, bare, [Precision.FP16])
 
 
+def test_products_of_ten_bits_are_compiled_only_where_they_are_asked_for(bundle: Bundle) -> None:
+    able = replace(RTX[0], precisions=("fp32", "tf32", "fp16"))
+    assert precisions(able, bundle) == (Precision.FP32, Precision.FP16)
+    assert precisions(able, bundle, [Precision.TF32]) == (Precision.TF32,)
+
+
 def test_host_with_another_gpu_is_refused_before_anything_is_built() -> None:
     nano = profile("orin-nano")
     gpu = Gpu(name="Orin", compute_capability="8.7", multiprocessors=8, memory_bytes=int(7.4 * (1 << 30)))
