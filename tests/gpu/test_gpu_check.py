@@ -18,6 +18,7 @@ from firmware_configs.figures import judge
 HERE = Machine(facts={"GPU": "a GPU", "driver": "595.1"}, missing={"CuPy": "not installed"}, no_device="")
 PASSED = Outcome(test="graph: is fast", became=Became.PASSED, seconds=1.5, told="worst 0.25")
 FAILED = Outcome(test="graph: is right", became=Became.FAILED, seconds=0.5, told="assert 1 == 2")
+SKIPPED = Outcome(test="graph: is there", became=Became.NOT_RUN, seconds=0.0, told="no such GPU")
 MARKED = """
 import pytest
 
@@ -91,11 +92,18 @@ def test_a_module_that_cannot_be_collected_is_a_test_that_failed():
         ([PASSED, FAILED], [figure(90)], 1),
         ([PASSED], [figure(110)], 1),
         ([PASSED], [FAILED], 1),
-        ([], [], 0),
+        ([SKIPPED], [], 1),
+        ([SKIPPED], [figure(90)], 1),
+        ([SKIPPED, PASSED], [], 0),
+        ([], [], 1),
     ],
 )
-def test_what_failed_or_misses_its_bar_decides_the_exit_status(tests, found, expected):
-    assert status(tests, found) == expected
+def test_what_failed_misses_its_bar_or_was_never_run_decides_the_exit_status(tests, found, expected):
+    assert status(tests, found, device=True) == expected
+
+
+def test_without_a_gpu_there_is_nothing_to_fail():
+    assert status([], [], device=False) == 0
 
 
 def test_a_benchmark_that_cannot_be_run_is_a_row_that_failed():
