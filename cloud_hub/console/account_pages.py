@@ -68,10 +68,12 @@ def change_password() -> ResponseReturnValue:
         if fresh != request.form.get("password-again", ""):
             raise ConflictError("the two passwords differ")
         old, address = request.form.get("password-now", ""), request.remote_addr or ""
-        person = office().change_password(caller().name, old, fresh, address=address)
+        found = office().change_password(caller().name, old, fresh, address=address)
+        assert found.person is not None
+        secret = office().sessions.open(found.person, checked=found.checked)
     except ConflictError as error:
         return Response(_page(objection=f"Nothing was changed: {error}."), 400)
-    cookies.give_session(office().sessions.open(person), office().sessions.lifetime.total_seconds())
+    cookies.give_session(secret, office().sessions.lifetime.total_seconds())
     flash("The password is changed; every other session of yours has ended.")
     return redirect("/account", 303)
 

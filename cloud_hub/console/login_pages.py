@@ -15,7 +15,7 @@ from cloud_hub.console.gate import needs, open_to_all
 from cloud_hub.console.here import hub, office
 from cloud_hub.errors import ConflictError, TrustError
 from cloud_hub.identity.people.links import Link, Purpose
-from cloud_hub.identity.people.login import Attempt
+from cloud_hub.identity.people.login import Attempt, Outcome
 from cloud_hub.identity.people.permissions import Permission
 
 WRONG = "That name and password do not belong together."
@@ -41,9 +41,8 @@ def enter() -> ResponseReturnValue:
     known = cookies.known_as(name)
     tried = Attempt(name=name, password=request.form.get("password", ""), address=address, browser=known)
     outcome = office().login.attempt(tried)
-    if outcome.person is not None:
+    if outcome.person is not None and _is_in(outcome, path):
         log.info("signed in", person=outcome.name, address=address)
-        let_in(outcome.person, kept.carried(path))
         cookies.remember(name)
         return redirect(path, 303)
     if outcome.wait_s:
@@ -81,9 +80,9 @@ def use() -> ResponseReturnValue:
             person = _used(link, secret, name)
         except ConflictError as error:
             return Response(_link_page(link, objection=f"{error}.", name=name), 400)
+        let_in(person)
     except TrustError as error:
         return _opens_nothing(error)
-    let_in(person)
     cookies.remember(link.name or name)
     return redirect("/", 303)
 
@@ -113,10 +112,23 @@ def _check_loopback() -> None:
         raise TrustError("a link that signs in without a password works on the hub's own machine alone")
 
 
-def let_in(person: int, form: Mapping[str, Any] | None = None) -> None:
-    """A new session, which keeps ``form``; the one this browser had ends, and nothing of it goes over."""
+def _is_in(outcome: Outcome, path: str) -> bool:
+    """Whether who signs in is let in; not where the password is another by now, or the person disabled."""
+    assert outcome.person is not None
+    try:
+        let_in(outcome.person, kept.carried(path), checked=outcome.checked)
+    except TrustError:
+        return False
+    return True
+
+
+def let_in(person: int, form: Mapping[str, Any] | None = None, *, checked: str | None = None) -> None:
+    """A new session, which keeps ``form``; the one this browser had ends, and nothing of it goes over.
+
+    ``TrustError`` where the person is disabled by now, or has another password than was ``checked``.
+    """
     office().sessions.end(cookies.session_secret())
-    secret = office().sessions.open(person, kept=form)
+    secret = office().sessions.open(person, kept=form, checked=checked)
     cookies.give_session(secret, office().sessions.lifetime.total_seconds())
 
 

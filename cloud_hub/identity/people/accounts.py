@@ -116,10 +116,15 @@ class Accounts:
             self._record(connection, actor=by, action="person.sign-out", subject=name, detail=detail)
         return ended
 
-    def set_password(self, name: str, kept: str) -> None:
-        """Keep the hash of a new password of theirs; every session ends."""
+    def replace_password(self, name: str, kept: str, *, checked: str | None) -> None:
+        """Keep the hash of a new password of theirs; every session ends.
+
+        ``ConflictError`` where theirs is not the one any more that was ``checked``.
+        """
         with self._changing() as connection:
-            connection.execute(SQL["set_password"], {"person": _find(connection, name).id, "hash": kept})
+            values = {"person": _find(connection, name).id, "hash": kept, "checked": checked}
+            if not connection.execute(SQL["replace_password"], values).rowcount:
+                raise ConflictError("that is not the password until now: another was set at the same moment")
             connection.execute(SQL["end_sessions"], {"name": name})
             self._record(connection, actor=name, action="person.password", subject=name, detail={})
 

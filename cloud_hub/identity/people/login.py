@@ -8,7 +8,7 @@ out by somebody else's guesses, and what is refused unheard is not counted, so t
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cloud_hub.identity.people.accounts import SQL
 from cloud_hub.identity.people.passwords import Passwords
@@ -31,6 +31,7 @@ class Attempt:
 class Outcome:
     person: int | None  # who it is; None: nobody
     name: str = ""  # whom it was tried for, where there is somebody of that name; for the log
+    checked: str | None = field(default=None, repr=False)  # the hash that the password fits
     wait_s: float = 0.0  # until it is listened to again
 
 
@@ -65,10 +66,12 @@ class Login:
         fits = self._passwords.fits(tried.password, row.get("password_hash"))
         if not fits or row["disabled"]:
             return Outcome(person=None, name=row.get("name", ""))
-        if self._passwords.is_old(row["password_hash"]):
-            fresh = {"person": row["id"], "hash": self._passwords.hash(tried.password)}
-            self._database.execute(SQL["set_password"], fresh)
-        return Outcome(person=row["id"], name=row["name"])
+        checked = row["password_hash"]
+        if self._passwords.is_old(checked):
+            fresh = {"hash": self._passwords.hash(tried.password), "person": row["id"], "checked": checked}
+            if self._database.execute(SQL["replace_password"], fresh):
+                checked = fresh["hash"]
+        return Outcome(person=row["id"], name=row["name"], checked=checked)
 
 
 def _counted(tried: Attempt) -> str:

@@ -1,6 +1,6 @@
 """Everything about people, put together once for the console and the command line."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
@@ -9,7 +9,7 @@ from cloud_hub.errors import ConflictError
 from cloud_hub.identity.people.accounts import Accounts, Now, Record
 from cloud_hub.identity.people.bearer import ApiTokens
 from cloud_hub.identity.people.links import Links
-from cloud_hub.identity.people.login import Attempt, Login
+from cloud_hub.identity.people.login import Attempt, Login, Outcome
 from cloud_hub.identity.people.passwords import Passwords, check
 from cloud_hub.identity.people.sessions import Sessions
 from cloud_hub.store.database import Database
@@ -51,10 +51,10 @@ class Office:
             passwords=passwords,
         )
 
-    def change_password(self, name: str, old: str, fresh: str, *, address: str) -> int:
+    def change_password(self, name: str, old: str, fresh: str, *, address: str) -> Outcome:
         """Give ``name`` another password, which ends their sessions; ``ConflictError`` unless ``old`` fits.
 
-        Returns the person's id. Who guesses at an open session is counted as who guesses at the door.
+        Returns who it is, with the new hash. Who guesses at an open session is counted as at the door.
         """
         outcome = self.login.attempt(
             Attempt(name=name, password=old, address=address, browser=f"session of {name}")
@@ -63,5 +63,6 @@ class Office:
             waits = f"wait {outcome.wait_s:.0f} s and try again" if outcome.wait_s else "it stays as it was"
             raise ConflictError(f"that is not the password until now: {waits}")
         check(fresh, name=name)
-        self.accounts.set_password(name, self.passwords.hash(fresh))
-        return outcome.person
+        kept = self.passwords.hash(fresh)
+        self.accounts.replace_password(name, kept, checked=outcome.checked)
+        return replace(outcome, checked=kept)

@@ -46,6 +46,10 @@ UPDATE person SET disabled = %(disabled)s WHERE id = %(person)s;
 -- set_password
 UPDATE person SET password_hash = %(hash)s WHERE id = %(person)s;
 
+-- replace_password
+-- Only of what was checked: one that was set meanwhile stays.
+UPDATE person SET password_hash = %(hash)s WHERE id = %(person)s AND password_hash = %(checked)s;
+
 -- terminal_of
 SELECT person.name FROM person_terminal JOIN person ON person.id = person_terminal.person
  WHERE account = %(account)s;
@@ -75,8 +79,12 @@ SELECT purpose, person_link.person, person.name, person.disabled, terminal, expi
 UPDATE person_link SET used = %(now)s WHERE secret_sha256 = %(secret_sha256)s;
 
 -- open_session
+-- Who was disabled, or whose password is another than was checked, since then gets none; a change waits for this.
 INSERT INTO person_session (secret_sha256, person, opened, seen, kept)
-VALUES (%(secret_sha256)s, %(person)s, %(now)s, %(now)s, %(kept)s);
+SELECT %(secret_sha256)s, id, %(now)s, %(now)s, %(kept)s FROM person
+ WHERE id = %(person)s AND disabled IS NULL
+   AND (%(checked)s::text IS NULL OR password_hash = %(checked)s)
+   FOR SHARE;
 
 -- session
 SELECT person_session.id, person.name, person_session.opened, person_session.seen, stale, kept,

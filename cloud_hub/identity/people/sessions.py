@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from cloud_hub.errors import TrustError
 from cloud_hub.identity.people.accounts import SQL, Now, rights
 from cloud_hub.identity.people.links import hashed
 from cloud_hub.identity.people.permissions import Rights
@@ -39,13 +40,19 @@ class Sessions:
         self.lifetime = lifetime
         self._now = now
 
-    def open(self, person: int, *, kept: Mapping[str, Any] | None = None) -> str:
-        """A new session's secret; those that have ended are forgotten."""
+    def open(self, person: int, *, kept: Mapping[str, Any] | None = None, checked: str | None = None) -> str:
+        """A new session's secret; those that have ended are forgotten.
+
+        ``TrustError`` where the person is disabled by now, or their password's hash is no more the one
+        that was ``checked``.
+        """
         now, secret = self._now(), secrets.token_urlsafe(32)
-        row = {"secret_sha256": hashed(secret), "person": person, "now": now}
+        row: dict[str, Any] = {"secret_sha256": hashed(secret), "person": person, "now": now}
         with self._database.transaction() as connection:
+            row |= {"kept": Jsonb(kept) if kept else None, "checked": checked}
+            if not connection.execute(SQL["open_session"], row).rowcount:
+                raise TrustError("this account was changed at the same moment: sign in again")
             connection.execute(SQL["forget_sessions"], self._bounds(now))
-            connection.execute(SQL["open_session"], row | {"kept": Jsonb(kept) if kept else None})
         return secret
 
     def find(self, secret: str) -> Session | None:

@@ -5,14 +5,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from cloud_hub.config import HubConfig
 from cloud_hub.console.app import create_app
 from cloud_hub.console.live import LOOK_EVERY, _while_let_in
+from cloud_hub.errors import ConflictError, TrustError
 from cloud_hub.hub import Hub
+from cloud_hub.identity.people.login import Attempt, Login
 from cloud_hub.identity.people.office import Office
+from cloud_hub.identity.people.passwords import Passwords
 from cloud_hub.identity.people.permissions import Grant, Permission
 from tests.console.conftest import Later
 from tests.console.console_people import PASSWORD, Browser, sign_in, token
@@ -178,3 +182,40 @@ def test_an_address_that_guesses_many_names_is_not_heard(stranger: FlaskClient) 
         for number in range(31)
     ]
     assert found == [401] * 30 + [429]
+
+
+def test_a_session_opens_only_for_the_password_that_was_checked_and_for_who_is_not_disabled(
+    enter: Enter, office: Office
+) -> None:
+    enter("root-of-all", "admin")
+    enter("mira", "viewer")
+    checked = office.login.attempt(Attempt(name="mira", password=PASSWORD, address="::1"))
+    assert checked.person
+    assert office.sessions.find(office.sessions.open(checked.person, checked=checked.checked))
+    fresh = office.change_password("mira", PASSWORD, "another four words entirely", address="::1")
+    with pytest.raises(TrustError, match="changed at the same moment"):
+        office.sessions.open(checked.person, checked=checked.checked)
+    with pytest.raises(ConflictError, match="another was set"):
+        office.accounts.replace_password("mira", "a hash", checked=checked.checked)
+    assert office.sessions.open(checked.person, checked=fresh.checked)
+    office.accounts.disable("mira", by="root-of-all")
+    with pytest.raises(TrustError, match="sign in again"):
+        office.sessions.open(checked.person)
+
+
+def test_a_password_that_is_kept_anew_does_not_undo_one_that_was_set_meanwhile(
+    enter: Enter, office: Office, hub: Hub
+) -> None:
+    enter("mira", "viewer")
+    reset = office.passwords.hash("another four words entirely")
+
+    class Slow(Passwords):
+        def hash(self, password: str) -> str:
+            hub.database.execute("UPDATE person SET password_hash = %(hash)s", {"hash": reset})
+            return super().hash(password)
+
+    login = Login(hub.database, Slow(memory_kib=16, passes=1))
+    outcome = login.attempt(Attempt(name="mira", password=PASSWORD, address="::1"))
+    assert hub.database.row("SELECT password_hash FROM person") == {"password_hash": reset}
+    with pytest.raises(TrustError):
+        office.sessions.open(outcome.person or 0, checked=outcome.checked)
