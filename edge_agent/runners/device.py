@@ -1,12 +1,14 @@
 """What this device runs networks with, put together once from its profile and its configuration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
 from edge_agent.config import AgentConfig, InferenceSettings
 from edge_agent.engine_facts import EngineFacts
 from edge_agent.engine_store import EngineStore
+from edge_agent.errors import InferenceError
 from edge_agent.identity import Identity
 from edge_agent.memory import resident_bytes
 from edge_agent.runners import onnx
@@ -19,7 +21,7 @@ from edge_agent.runners.link import Way
 from edge_agent.runners.native_engines import NativeEngines
 from edge_agent.runners.preference import REMOTE, native, order, precisions
 from edge_agent.runners.remote import RemoteRunner
-from edge_agent.runners.runner import Runner
+from edge_agent.runners.runner import Matrix, Runner
 from edge_agent.runners.standing import Bounds
 from edge_agent.updates.disk import Disk
 from edge_agent.updates.golden import check_golden
@@ -48,7 +50,7 @@ class DeviceRunners:
         self._profile = profile
         self._settings = settings
         self._remote = remote
-        self._taken = 0  # bytes that libraries took when they were loaded
+        self._taken = 0  # bytes that libraries took when they were loaded, less what closing gave back
         self._compiler = Compiler(state_dir / "compiling", workspace_bytes(profile))
         self._native = NativeEngines(
             profile, store, self._compiler, precisions(profile, settings), check_golden
@@ -111,15 +113,37 @@ class DeviceRunners:
 
     def _counted(self, make: Callable[[Bundle], Runner]) -> Callable[[Bundle], Runner]:
         def counted(bundle: Bundle) -> Runner:
-            before = resident_bytes()
-            try:
-                return make(bundle)
-            finally:
-                after = resident_bytes()
-                if before is not None and after is not None:
-                    self._taken += max(0, after - before)
+            with self._counting():
+                return _Counted(make(bundle), self._counting)
 
         return counted
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """What the process takes or gives back meanwhile is the executions'."""
+        before = resident_bytes()
+        try:
+            yield
+        finally:
+            after = resident_bytes()
+            if before is not None and after is not None:
+                self._taken = max(0, self._taken + after - before)
+
+
+class _Counted:
+    """A runner; what closing it gives back is counted."""
+
+    def __init__(self, runner: Runner, counting: Callable[[], AbstractContextManager[None]]) -> None:
+        self.name, self.precision, self.run = runner.name, runner.precision, runner.run
+        self._held = [runner]
+        self._counting = counting
+
+    def close(self) -> None:
+        """Lets go of the runner too: some give back what they hold with their last reference."""
+        with self._counting():
+            while self._held:
+                self._held.pop().close()
+            self.run = _closed
 
 
 def device_runners(
@@ -163,6 +187,10 @@ class InBackground:
 
     def prepare(self, bundle: Bundle) -> None:
         self._made = self._make(bundle)
+
+
+def _closed(_: Matrix) -> Matrix:
+    raise InferenceError("expected a runner in use, got one that is closed")
 
 
 def _in_onnx_runtime(bundle: Bundle, name: str) -> Runner:

@@ -165,6 +165,25 @@ def test_memory_that_a_library_takes_is_held_against_no_release(runners, monkeyp
     assert made.memory() - after > 40 << 20, "what comes otherwise is counted"
 
 
+def test_an_execution_that_comes_and_goes_does_not_hide_what_a_model_takes(runners, monkeypatch):
+    """Each time it takes 50 MB and gives them back: nothing of it is set aside for ever."""
+
+    class Heavy(OnnxRunner):
+        def __init__(self, onnx):
+            super().__init__(onnx)
+            self.held = np.ones(50 << 20, np.uint8)
+
+    monkeypatch.setattr(device, "_in_onnx_runtime", lambda found, name: Heavy(found.onnx))
+    made = runners(HERE[Runtime.ONNXRUNTIME])
+    way = made.ways(bundle())[-1]
+    before = made.memory()
+    if before is None:
+        pytest.skip("nobody tells how much memory a process takes here")
+    for _ in range(3):
+        way.make(bundle()).close()
+    assert abs(made.memory() - before) < 10 << 20
+
+
 def test_a_self_test_says_what_a_release_runs_in_and_why_not_better(runners, tmp_path):
     slots = tmp_path / "updates" / "slots" / "engine-life"
     (slots / "a").mkdir(parents=True)
