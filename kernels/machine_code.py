@@ -33,6 +33,7 @@ _HERE = Path(__file__).parent
 _APART = "cuda*.py"  # what runs on a GPU is kept elsewhere
 
 _chosen: list[Path | None] = []  # once, before the first function is compiled
+_read: dict[Path, tuple[tuple[int, int], str]] = {}  # when a file was written, and its SHA-256
 
 
 def keep_in(parent: Path) -> None:
@@ -70,7 +71,11 @@ def kept() -> Iterator[bool]:
 
 @atexit.register
 def seal() -> None:
-    """Whatever lies in ``folder()`` now is sound: say so when it has proved itself, or served to the end."""
+    """What Numba wrote into ``folder()`` is sound: say so when it has proved itself, or served to the end.
+
+    A file that nobody has written since it was found sound keeps its sum: whatever a disk has made of it
+    meanwhile, the next start deletes it.
+    """
     own = _chosen[0] if _chosen else None
     if own is None:
         return
@@ -126,8 +131,18 @@ def _sums(own: Path) -> dict[str, str]:
     found = {}
     for file in sorted(own.rglob("*.nb[ci]")):
         with suppress(FileNotFoundError):  # another process that starts now has deleted it
-            found[file.relative_to(own).as_posix()] = hashlib.sha256(file.read_bytes()).hexdigest()
+            written, (before, digest) = _written(file), _read.get(file, (None, ""))
+            if written != before:
+                digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                _read[file] = written, digest
+            found[file.relative_to(own).as_posix()] = digest
     return found
+
+
+def _written(file: Path) -> tuple[int, int]:
+    """Numba replaces a file when it writes it: another inode, another time."""
+    told = file.stat()
+    return told.st_ino, told.st_mtime_ns
 
 
 @cache

@@ -6,20 +6,19 @@ theirs. Nothing that leaves a kernel lies in it.
 
 import math
 import threading
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 
 class Scratch(threading.local):
     def __init__(self) -> None:
-        self._held: dict[str, NDArray[Any]] = {}
+        self._held: dict[str, NDArray[np.float32]] = {}
 
-    def array(self, use: str, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[Any]:
-        """An array whose content is left over; this thread's next call for the same ``use`` overwrites it."""
+    def array(self, use: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """float32, whose content is left over; this thread's next call for the same ``use`` overwrites it."""
         size = math.prod(shape)
         held = self._held.get(use)
         if held is None or held.size < size:
-            held = self._held[use] = np.empty(size, dtype)
+            held = self._held[use] = np.empty(size, np.float32)
         return held[:size].reshape(shape)

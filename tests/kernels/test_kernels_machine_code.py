@@ -1,6 +1,7 @@
 """Machine code lies where it is told to, is used again only as it was sealed, and never stops a start."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -110,6 +111,24 @@ def test_what_nobody_sealed_or_somebody_changed_is_deleted(
     monkeypatch.setattr(machine_code, "_chosen", [])
     machine_code.keep_in(tmp_path)
     assert sorted(file.name for file in own.glob("*.nbc")) == ["sound.nbc"]
+
+
+def test_what_a_disk_changed_while_a_process_ran_is_not_sealed_at_its_end_and_what_was_written_anew_is(
+    fresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = hand_made(tmp_path, rotten="proved", replaced="proved")
+    machine_code.seal()
+    rotten, replaced = own / "rotten.nbc", own / "replaced.nbc"
+    written = rotten.stat().st_mtime_ns
+    rotten.write_text("Proved")
+    os.utime(rotten, ns=(written, written))
+    (own / "new").write_text("compiled for other types too")
+    (own / "new").replace(replaced)
+    machine_code.seal()
+    monkeypatch.setattr(machine_code, "_chosen", [])
+    monkeypatch.setattr(machine_code, "_read", {})  # the next process
+    machine_code.keep_in(tmp_path)
+    assert [file.name for file in own.glob("*.nbc")] == ["replaced.nbc"]
 
 
 @pytest.mark.parametrize("seal", ["", "{", "[]", '{"sound.nbc": 1}'])
