@@ -62,7 +62,7 @@ def leave_everywhere() -> ResponseReturnValue:
 @pages.post("/password")
 @needs(Permission.ACCOUNT, form="account.show")
 def change_password() -> ResponseReturnValue:
-    """Ends every other session; this one goes on under another secret."""
+    """Ends every other session, token and link; this session goes on under another secret."""
     fresh = request.form.get("password", "")
     try:
         if fresh != request.form.get("password-again", ""):
@@ -74,7 +74,7 @@ def change_password() -> ResponseReturnValue:
     except ConflictError as error:
         return Response(_page(objection=f"Nothing was changed: {error}."), 400)
     cookies.give_session(secret, office().sessions.lifetime.total_seconds())
-    flash("The password is changed; every other session of yours has ended.")
+    flash("The password is changed; every other session, token and open link of yours has ended.")
     return redirect("/account", 303)
 
 

@@ -65,7 +65,7 @@ def _take(name: str) -> str:
 
 def _disable(name: str) -> str:
     office().accounts.disable(name, by=caller().name)
-    return f"{name} is let in no more; sessions and tokens of theirs have ended."
+    return f"{name} is let in no more; sessions, tokens and links of theirs have ended."
 
 
 def _enable(name: str) -> str:

@@ -93,12 +93,12 @@ class Accounts:
             self._turned(connection, person, by=by, detail={"taken": str(grant)})
 
     def disable(self, name: str, *, by: str) -> None:
-        """Let them in no more: sessions end, tokens and links open nothing. Their name stays theirs."""
+        """Let them in no more: sessions, tokens and links end for good. Their name stays theirs."""
         with self._changing() as connection:
             person = _find(connection, name)
             connection.execute(SQL["set_disabled"], {"person": person.id, "disabled": self._now()})
             _check_admin_left(connection)
-            connection.execute(SQL["end_sessions"], {"name": name})
+            cut_off(connection, person.id, name, now=self._now())
             self._record(connection, actor=by, action="person.disable", subject=name, detail={})
 
     def enable(self, name: str, *, by: str) -> None:
@@ -117,15 +117,16 @@ class Accounts:
         return ended
 
     def replace_password(self, name: str, kept: str, *, checked: str | None) -> None:
-        """Keep the hash of a new password of theirs; every session ends.
+        """Keep the hash of a new password of theirs; every session, token and open link ends.
 
         ``ConflictError`` where theirs is not the one any more that was ``checked``.
         """
         with self._changing() as connection:
-            values = {"person": _find(connection, name).id, "hash": kept, "checked": checked}
+            person = _find(connection, name).id
+            values = {"person": person, "hash": kept, "checked": checked}
             if not connection.execute(SQL["replace_password"], values).rowcount:
                 raise ConflictError("that is not the password until now: another was set at the same moment")
-            connection.execute(SQL["end_sessions"], {"name": name})
+            cut_off(connection, person, name, now=self._now())
             self._record(connection, actor=name, action="person.password", subject=name, detail={})
 
     def link_terminal(self, name: str, account: str, *, by: str) -> None:
@@ -191,6 +192,13 @@ def insert(
     if terminal:
         _add_terminal(connection, row["id"], name, terminal)
     return int(row["id"])
+
+
+def cut_off(connection: Connection, person: int, name: str, *, now: datetime) -> None:
+    """End all by which somebody comes in as ``name``, whoever holds it: sessions, tokens, open links."""
+    connection.execute(SQL["end_sessions"], {"name": name})
+    connection.execute(SQL["revoke_tokens"], {"person": person, "now": now})
+    connection.execute(SQL["drop_links"], {"person": person})
 
 
 def rights(row: Row) -> Rights:

@@ -1,7 +1,7 @@
 """Tokens of the API: they speak for a person, and may do no more than their scopes and that person both may.
 
-A token is shown once; the hub keeps a hash. It ends at its time, when it is revoked, and
-with its person's account.
+A token is shown once; the hub keeps a hash. It ends at its time, when it is revoked, with
+another password of its person, and with their account.
 """
 
 import re

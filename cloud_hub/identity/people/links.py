@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from cloud_hub.errors import ConflictError, TrustError
-from cloud_hub.identity.people.accounts import SQL, Accounts, Now, Record, insert
+from cloud_hub.identity.people.accounts import SQL, Accounts, Now, Record, cut_off, insert
 from cloud_hub.identity.people.passwords import Passwords, check
 from cloud_hub.identity.people.permissions import Grant, Role
 from cloud_hub.store.database import Connection, Database
@@ -81,16 +81,17 @@ class Links:
         return person
 
     def choose_password(self, secret: str, password: str, passwords: Passwords) -> int:
-        """Use a link of :meth:`invite`: the password is theirs, and every session they had ends."""
+        """Use a link of :meth:`invite`: the password is theirs; every session, token and other link ends."""
         link = self.look(secret)
         check(password, name=link.name or "")
         kept = passwords.hash(password)
         with self._database.transaction() as connection:
+            connection.execute(SQL["lock"])
             link = self._use(connection, secret, Purpose.PASSWORD)
             assert link.person is not None
             assert link.name is not None
             connection.execute(SQL["set_password"], {"person": link.person, "hash": kept})
-            connection.execute(SQL["end_sessions"], {"name": link.name})
+            cut_off(connection, link.person, link.name, now=self._now())
             action = "person.password"
             self._record(connection, actor=link.name, action=action, subject=link.name, detail={})
         return link.person
@@ -125,7 +126,9 @@ class Links:
     def _look(self, connection: Connection, secret: str) -> Link:
         row = connection.execute(SQL["link"], {"secret_sha256": hashed(secret)}).fetchone()
         if row is None:
-            raise TrustError("this link is not known here: a newer one may have taken its place")
+            raise TrustError(
+                "this link is not known here: a newer one or another password took its place"
+            )
         if row["used"]:
             raise TrustError(f"this link was used at {row['used']:%Y-%m-%d %H:%M} UTC, and works once")
         if row["expires"] <= self._now():

@@ -75,6 +75,9 @@ SELECT purpose, person_link.person, person.name, person.disabled, terminal, expi
  WHERE secret_sha256 = %(secret_sha256)s
    FOR UPDATE OF person_link;
 
+-- drop_links
+DELETE FROM person_link WHERE person = %(person)s AND used IS NULL;
+
 -- use_link
 UPDATE person_link SET used = %(now)s WHERE secret_sha256 = %(secret_sha256)s;
 
@@ -139,6 +142,9 @@ SELECT api_token.name, scopes, created, expires, seen, revoked
 -- revoke_token
 UPDATE api_token SET revoked = %(now)s FROM person
  WHERE person.id = api_token.person AND person.name = %(person)s AND api_token.name = %(name)s AND revoked IS NULL;
+
+-- revoke_tokens
+UPDATE api_token SET revoked = %(now)s WHERE person = %(person)s AND revoked IS NULL;
 
 -- sso
 SELECT person.id, person.name FROM person_sso JOIN person ON person.id = person_sso.person

@@ -8,10 +8,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from cloud_hub.errors import TrustError
 from cloud_hub.hub import Hub
 from cloud_hub.identity.people.links import Purpose
 from cloud_hub.identity.people.office import Office
-from cloud_hub.identity.people.permissions import Grant, Role
+from cloud_hub.identity.people.permissions import Grant, Permission, Role
 from tests.console.console_people import PASSWORD, Browser, sign_in, token
 
 Enter = Callable[..., Browser]
@@ -223,3 +224,41 @@ def test_four_eyes_are_two_people_whichever_name_each_acts_by(
     assert "mira started it" in unescape(answer.text)
     assert lea.post(path, f"{path}/approve").status_code == 303
     assert hub.database.row("SELECT state FROM rollout") == {"state": "running"}
+
+
+def test_another_password_and_being_disabled_end_tokens_and_open_links_for_good(
+    enter: Enter, office: Office
+) -> None:
+    enter("mira", "admin")
+    browser = enter("tess", "operator")
+
+    def ways_in(name: str) -> tuple[str, str, str]:
+        sign_in_link = office.links.invite("tess", by="mira", purpose=Purpose.SIGN_IN)
+        password_link = office.links.invite("tess", by="mira")
+        return (
+            office.tokens.make("tess", name, [Permission.SEE], days=7, by="tess"),
+            sign_in_link,
+            password_link,
+        )
+
+    def check_ended(token: str, *links: str) -> None:
+        assert office.tokens.find(token) is None
+        for link in links:
+            with pytest.raises(TrustError, match="not known here"):
+                office.links.look(link)
+
+    first = ways_in("first")
+    fresh = "another four words entirely"
+    form = {"password": fresh, "password-again": fresh, "password-now": PASSWORD}
+    assert browser.post("/account", "/account/password", **form).status_code == 303
+    assert (
+        "every other session, token and open link of yours has ended" in browser.client.get("/account").text
+    )
+    check_ended(*first)
+    token, sign_in_link, used = ways_in("second")
+    office.links.choose_password(used, PASSWORD, office.passwords)
+    check_ended(token, sign_in_link)
+    third = ways_in("third")
+    office.accounts.disable("tess", by="mira")
+    office.accounts.enable("tess", by="mira")
+    check_ended(*third)
