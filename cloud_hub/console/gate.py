@@ -63,6 +63,7 @@ def need_of(app: Flask, endpoint: str | None) -> Need | None:
 
 
 def guard(app: Flask) -> None:
+    app.before_request(_check_text)
     app.before_request(_check)
 
 
@@ -72,6 +73,14 @@ def _marked(need: Need) -> Callable[[View], View]:
         return view
 
     return mark
+
+
+def _check_text() -> ResponseReturnValue | None:
+    """Refuse what the database cannot keep, and no path can name, before anything is done with it."""
+    told = (*request.args.items(multi=True), *request.form.items(multi=True))
+    if "\0" in request.path or any("\0" in text for pair in told for text in pair):
+        return problem("Not understood", "Expected text without NUL characters; nothing was done.", 400)
+    return None
 
 
 def _check() -> ResponseReturnValue | None:

@@ -67,9 +67,10 @@ def carried(path: str) -> dict[str, Any] | None:
         fields = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(fields, dict) or not all(isinstance(each, str) for each in fields.values()):
+    if not isinstance(fields, dict):
         return None
-    return {"path": unquote(urlsplit(path).path), "fields": fields}
+    found = {"path": unquote(urlsplit(path).path), "fields": fields}
+    return found if all(map(_is_text, (found["path"], *fields, *fields.values()))) else None
 
 
 def local_path(text: str) -> str:
@@ -81,6 +82,11 @@ def local_path(text: str) -> str:
     if parts.scheme or parts.netloc or parts.path.startswith(("/login", "/open", "/logout")):
         return "/"
     return text.rstrip("?")
+
+
+def _is_text(value: object) -> bool:
+    """Whether the database can keep it: JSON can name NUL, and halves of characters."""
+    return isinstance(value, str) and "\0" not in value and value == value.encode(errors="replace").decode()
 
 
 def _is_secret(name: str) -> bool:

@@ -125,8 +125,34 @@ def test_what_was_typed_is_shown_as_text_and_to_no_other_page(enter: Enter, roll
     assert "&lt;script&gt;alert" in page
 
 
-@pytest.mark.parametrize("typed", ["[]", "1", '{"a": 1}', "{", "[" * 4000, '{"a": "' + "x" * 20_000 + '"}'])
+UNKEPT = ('{"a": "\\u0000"}', '{"\\u0000": "a"}', '{"a": "\\ud800"}')  # what no column holds
+
+
+@pytest.mark.parametrize(
+    "typed", ["[]", "1", '{"a": 1}', "{", "[" * 4000, '{"a": "' + "x" * 20_000 + '"}', *UNKEPT]
+)
 def test_what_no_login_page_made_is_dropped(enter: Enter, typed: str) -> None:
     client = enter("mira", "viewer").client
     assert sign_in(client, "mira", typed=typed).status_code == 303
+    assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/machines/pump%00", "/no-such%00page", "/static/a%00b", "/?text=%00", "/?%00=a"]
+)
+def test_text_with_nul_is_refused_in_words_and_is_no_mistake_of_ours(
+    enter: Enter, stranger: FlaskClient, path: str
+) -> None:
+    for client in (enter("mira", "admin").client, stranger):
+        answer = client.get(path)
+        assert answer.status_code == 400
+        assert "without NUL characters" in answer.text
+    assert "without NUL" in stranger.get("/api/v1/machines/a%00/series").json["error"]
+
+
+def test_a_form_with_nul_does_nothing_whoever_sends_it(enter: Enter, stranger: FlaskClient) -> None:
+    assert sign_in(stranger, "mi\0ra").status_code == 400
+    assert enter("mira", "admin").post("/people", "/people", name="a\0b", role="admin").status_code == 400
+    client = enter("mira").client
+    assert sign_in(client, "mira", next="/machines/a%00", typed='{"a": "b"}').status_code == 303
     assert client.get("/").status_code == 200
