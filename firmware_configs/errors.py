@@ -23,3 +23,7 @@ class EngineLibraryError(HostError):
 
 class EngineBuildError(HostError):
     """A network cannot be compiled, or an engine cannot be given its weights."""
+
+
+class EngineLoadError(EngineBuildError):
+    """An engine cannot be loaded here: it is for another GPU or library, or none at all."""

@@ -1,38 +1,19 @@
-"""A plan becomes an engine, and an engine an execution context: the same for whoever runs it, and however.
-
-TensorRT and TensorRT for RTX have one API. What differs: the latter compiles kernels for the shape it meets,
-by default beside the work that already runs, and changes to them later. What has answered the golden inputs,
-or was recorded, would not be what answers then; so it is asked to compile at once (NVIDIA, "Working with
-dynamic shapes").
-"""
+"""``firmware_configs.engines.loading`` for the runners, with errors of theirs."""
 
 from typing import Any
 
 from edge_agent.runners.errors import named
-from firmware_configs.engines.library import Library, said
-from firmware_configs.profiles import Runtime
+from firmware_configs.engines import loading
+from firmware_configs.engines.library import Library
+from firmware_configs.engines.loading import context
+from firmware_configs.errors import EngineLoadError
+
+__all__ = ["context", "load"]
 
 
 def load(library: Library, plan: bytes, listener: Any) -> tuple[Any, Any]:
-    """Runtime and engine; the runtime is to outlive the engine. ``listener`` hears complaints.
-
-    In the context that is current. Raises ``InferenceError``, by its own name where the engine is foreign.
-    """
+    """As there. Raises ``InferenceError``, by its own name where the engine is foreign."""
     try:
-        runtime = library.module.Runtime(listener)
-    except Exception as error:  # the bindings raise a null pointer as what they like
-        raise named(f"{library.runtime} does not start: {said(listener)}") from error
-    engine = runtime.deserialize_cuda_engine(plan)
-    if engine is None:
-        raise named(f"{library.runtime} does not take the engine: {said(listener)}")
-    return runtime, engine
-
-
-def context(library: Library, engine: Any) -> Any:
-    """What runs ``engine``; None where there is no memory for it."""
-    if library.runtime is not Runtime.TENSORRT_RTX:
-        return engine.create_execution_context()
-    config = engine.create_runtime_config()
-    strategies = library.module.DynamicShapesKernelSpecializationStrategy
-    config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
-    return engine.create_execution_context(config)
+        return loading.load(library, plan, listener)
+    except EngineLoadError as error:
+        raise named(str(error)) from error

@@ -1,7 +1,7 @@
 """Running a plan where it was built, to hear what it answers before anybody signs it.
 
 For builder hosts: plain copies, no overlap, nothing kept between rows but memory. What a device runs all
-day is its own runner.
+day is its own runner; both load a plan alike (``loading``), so that what is heard here is what runs there.
 """
 
 import math
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from firmware_configs.engines.build import ROWS
 from firmware_configs.engines.gpu import Driver
 from firmware_configs.engines.library import Library, listen, said
+from firmware_configs.engines.loading import context, load
 from firmware_configs.errors import EngineBuildError
 
 FLOAT32 = 4  # bytes
@@ -26,31 +27,19 @@ class Execution:
     def __init__(self, library: Library, plan: bytes, driver: Driver) -> None:
         """Raises EngineBuildError where the plan is for another GPU or library."""
         self._driver, self._listener = driver, listen(library)
-        trt = library.module
-        self._runtime = trt.Runtime(self._listener)
-        self._engine = self._runtime.deserialize_cuda_engine(plan)
-        if self._engine is None:
-            raise EngineBuildError(f"the engine cannot be loaded here: {said(self._listener)}")
-        self._context = self._engine.create_execution_context()
-        if self._context is None:
-            raise EngineBuildError(f"the engine has no room to run in here: {said(self._listener)}")
-        names = [self._engine.get_tensor_name(place) for place in range(self._engine.num_io_tensors)]
-        modes = {name: self._engine.get_tensor_mode(name) for name in names}
-        self._inputs = [name for name in names if modes[name] == trt.TensorIOMode.INPUT]
-        self.outputs = tuple(name for name in names if name not in self._inputs)
+        self._memory: dict[str, int] = {}
         self._stream = driver.stream()
-        self._memory = {name: driver.allocate(self._bytes(name)) for name in names}
-        for name, address in self._memory.items():
-            self._context.set_tensor_address(name, address)
+        try:
+            self._load(library, plan)
+        except BaseException:
+            self._release()
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._context = self._engine = self._runtime = None  # before the memory they work in
-        for address in self._memory.values():
-            self._driver.free(address)
-        self._driver.drop(self._stream)
+        self._release()
 
     def run(self, features: Floats) -> Floats:
         """float32 [n, width] -> float32 [n, outputs], in the order of ``outputs``; n at most 1000."""
@@ -63,6 +52,25 @@ class Execution:
             raise EngineBuildError(f"the engine does not run: {said(self._listener)}")
         self._driver.wait(self._stream)
         return np.concatenate([self._fetch(output, len(value)) for output in self.outputs], axis=1)
+
+    def _load(self, library: Library, plan: bytes) -> None:
+        self._runtime, self._engine = load(library, plan, self._listener)
+        self._context = context(library, self._engine)
+        if self._context is None:
+            raise EngineBuildError(f"the engine has no room to run in here: {said(self._listener)}")
+        names = [self._engine.get_tensor_name(place) for place in range(self._engine.num_io_tensors)]
+        modes = {name: self._engine.get_tensor_mode(name) for name in names}
+        self._inputs = [name for name in names if modes[name] == library.module.TensorIOMode.INPUT]
+        self.outputs = tuple(name for name in names if name not in self._inputs)
+        for name in names:
+            self._memory[name] = self._driver.allocate(self._bytes(name))
+            self._context.set_tensor_address(name, self._memory[name])
+
+    def _release(self) -> None:
+        self._context = self._engine = self._runtime = None  # before the memory they work in
+        while self._memory:
+            self._driver.free(self._memory.popitem()[1])
+        self._driver.drop(self._stream)
 
     def _fetch(self, output: str, rows: int) -> Floats:
         found = np.empty((rows, math.prod(self._sizes(output))), np.float32)

@@ -2,7 +2,8 @@
 
 import ctypes
 from dataclasses import replace
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -157,6 +158,85 @@ def test_host_without_a_driver_says_so(rtx: Library, monkeypatch: pytest.MonkeyP
 )
 def test_builder_takes_a_sixteenth_of_the_memory_within_bounds(device: str, size: int) -> None:
     assert workspace_bytes(profile(device)) == size
+
+
+class Engine:
+    """With features [n, 4] and y [n, 1], as far as ``Execution`` asks before it runs."""
+
+    num_io_tensors = 2
+    context = SimpleNamespace(set_tensor_address=lambda name, address: True)
+
+    def __init__(self) -> None:
+        self.asked: Any = None
+
+    def get_tensor_name(self, place: int) -> str:
+        return ("features", "y")[place]
+
+    def get_tensor_mode(self, name: str) -> str:
+        return "input" if name == "features" else "output"
+
+    def get_tensor_shape(self, name: str) -> tuple[int, int]:
+        return (-1, 4) if name == "features" else (-1, 1)
+
+    def create_runtime_config(self) -> Any:
+        return SimpleNamespace(dynamic_shapes_kernel_specialization_strategy="lazy")
+
+    def create_execution_context(self, config: Any = None) -> Any:
+        self.asked = config
+        return self.context
+
+
+class Little:
+    """A driver of a GPU that has room for so many tensors; ``held`` is what nobody has given back."""
+
+    def __init__(self, room: int) -> None:
+        self.held, self._room = set[str](), room
+
+    def stream(self) -> int:
+        self.held.add("stream")
+        return 7
+
+    def drop(self, stream: int) -> None:
+        self.held.remove("stream")
+
+    def allocate(self, size: int) -> int:
+        if len(self.held) > self._room:
+            raise EngineLibraryError("CUDA's driver refuses cuMemAlloc_v2: out of memory")
+        self.held.add(str(len(self.held)))
+        return len(self.held) - 1
+
+    def free(self, address: int) -> None:
+        self.held.remove(str(address))
+
+
+def loads(rtx: Library, engine: Engine | None) -> Library:
+    module: Any = ModuleType("of one engine")
+    module.ILogger = rtx.module.ILogger
+    module.Runtime = lambda _: SimpleNamespace(deserialize_cuda_engine=lambda plan: engine)
+    module.TensorIOMode = SimpleNamespace(INPUT="input")
+    module.DynamicShapesKernelSpecializationStrategy = SimpleNamespace(EAGER="eager")
+    return replace(rtx, module=module)
+
+
+def test_what_is_heard_is_loaded_as_on_a_device(rtx: Library) -> None:
+    engine, driver = Engine(), Little(room=2)
+    with Execution(loads(rtx, engine), b"plan", cast(gpu.Driver, driver)):
+        assert engine.asked.dynamic_shapes_kernel_specialization_strategy == "eager"
+        assert len(driver.held) == 3
+    assert not driver.held
+
+
+@pytest.mark.parametrize(
+    ("engine", "room", "told"),
+    [(Engine(), 1, "out of memory"), (Engine(), 0, "out of memory"), (None, 2, "does not take the engine")],
+)
+def test_an_engine_that_cannot_be_heard_gives_back_what_it_took(
+    rtx: Library, engine: Engine | None, room: int, told: str
+) -> None:
+    driver = Little(room)
+    with pytest.raises((EngineBuildError, EngineLibraryError), match=told):
+        Execution(loads(rtx, engine), b"plan", cast(gpu.Driver, driver))
+    assert not driver.held
 
 
 def driver_here() -> gpu.Driver:
