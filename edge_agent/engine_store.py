@@ -6,6 +6,7 @@ had again. Plans compiled here are for this GPU alone; nothing offers them to an
 
     engines/<use case>/<engine's name>.<sha256>    the file that was signed
     engines/<use case>/<version>.<digest>.own      compiled here: its key, its GPU, its hash; then the plan
+    engines/<use case>/<version>.<digest>.refused  why a signed plan does not do on this GPU
 """
 
 import hashlib
@@ -27,7 +28,7 @@ if TYPE_CHECKING:  # the updates use this store
     from edge_agent.updates.disk import Disk
 
 KEPT = 4  # of a release, of each kind: precisions, and the library's version before an upgrade
-OWN = ".own"
+OWN, REFUSED = ".own", ".refused"
 LONGEST_HEADER = 1 << 16
 
 log = structlog.get_logger()
@@ -65,7 +66,7 @@ class EngineStore:
         except EngineError:
             self._disk.remove(file)
             raise
-        self._trim([path for path in self._of(key) if path.suffix != OWN])
+        self._trim([path for path in self._of(key) if path.suffix not in (OWN, REFUSED)])
 
     def local(self, key: EngineKey, gpu: str) -> bytes | None:
         """The plan that this device compiled for ``key`` on ``gpu``, whatever identifies its GPU."""
@@ -96,6 +97,23 @@ class EngineStore:
             self._remove(path.with_name(f"{path.name}.new"))
             raise InferenceError(f"its engine cannot be kept in {path.parent}: {error}") from error
         self._trim([found for found in self._of(key) if found.suffix == OWN])
+
+    def refused(self, key: EngineKey, gpu: str, plan: bytes) -> str:
+        """Why this signed ``plan`` does not do on ``gpu``; empty where nothing is known against it."""
+        try:
+            return self._noted(key, gpu, plan, REFUSED).read_text()
+        except (OSError, ValueError):
+            return ""
+
+    def refuse(self, key: EngineKey, gpu: str, plan: bytes, reason: str) -> None:
+        """Remember ``reason``; a disk that does not take it has the plan tried again."""
+        path = self._noted(key, gpu, plan, REFUSED)
+        try:
+            self._disk.write(path, reason.encode())
+        except OSError as error:
+            log.warning("refusal not kept", file=path.name, reason=str(error))
+            self._remove(path.with_name(f"{path.name}.new"))
+        self._trim([found for found in self._of(key) if found.suffix == REFUSED])
 
     def keep(self, use_case: str, releases: Iterable[str]) -> None:
         """Remove what belongs to no release of ``releases``, such as ``motor-health/3``."""
@@ -129,8 +147,11 @@ class EngineStore:
         return sorted((self._folder / use_case).glob("*"))
 
     def _own(self, key: EngineKey, gpu: str) -> Path:
-        digest = hashlib.sha256(_header(key, gpu, b"")).hexdigest()[:32]
-        return self._folder / key.use_case / f"{key.version}.{digest}{OWN}"
+        return self._noted(key, gpu, b"", OWN)
+
+    def _noted(self, key: EngineKey, gpu: str, plan: bytes, kind: str) -> Path:
+        digest = hashlib.sha256(_header(key, gpu, plan)).hexdigest()[:32]
+        return self._folder / key.use_case / f"{key.version}.{digest}{kind}"
 
     def _trim(self, found: list[Path]) -> None:
         """Remove the oldest of ``found``, so that ``KEPT`` stay."""

@@ -12,12 +12,12 @@ from typing import Any
 
 import structlog
 
-from edge_agent.runners.fallback import Change
+from edge_agent.runners.fallback import REFUSED, Change
 from edge_agent.updates.errors import JournalError
 
 PAUSE_S = 60.0  # between two reports of one release
 
-Of = tuple[str, str]  # use case and release
+Of = tuple[str, str, str]  # use case, release, and of an engine that was refused which one and why
 Note = Callable[[str, str, str, Mapping[str, Any]], None]
 
 log = structlog.get_logger()
@@ -32,7 +32,8 @@ class InferenceReports:
         self._told: dict[Of, tuple[Change, float]] = {}  # and when
 
     def heard(self, change: Change) -> None:
-        self._newest[change.use_case, change.release] = change
+        refused = change.reason if change.event == REFUSED else ""
+        self._newest[change.use_case, change.release, refused] = change
 
     def hand_over(self, note: Note) -> None:
         """Give ``note`` use case, event, reason and evidence of what changed; what it refuses waits."""

@@ -53,7 +53,7 @@ class DeviceRunners:
         self._taken = 0  # bytes that libraries took when they were loaded, less what closing gave back
         self._compiler = Compiler(state_dir / "compiling", workspace_bytes(profile))
         self._native = NativeEngines(
-            profile, store, self._compiler, precisions(profile, settings), check_golden
+            profile, store, self._compiler, precisions(profile, settings), check_golden, tell=tell
         )
         self.make = ChainMaker(
             self.ways, check=check_golden, bounds=Bounds(max_ms=settings.max_ms), tell=tell

@@ -1,4 +1,4 @@
-"""What is told when another execution answers than before; pure."""
+"""What is told when another execution answers than before, or a signed engine does not; pure."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from edge_agent.runners.link import Link
 from wire.manifest import Manifest
 
-FELL_BACK, CAME_UP = "fell-back", "came-up"
+FELL_BACK, CAME_UP, REFUSED = "fell-back", "came-up", "engine-refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +32,8 @@ def change(manifest: Manifest, before: Link, after: Link, *, fell: bool) -> Chan
         reason=reason,
         evidence={"runner": after.way.name, "precision": str(after.way.precision)},
     )
+
+
+def refusal(manifest: Manifest, reason: str) -> Change:
+    """A signed engine does not answer the golden inputs here; what answers is told by itself."""
+    return Change(use_case=manifest.use_case, release=manifest.release, event=REFUSED, reason=reason)

@@ -1,7 +1,8 @@
 """Engines for this device's own GPU: shared ones that were signed for it, else compiled here.
 
 Library and GPU are looked for once. A shared engine that does not answer the golden inputs here is as good as
-none: this device compiles its own. Compiling takes minutes, so it is asked for where no row waits for it.
+none: it is reported, not loaded again, and this device compiles its own. Compiling takes minutes, so it is
+asked for where no row waits for it.
 """
 
 from collections.abc import Callable
@@ -23,11 +24,13 @@ from edge_agent.runners.errors import (
     UnavailableError,
     told,
 )
+from edge_agent.runners.fallback import Change, refusal
 from edge_agent.runners.gpu import Gpu
 from edge_agent.runners.in_time import LateError, Worker
 from edge_agent.runners.native import NativeRunner
 from edge_agent.runners.proof import Check, prove
 from edge_agent.runners.runner import Runner
+from edge_agent.updates.errors import GoldenError
 from firmware_configs.engines.library import Library, check_gpu, find
 from firmware_configs.errors import EngineLibraryError
 from firmware_configs.profiles import Profile
@@ -48,12 +51,16 @@ class NativeEngines:
         compiler: Compiler,
         precisions: tuple[Precision, ...],
         check: Check,
+        *,
+        tell: Callable[[Change], None],
     ) -> None:
         self._profile = profile
         self._store = store
         self._compiler = compiler
         self._precisions = precisions
         self._check = check
+        self._tell = tell
+        self._told: set[EngineKey] = set()  # of engines refused
 
     @cached_property
     def facts(self) -> EngineFacts | None:
@@ -74,8 +81,7 @@ class NativeEngines:
         shared, why = self._shared(bundle, precision), ""
         if shared is not None:
             try:
-                weights = network if shared.manifest.stripped else b""
-                return self._proved(bundle, precision, shared.plan, weights)
+                return self._signed(bundle, shared, network)
             except (DriverError, GpuMemoryError):
                 raise  # an engine compiled here would fare no better
             except EdgeError as error:
@@ -122,6 +128,27 @@ class NativeEngines:
         facts = self.facts
         assert facts is not None, "a GPU is only looked for where there is a library"
         return self._store.find(bundle, replace(facts, precisions=(precision,)))
+
+    def _signed(self, bundle: Bundle, shared: Engine, network: bytes) -> Runner:
+        """Runs ``shared``; what is the engine's own fault is remembered, and not tried again."""
+        key, gpu = shared.manifest.key, self._have(self._gpu).identity
+        if known := self._store.refused(key, gpu, shared.plan):
+            self._report(bundle, key, known)
+            raise InferenceError(known)
+        weights = network if shared.manifest.stripped else b""
+        try:
+            return self._proved(bundle, key.precision, shared.plan, weights)
+        except (GoldenError, ForeignEngineError) as error:
+            self._store.refuse(key, gpu, shared.plan, told(error))
+            self._report(bundle, key, told(error))
+            raise
+
+    def _report(self, bundle: Bundle, key: EngineKey, why: str) -> None:
+        """Once while this agent runs: somebody signed it for devices like this one."""
+        if key not in self._told:
+            self._told.add(key)
+            reason = f"engines/{key.target}/{key.name}: {why}"
+            self._tell(refusal(bundle.manifest, reason))
 
     def _key(self, bundle: Bundle, precision: Precision) -> EngineKey:
         facts = self.facts

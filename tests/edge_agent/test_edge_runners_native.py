@@ -7,8 +7,10 @@ import pytest
 from edge_native import CudaError, Driver, library
 from edge_runners import answers, bundle
 
+from edge_agent.config import InferenceSettings
 from edge_agent.engine_store import EngineStore
 from edge_agent.errors import FeatureMismatchError, InferenceError
+from edge_agent.runners.device import DeviceRunners
 from edge_agent.runners.errors import (
     DriverError,
     ForeignEngineError,
@@ -138,7 +140,8 @@ def engines(tmp_path):
     driver, store = Driver(), EngineStore(tmp_path, Disk())
     compiler = SimpleNamespace(compile=lambda *_, **__: b"plan")
     jetson = next(each for _, each in sorted(profiles().items()) if each.runtime is Runtime.TENSORRT)
-    made = NativeEngines(jetson, store, compiler, (Precision.FP32,), check_golden)
+    told = []
+    made = NativeEngines(jetson, store, compiler, (Precision.FP32,), check_golden, tell=told.append)
     made.__dict__ |= {"_library": library(driver, odd=b"odd"), "_gpu": Gpu(driver)}  # what it would find
     key = made._key(bundle(), Precision.FP32)
     manifest = EngineManifest(
@@ -146,11 +149,11 @@ def engines(tmp_path):
     )
     digest = write_engine(tmp_path / "engine", Engine(manifest=manifest, plan=b"odd"))
     (tmp_path / "engine").rename(store.place(key, digest))
-    return made, driver
+    return made, driver, store, key, told
 
 
 def test_a_shared_engine_that_answers_single_rows_otherwise_is_as_good_as_none(engines):
-    made, driver = engines
+    made, driver, *_ = engines
     with pytest.raises(NoEngineError, match="still to be compiled here, for the shared one: golden input 0"):
         made.make(bundle(), Precision.FP32)
     assert driver.held == set()
@@ -160,10 +163,57 @@ def test_a_shared_engine_that_answers_single_rows_otherwise_is_as_good_as_none(e
 
 
 def test_for_want_of_memory_no_engine_is_compiled(engines):
-    made, driver = engines
+    made, driver, store, key, told = engines
     driver.fails = CudaError("cuStreamSynchronize failed: out of memory")
     with pytest.raises(GpuMemoryError):
         made.make(bundle(), Precision.FP32)
+    assert (told, store.refused(key, made._gpu.identity, b"odd")) == ([], ""), "it is not the engine's fault"
+
+
+def test_a_signed_engine_that_answers_otherwise_here_is_reported_once_and_loaded_once(engines, tmp_path):
+    made, _, store, key, told = engines
+    loads = made._library.module.loads
+    for _ in range(3):
+        with pytest.raises(NoEngineError, match="for the shared one: golden input 0"):
+            made.make(bundle(), Precision.FP32)
+    assert loads == [b"odd"]
+    (change,) = told
+    assert (change.event, change.release) == ("engine-refused", "engine-life/3")
+    assert change.reason.startswith(f"engines/{key.target}/{key.name}: golden input 0: expected ")
+    assert store.find(bundle(), made.facts).manifest.key == key, "it stays where it was brought"
+    digest = write_engine(
+        tmp_path / "engine", Engine(manifest=store.find(bundle(), made.facts).manifest, plan=b"plan")
+    )
+    store.withdraw(key)
+    (tmp_path / "engine").rename(store.place(key, digest))
+    made.make(bundle(), Precision.FP32).close()
+    assert loads == [b"odd", b"plan"], "another one is tried"
+
+
+def test_a_signed_engine_that_is_withdrawn_leaves_and_onnx_runtime_answers_the_next_row(engines, tmp_path):
+    made, _, store, key, told = engines
+    manifest = store.find(bundle(), made.facts).manifest
+    digest = write_engine(tmp_path / "engine", Engine(manifest=manifest, plan=b"plan"))
+    store.withdraw(key)
+    (tmp_path / "engine").rename(store.place(key, digest))
+    runners = DeviceRunners(made._profile, InferenceSettings(), tmp_path, store, tell=told.append)
+    runners._native = made
+    chain = runners.make(bundle())
+    chain.run(ROWS[:1])
+    assert chain.name == "tensorrt"
+    runners.withdraw(key)
+    np.testing.assert_allclose(chain.run(ROWS[:1]), answers(ROWS[:1]), rtol=1e-6)
+    assert chain.name == "onnxruntime-cpu"
+    assert told[-1].reason.endswith("instead of tensorrt fp32: its engine was withdrawn by the hub")
+    chain.close()
+
+
+def test_a_refusal_is_of_this_gpu_and_goes_with_its_release(engines):
+    made, _, store, key, _ = engines
+    store.refuse(key, made._gpu.identity, b"odd", "golden input 0")
+    assert store.refused(key, "another GPU", b"odd") == store.refused(key, made._gpu.identity, b"plan") == ""
+    store.keep(key.use_case, [])
+    assert store.refused(key, made._gpu.identity, b"odd") == ""
 
 
 SAID = [

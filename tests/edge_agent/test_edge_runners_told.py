@@ -17,7 +17,7 @@ from edge_agent.machine_code_place import needs_own
 from edge_agent.runners.chain import Chain
 from edge_agent.runners.chain_text import passed_over
 from edge_agent.runners.errors import UnavailableError
-from edge_agent.runners.fallback import Change
+from edge_agent.runners.fallback import Change, refusal
 from edge_agent.runners.link import Way
 from edge_agent.runners.onnx import OnnxRunner
 from edge_agent.runners.standing import Bounds
@@ -235,3 +235,16 @@ def _of_width(made: Bundle, width: int) -> Bundle:
         golden_inputs=inputs,
         golden_outputs=answers(inputs),
     )
+
+
+def test_that_a_signed_engine_is_refused_is_told_beside_what_answers_now():
+    told, reports, manifest = [], InferenceReports(), bundle().manifest
+    fell = Change(use_case=manifest.use_case, release=manifest.release, event="fell-back", reason="no engine")
+    for change in (refusal(manifest, "golden input 0"), fell, refusal(manifest, "golden input 0")):
+        reports.heard(change)
+    for _ in range(2):
+        reports.hand_over(lambda _, event, reason, evidence: told.append((event, reason, evidence["of"])))
+    assert told == [
+        ("engine-refused", "golden input 0", manifest.release),
+        ("fell-back", "no engine", manifest.release),
+    ]
