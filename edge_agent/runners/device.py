@@ -189,8 +189,8 @@ class InBackground:
         self._made = self._make(bundle)
 
 
-def _closed(_: Matrix) -> Matrix:
-    raise InferenceError("expected a runner in use, got one that is closed")
+def _closed(features: Matrix) -> Matrix:
+    raise InferenceError(f"expected a runner in use for {len(features)} rows, got one that is closed")
 
 
 def _in_onnx_runtime(bundle: Bundle, name: str) -> Runner:

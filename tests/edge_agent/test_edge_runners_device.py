@@ -18,10 +18,12 @@ from edge_agent.errors import InferenceError
 from edge_agent.runners import device, preference
 from edge_agent.runners.chain_text import answering, passed_over
 from edge_agent.runners.compiler import Compiler
+from edge_agent.runners.compiler_process import built_with
 from edge_agent.runners.device import DeviceRunners
 from edge_agent.runners.errors import UnavailableError
 from edge_agent.runners.onnx import CUDA, OnnxRunner
 from edge_agent.updates.disk import Disk
+from firmware_configs.engines.build import Built
 from firmware_configs.engines.library import check_gpu, find
 from firmware_configs.errors import HostError
 from firmware_configs.profiles import Runtime, profiles
@@ -133,6 +135,34 @@ def test_a_builder_whose_agent_is_gone_builds_nothing():
     command = [sys.executable, "-m", "edge_agent.runners.compiler_process", another]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "the agent has ended\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems schedule otherwise")
+def test_a_builder_is_no_real_time_process_and_comes_behind_all():
+    code = (
+        "import os; from edge_agent.runners.compiler_process import _step_back; _step_back(os.getppid());"
+        " print(os.sched_getscheduler(0) == os.SCHED_BATCH, os.nice(0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True", "19"], done.stderr
+
+
+def test_timings_over_which_a_library_stumbles_cost_a_second_build_and_no_engine():
+    tried, made = [], Built(plan=b"plan", timing_cache=b"new", seconds=1.0)
+
+    def building(timings):
+        tried.append(timings)
+        if timings == b"damaged":
+            raise ValueError("a null pointer")
+        return made
+
+    assert (
+        built_with(b"damaged", building)
+        is built_with(b"sound", building)
+        is built_with(b"", building)
+        is made
+    )
+    assert tried == [b"damaged", b"", b"sound", b""]
 
 
 def test_compiling_ends_with_the_agent(tmp_path):
