@@ -27,7 +27,7 @@ def kept(path: Path) -> Engine | None:
     try:
         return read_engine(path)
     except EngineError as error:
-        raise ConflictError(f"{error}: remove {path}, and compile it anew") from error
+        raise ConflictError(f"{error}: compile it anew") from error
 
 
 def keep(path: Path, engine: Engine) -> None:

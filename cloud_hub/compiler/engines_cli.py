@@ -133,9 +133,12 @@ def _row(builder: "Builder", precision: Precision, folder: Path | None) -> dict[
 
     key = builder.key(precision)
     path = folder / key.name if folder else None
-    if path and (known := engine_files.kept(path)):
-        check_brought(known, builder.bundle, builder.profile)
-        return engine_lines.kept(known.manifest) | {"path": str(path), "sha256": file_sha256(path)}
+    try:
+        if path and (known := engine_files.kept(path)):
+            check_brought(known, builder.bundle, builder.profile)
+            return engine_lines.kept(known.manifest) | {"path": str(path), "sha256": file_sha256(path)}
+    except ConflictError as error:  # of one precision; the others are made all the same
+        return engine_lines.failed(key, f"{error}; the file there is in the way until you remove {path}")
     try:
         made = builder.compile(precision, datetime.now(UTC))
     except (
