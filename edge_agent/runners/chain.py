@@ -24,6 +24,8 @@ from edge_agent.runners.standing import Bounds, Standing, Taken, slow
 from wire.bundle import Bundle
 from wire.precision import Precision
 
+Doubt = tuple[Link, Matrix]  # who answered what is no number
+
 log = structlog.get_logger()
 
 
@@ -62,28 +64,27 @@ class Chain:
     def run(self, features: Matrix) -> Matrix:
         """[n, width] to [n, k]; ``InferenceError`` where nobody answers."""
         links = self._links.asked()
-        doubtful: list[tuple[Link, Matrix]] = []
-        problem = InferenceError("nothing runs this network any more")
+        doubtful: list[Doubt] = []
+        problem, silent = InferenceError("nothing runs this network any more"), True
         for link, following in zip(links, (*links[1:], None), strict=True):
             try:
                 outputs = link.ask(features)
             except FeatureMismatchError:
                 raise  # wrong for every one of them
             except Exception as error:  # whatever a library raises, the next one answers
-                problem = InferenceError(told(failure(error)))
+                problem, silent = InferenceError(told(failure(error))), True
                 if following is not None:
                     self._links.leave(link, problem)
                 continue
             if (following is not None or doubtful) and not np.isfinite(outputs).all():
                 doubtful.append((link, outputs))
+                silent = False
                 continue
-            for other, _ in doubtful:
-                self._links.leave(other, InferenceError(f"no number where {link.way.title} answers one"))
-            self._answered(link, following)
+            self._answered(link, following, doubtful)
             return outputs
-        if doubtful:  # all say so: it is the row, or the model
+        if not silent:  # all say so: it is the row, or the model
             return doubtful[0][1]
-        return self._ask_last_resort(features, problem)
+        return self._ask_last_resort(features, problem, doubtful)
 
     def close(self) -> None:
         """Nobody may be inside, or come again. Happens by itself when nobody holds the chain any more."""
@@ -105,7 +106,9 @@ class Chain:
             "ways": [link.describe() for link in self._links.all],
         }
 
-    def _answered(self, link: Link, following: Link | None) -> None:
+    def _answered(self, link: Link, following: Link | None, doubtful: Sequence[Doubt]) -> None:
+        for other, _ in doubtful:
+            self._links.leave(other, InferenceError(f"no number where {link.way.title} answers one"))
         if link is not self._answers:
             before, self._answers = self._answers, link
             self._say(before, link)
@@ -126,20 +129,31 @@ class Chain:
         if reason:
             self._links.leave(link, InferenceError(reason))
 
-    def _ask_last_resort(self, features: Matrix, problem: InferenceError) -> Matrix:
+    def _ask_last_resort(
+        self, features: Matrix, problem: InferenceError, doubtful: Sequence[Doubt]
+    ) -> Matrix:
+        """Where it has no better one, what was doubtful is the answer."""
+        try:
+            link, outputs = self._last_resort(features, problem)
+        except InferenceError:
+            if doubtful:
+                return doubtful[0][1]
+            raise
+        self._answered(link, None, doubtful if np.isfinite(outputs).all() else ())
+        return outputs
+
+    def _last_resort(self, features: Matrix, problem: InferenceError) -> tuple[Link, Matrix]:
         link = next((link for link in self._links.all if link.way.last_resort), None)
         if link is None or link.standing is Standing.ABSENT or self._clock() < link.due:
             raise problem
         try:
             if link.runner is None:
-                self._links.bring(link)
-            outputs = link.ask(features)
+                return link, self._links.bring_asking(link, features)
+            return link, link.ask(features)
         except Exception as error:
             if link.runner is not None:
                 self._links.leave(link, failure(error))
             raise problem from error
-        self._answered(link, None)
-        return outputs
 
     def _say(self, before: Link, after: Link) -> None:
         links = self._links.all

@@ -62,7 +62,8 @@ class Link:
     def make(self, bundle: Bundle, check: Check) -> tuple[Runner, float | None]:
         """A runner that is proved, and what a row takes; nothing changes here. Raises ``EdgeError``.
 
-        A last resort is asked the golden inputs once, together, and not timed: it would be no less one.
+        A last resort is asked the golden inputs once, together, and not timed: it would be no less one, and a
+        row waits.
         """
         runner: Runner | None = None
         try:

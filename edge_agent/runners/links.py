@@ -12,8 +12,8 @@ import structlog
 from edge_agent.errors import EdgeError, InferenceError
 from edge_agent.runners.errors import NoEngineError, failure, told
 from edge_agent.runners.link import Link, Way
-from edge_agent.runners.proof import Check, Clock
-from edge_agent.runners.runner import Runner
+from edge_agent.runners.proof import Along, Check, Clock
+from edge_agent.runners.runner import Matrix, Runner
 from edge_agent.runners.standing import Bounds, Standing, Taken, slow
 from wire.bundle import Bundle
 from wire.precision import Precision
@@ -63,9 +63,18 @@ class Links:
 
     def bring(self, link: Link) -> None:
         """Make and prove ``link``; raises ``EdgeError`` where it does not stand then."""
+        self._bring(link, self._check)
+
+    def bring_asking(self, link: Link, features: Matrix) -> Matrix:
+        """As ``bring``; what ``link`` answers to ``features``, asked along with its golden inputs."""
+        along = Along(self._check, features)
+        self._bring(link, along)
+        return along.outputs
+
+    def _bring(self, link: Link, check: Check) -> None:
         withdrawals = link.withdrawals
         try:
-            runner, measured_s = self._made(link)
+            runner, measured_s = self._made(link, check)
         except EdgeError as error:
             with self._lock:
                 link.leave(error, self._clock())
@@ -135,8 +144,8 @@ class Links:
             better = self.all[: self.all.index(link)]
             return not (link.waits_for_engine and any(each.runner for each in better))
 
-    def _made(self, link: Link) -> tuple[Runner, float | None]:
-        runner, measured_s = link.make(self.bundle, self._check)
+    def _made(self, link: Link, check: Check) -> tuple[Runner, float | None]:
+        runner, measured_s = link.make(self.bundle, check)
         following = next((other for other in self.standing if self._below(other, link)), None)
         if measured_s is not None and following is not None and following.measured_s is not None:
             reason = slow(Taken.of([measured_s]), following.way.title, following.measured_s, self._bounds)

@@ -209,6 +209,17 @@ def test_a_row_to_which_nobody_knows_a_number_costs_nobody_its_place():
     assert chain.name == "best"
 
 
+@pytest.mark.parametrize(("off_by", "expected"), [(0.0, 50.0), (NAN, NAN)], ids=["a number", "none either"])
+def test_where_one_knows_no_number_and_the_next_ones_fail_the_last_resort_is_asked(off_by, expected):
+    rig = Rig()
+    chain = rig.chain(rig.way("best"), rig.way("last"), rig.way("remote", last_resort=True))
+    rig.twins["best"].off_by, rig.twins["last"].error = NAN, LOST
+    rig.twins["remote"].off_by = off_by
+    np.testing.assert_allclose(chain.run(ROW)[0, 0], expected)
+    assert rig.twins["remote"].asked == 1
+    assert standings(chain)["best"] == ("stands" if off_by else "left")
+
+
 def test_features_of_another_width_are_the_rows_fault():
     rig = Rig()
     chain = rig.chain()
@@ -245,13 +256,13 @@ def test_the_last_resort_is_proved_when_it_is_needed_and_left_when_it_fails():
     assert "remote" not in rig.made, "asked for nothing while something here answers"
     rig.twins["last"].error = LOST
     ask(chain, 2)
-    assert (rig.made["remote"], rig.twins["remote"].asked) == (1, 3), "golden inputs, then two rows"
+    assert (rig.made["remote"], rig.twins["remote"].asked) == (1, 2), "golden inputs with a row, then a row"
     assert [change.event for change in rig.told] == ["fell-back"]
     rig.twins["remote"].error = InferenceError("the hub does not answer")
     for _ in range(3):
         with pytest.raises(InferenceError, match="fell off the bus"):
             chain.run(ROW)
-    assert rig.twins["remote"].asked == 4, "a hub that is away is not asked for every row"
+    assert rig.twins["remote"].asked == 3, "a hub that is away is not asked for every row"
     rig.twins["last"].error = None
     ask(chain)
     assert [change.event for change in rig.told] == ["fell-back", "came-up"]
