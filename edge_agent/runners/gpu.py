@@ -79,8 +79,14 @@ class Buffer:
         self.host: Matrix = driver.pagelocked_empty((rows, width), np.float32, mem_flags=flags)
         self._driver = driver
         self._page: Any = self.host.base
-        self._device = None if mapped else driver.mem_alloc(self.host.nbytes)
-        self.address = int(self._device or self._page.get_device_pointer())
+        self._device: Any = None
+        try:
+            if not mapped:
+                self._device = driver.mem_alloc(self.host.nbytes)
+            self.address = int(self._device or self._page.get_device_pointer())
+        except BaseException:
+            self.close()
+            raise
 
     def send(self, rows: int, stream: Any) -> None:
         """Have the first ``rows`` rows on the GPU, in the order of ``stream``."""

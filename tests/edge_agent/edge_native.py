@@ -29,6 +29,7 @@ class Driver:
         self.pushed = 0
         self.copies = 0
         self.fails = None  # on the next synchronisation
+        self.full = None  # why the GPU has no memory
         self.pop_fails = None
         self.Context = SimpleNamespace(pop=self._pop)
 
@@ -57,6 +58,8 @@ class Driver:
         return array
 
     def mem_alloc(self, size):
+        if self.full is not None:
+            raise self.full
         return Memory(self, size, mapped=False)
 
     def memcpy_htod_async(self, address, source, stream):

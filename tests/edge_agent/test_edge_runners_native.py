@@ -124,6 +124,37 @@ def test_an_engine_that_cannot_be_used_is_named_and_holds_nothing(wrong, plan, k
     assert (driver.held, driver.pushed) == (set(), 0)
 
 
+def test_a_gpu_without_memory_is_told_and_what_was_page_locked_for_it_is_given_back():
+    driver = Driver()
+    driver.full = CudaError("cuMemAlloc failed: out of memory")
+    with pytest.raises(GpuMemoryError, match="cuMemAlloc failed"):
+        NativeRunner(library(driver), Gpu(driver), b"plan", Precision.FP32, mapped=False)
+    assert (driver.held, driver.pushed) == (set(), 0)
+
+
+def test_the_twin_of_an_engine_answers_to_nothing_but_the_librarys_own_names():
+    real = pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX, whose names these are")
+    driver = Driver()
+    trt = library(driver).module
+    runtime = trt.Runtime(trt.ILogger())
+    engine = runtime.deserialize_cuda_engine(b"plan")
+    config = engine.create_runtime_config()
+    held = [
+        (type(runtime), real.Runtime),
+        (type(engine), real.ICudaEngine),
+        (type(engine.create_execution_context(config)), real.IExecutionContext),
+        (config, real.IRuntimeConfig),
+        (trt.TensorIOMode, real.TensorIOMode),
+        (trt.DataType, real.DataType),
+        (trt.DynamicShapesKernelSpecializationStrategy, real.DynamicShapesKernelSpecializationStrategy),
+        (trt.ILogger.Severity, real.ILogger.Severity),
+    ]
+    for twin, its in held:
+        names = {name for name in vars(twin) if not name.startswith("_")}
+        assert names, its
+        assert names <= set(dir(its)), its
+
+
 def test_a_context_that_cannot_be_given_back_is_told_by_name_and_hides_nothing(made):
     runner, driver, _ = made
     driver.pop_fails = CudaError("cuCtxPopCurrent failed: unknown error")
