@@ -80,6 +80,10 @@ SIGNALS = {
     "NaN": _among(np.nan),
     "infinity": _among(-np.inf),
 }
+# How many of these lengths hypothesis draws for the simulator.
+DRAWN = {64: 16, 75: 4, 5: 4, 1: 3}
+# Bits of as many threads as a GPU is given (None: as the kernel chooses, 5 and 8 here), or as it may be.
+ON_HARDWARE = {"noise, 512": None, "noise, 4096": None, "noise, 128": 9}
 SILENT = ("silence", "constant", "flicker", "vanishing", "denormal", "one sample")
 UNSOUND = ("NaN", "infinity")
 TOO_LOUD = 3e19  # its power leaves float32

@@ -8,7 +8,18 @@ import warnings
 from collections import Counter
 
 import numpy as np
-from cuda_cases import ORDERS, RATE_HZ, SIGNALS, SPEED_HZ, TOO_LOUD, any_window, lines, windows_of
+from cuda_cases import (
+    DRAWN,
+    ON_HARDWARE,
+    ORDERS,
+    RATE_HZ,
+    SIGNALS,
+    SPEED_HZ,
+    TOO_LOUD,
+    any_window,
+    lines,
+    windows_of,
+)
 from hypothesis import Phase, given, settings
 from numba.cuda.simulator import kernel as simulator
 
@@ -37,8 +48,8 @@ def count_barriers() -> None:
     simulator.BlockManager = CountingBlock
 
 
-def fused(length: int, **more: object) -> cuda.FusedWindows:
-    return cuda.FusedWindows(length=length, rate_hz=RATE_HZ, thread_bits=THREAD_BITS, **more)
+def fused(length: int, bits: int | None = THREAD_BITS, **more: object) -> cuda.FusedWindows:
+    return cuda.FusedWindows(length=length, rate_hz=RATE_HZ, thread_bits=bits, **more)
 
 
 def refusal(windows: np.ndarray) -> str:
@@ -57,17 +68,17 @@ def beside_others() -> np.ndarray:
     return out.reshape(2, 50)
 
 
-def found_in(windows: np.ndarray) -> np.ndarray:
-    made = fused(windows.shape[1], orders_=ORDERS)
+def found_in(windows: np.ndarray, bits: int | None = THREAD_BITS) -> np.ndarray:
+    made = fused(windows.shape[1], bits, orders_=ORDERS)
     return cuda._compute(made._kernel, windows, made.ranges(SPEED_HZ), made._near)
 
 
-def any_windows(count: int) -> np.ndarray:
-    """[count, 64], as hypothesis makes them."""
+def any_windows(length: int, count: int) -> np.ndarray:
+    """[count, length], as hypothesis makes them."""
     found = []
 
     @settings(max_examples=count, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
-    @given(any_window(64))
+    @given(any_window(length))
     def collect(window: np.ndarray) -> None:
         found.append(window)
 
@@ -81,8 +92,11 @@ def main() -> None:
     found = {}
     for name in SIGNALS:
         found[name] = found_in(windows_of(name))
-    found["any windows"] = any_windows(24)
-    found["of any windows"] = found_in(found["any windows"])
+    for length, count in DRAWN.items():
+        found[f"any windows of {length}"] = any_windows(length, count)
+        found[f"of any windows of {length}"] = found_in(found[f"any windows of {length}"])
+    for name, bits in ON_HARDWARE.items():
+        found[f"{name}, on hardware"] = found_in(windows_of(name), bits)
     found["without lines"] = fused(64)(windows_of("noise"))
     found["standing"] = fused(64, orders_=ORDERS)(windows_of("noise"), speed_hz=0.0)
     found["as a twin"] = cuda.features(windows_of("noise"), RATE_HZ, *lines())

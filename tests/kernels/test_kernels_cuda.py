@@ -9,6 +9,8 @@ import numba.cuda
 import numpy as np
 import pytest
 from cuda_cases import (
+    DRAWN,
+    ON_HARDWARE,
     ORDERS,
     RATE_HZ,
     SIGNALS,
@@ -58,9 +60,23 @@ def test_the_kernel_agrees_with_the_reference_in_the_simulator(simulated: Found,
     assert_equal_enough(simulated[name], windows_of(name))
 
 
-def test_whatever_the_samples_the_kernel_agrees_with_the_reference_in_the_simulator(simulated: Found) -> None:
-    assert len(simulated["any windows"]) == 24
-    assert_equal_enough(simulated["of any windows"], simulated["any windows"])
+@pytest.mark.parametrize(("length", "count"), DRAWN.items())
+def test_whatever_the_samples_the_kernel_agrees_with_the_reference_in_the_simulator(
+    simulated: Found, length: int, count: int
+) -> None:
+    windows = simulated[f"any windows of {length}"]
+    assert windows.shape == (count, length)
+    assert_equal_enough(simulated[f"of any windows of {length}"], windows)
+
+
+@pytest.mark.parametrize("name", ON_HARDWARE)
+def test_as_many_threads_as_a_gpu_is_given_agree_with_the_reference_too(simulated: Found, name: str) -> None:
+    """Their sums take two and three steps, where those of eight threads take one."""
+    assert_equal_enough(simulated[f"{name}, on hardware"], windows_of(name))
+
+
+def test_blocks_were_simulated_with_as_many_threads_as_a_gpu_is_given(simulated: Found) -> None:
+    assert {8, 32, 256, 512} <= set(simulated["barriers"][:, 2])
 
 
 @pytest.mark.gpu
