@@ -47,8 +47,13 @@ def caller() -> Caller:
 
 def seen_sites() -> list[str] | None:
     """The sites whose things this caller may see; None for all. Queries take it as it is."""
-    sites = caller().rights.sites(Permission.SEE)
-    return None if sites is None else sorted(sites)
+    return sites_with(Permission.SEE)
+
+
+def sites_with(*permissions: Permission) -> list[str] | None:
+    """The sites at which this caller holds every one of ``permissions``; None for all."""
+    held = [sites for each in permissions if (sites := caller().rights.sites(each)) is not None]
+    return sorted(frozenset.intersection(*held)) if held else None
 
 
 def check_seen(kind: str, name: str, sites: frozenset[str] | None) -> None:

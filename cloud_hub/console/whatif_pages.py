@@ -16,11 +16,12 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from cloud_hub.console import kept, reach
+from cloud_hub.console.answers import problem
 from cloud_hub.console.gate import needs
-from cloud_hub.console.here import hub, seen_sites
+from cloud_hub.console.here import caller, hub, sites_with
 from cloud_hub.errors import ConflictError, HubError, NotFoundError
 from cloud_hub.flows.explaining import inputs_then
-from cloud_hub.identity.people.permissions import Permission
+from cloud_hub.identity.people.permissions import Permission, roles_with
 from cloud_hub.registry.models import Registry
 from cloud_hub.serving.client import Service
 from cloud_hub.store.database import load_queries
@@ -51,7 +52,7 @@ def show(use_case: str, version: int) -> ResponseReturnValue:
     manifest = _manifest(use_case, version)
     again = _typed(manifest, kept.shown())
     machine = kept.shown().get("machine") or request.args.get("machine", "")
-    asked = {"use_case": use_case, "machine": machine, "sites": seen_sites()}
+    asked = {"use_case": use_case, "machine": machine, "sites": _sites()}
     newest = hub().database.row(SQL["newest"], asked)
     if newest is None:
         return _page(manifest, None, {}, None, f"No prediction for {machine or 'any machine'} is stored yet")
@@ -68,12 +69,20 @@ def change(use_case: str, version: int) -> ResponseReturnValue:
     manifest = _manifest(use_case, version)
     machine = request.form.get("machine", "")
     reach.check_machine(machine)
+    if not caller().rights.may(Permission.ASK, reach.machine(machine)):
+        roles = " or ".join(roles_with(Permission.ASK))
+        return problem("Not yours to do", f"To ask about {machine} takes the role {roles} at its site.", 403)
     before = _before(manifest, machine, _time(request.form.get("time", "")))
     typed = _typed(manifest, request.form)
     answer, objection = _asked(manifest, before, typed)
     if request.headers.get("HX-Request"):
         return render_template("whatif_answer.html", answer=answer, objection=objection)
     return _page(manifest, before, typed, answer, objection)
+
+
+def _sites() -> list[str] | None:
+    """Where this caller may ask, and see what they ask about."""
+    return sites_with(Permission.SEE, Permission.ASK)
 
 
 def _typed(manifest: Manifest, fields: Mapping[str, str]) -> dict[str, str]:
@@ -135,7 +144,7 @@ def _page(
     answer: list[dict[str, Any]] | None,
     objection: str,
 ) -> str:
-    asked = {"use_case": manifest.use_case, "most": MOST_MACHINES, "sites": seen_sites()}
+    asked = {"use_case": manifest.use_case, "most": MOST_MACHINES, "sites": _sites()}
     texts = [_text(value) for value in before.row] if before else []
     fields = [
         {"name": each.name, "unit": each.unit, "was": text, "now": typed.get(each.name) or text}

@@ -112,6 +112,21 @@ def test_what_if_asks_nothing_about_a_machine_of_another_site(enter: Enter, hub:
         assert f"no machine named &#39;{machine}&#39;" in answer.text
 
 
+def test_what_if_asks_only_where_a_role_is_held_that_may_ask(enter: Enter, hub: Hub) -> None:
+    client, nothing = (
+        enter("lea", "viewer", "engineer@tours").client,
+        "No prediction for pump-1 is stored yet",
+    )
+    asking = "/models/motor-health/2/what-if"
+    assert client.get("/machines/pump-1").status_code == 200
+    assert nothing in client.get(f"{asking}?machine=pump-1").text
+    assert nothing not in enter("max", "engineer@lyon").client.get(f"{asking}?machine=pump-1").text
+    form = {"csrf": token(client, "/account"), "time": "2026-01-01T00:00:00+00:00", "machine": "pump-1"}
+    answer = client.post(asking, data=form)
+    assert answer.status_code == 403
+    assert "To ask about pump-1 takes the role engineer or operator" in answer.text
+
+
 def test_somebody_without_a_role_sees_nothing_and_can_leave(enter: Enter, hub: Hub) -> None:
     browser = enter("new")
     assert [browser.client.get(path).status_code for path in ("/", "/models", "/rollouts")] == [403] * 3
