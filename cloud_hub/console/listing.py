@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask import request, url_for
+from flask import g, request, url_for
 from werkzeug.exceptions import BadRequest
 
 SIZE = 50
@@ -56,11 +56,11 @@ def asked(names: tuple[str, ...], choices: Mapping[str, tuple[str, ...]]) -> dic
             raise BadRequest(f"Expected at most {LONGEST_TEXT} characters as {name}, got {len(text)}.")
         if text and name in choices and text not in choices[name]:
             raise BadRequest(f"Expected one of {', '.join(choices[name])} as {name}, got {text!r}.")
+    g.asked = found
     return found
 
 
 def link(**changes: object) -> str:
-    """This page with other filters; what is not named stays, and the list begins again."""
-    kept = {name: value for name, value in request.args.items() if name != "page"}
-    told = {name: value for name, value in (kept | changes).items() if value not in ("", None)}
+    """This page with other filters; what was ``asked`` and is not named stays, and the list begins again."""
+    told = {name: value for name, value in (g.asked | changes).items() if value not in ("", None)}
     return url_for(str(request.endpoint), **{**(request.view_args or {}), **told})

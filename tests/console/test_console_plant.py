@@ -86,6 +86,16 @@ def test_what_is_too_long_to_be_a_name_is_refused(client: FlaskClient, path: str
     assert client.get(path, query_string={"text": "a\0b"}).status_code == 400
 
 
+@pytest.mark.parametrize("path", ["/", "/devices"])
+def test_a_link_of_a_list_keeps_its_filters_and_nothing_else(client: FlaskClient, path: str) -> None:
+    answer = client.get(f"{path}?endpoint=x&_external=1&_scheme=ftp&_anchor=y&site=lyon")
+    assert answer.status_code == 200
+    links = " ".join(re.findall(r'href="([^"]*site=lyon[^"]*)"', answer.text))
+    assert links
+    for foreign in ("endpoint=", "external", "scheme", "ftp:", "#"):
+        assert foreign not in links
+
+
 def test_a_long_list_is_cut_at_the_hub_and_links_keep_the_filter(client: FlaskClient, hub: Hub) -> None:
     crowd(hub, 120)
     first = client.get("/?site=metz").text
