@@ -126,9 +126,7 @@ class Links:
     def _look(self, connection: Connection, secret: str) -> Link:
         row = connection.execute(SQL["link"], {"secret_sha256": hashed(secret)}).fetchone()
         if row is None:
-            raise TrustError(
-                "this link is not known here: a newer one or another password took its place"
-            )
+            raise TrustError("this link is not known here: a newer one or another password took its place")
         if row["used"]:
             raise TrustError(f"this link was used at {row['used']:%Y-%m-%d %H:%M} UTC, and works once")
         if row["expires"] <= self._now():
