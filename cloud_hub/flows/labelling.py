@@ -19,6 +19,7 @@ from cloud_hub.store.labels import NewLabel
 SQL = load_queries("cloud_hub.flows", "labelling.sql")
 EVENTS = ("failure", "maintenance")
 LONGEST_NOTE = 500
+LONGEST_FAULT = 100  # of a class for which nobody told which faults there are
 SLACK = timedelta(minutes=1)  # what a field that shows whole minutes leaves out
 
 
@@ -123,6 +124,10 @@ def _keep(hub: Hub, connection: Connection, label: NewLabel, saying: Saying) -> 
         raise ConflictError("expected text without NUL characters")
     if len(saying.note) > LONGEST_NOTE:
         raise ConflictError(f"expected a note of at most {LONGEST_NOTE} characters, got {len(saying.note)}")
+    if len(saying.fault) > LONGEST_FAULT:
+        raise ConflictError(
+            f"expected at most {LONGEST_FAULT} characters of a fault, got {len(saying.fault)}"
+        )
     kept = labels.keep_in(
         connection,
         [label],
