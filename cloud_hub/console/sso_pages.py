@@ -5,6 +5,7 @@ console alone; and it comes back into one, as a Strict cookie follows nobody fro
 """
 
 import json
+import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ def come_back() -> ResponseReturnValue:
     if person is None:
         sentence = (
             f"The provider calls you {subject!r}, and nobody here is linked to that. "
-            f"Whoever administers this hub does it by `andon hub person sso NAME {subject}`."
+            f"Whoever administers this hub does it by `andon hub person sso NAME {shlex.quote(subject)}`."
         )
         return problem("Not signed in", sentence, 403)
     log.info("signed in", person=person.name, address=request.remote_addr, by="sso")

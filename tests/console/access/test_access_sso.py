@@ -83,6 +83,9 @@ def test_what_was_typed_comes_along(stranger: FlaskClient, provider: Provider, r
 def test_who_is_linked_to_nobody_or_disabled_is_told_so(
     stranger: FlaskClient, provider: Provider, office: Office
 ) -> None:
+    provider.claims = {"sub": "$(id); eve's"}
+    command = """by `andon hub person sso NAME '$(id); eve'"'"'s'`"""
+    assert command in unescape(back(stranger, provider.approve(leave(stranger))).text)
     provider.claims = {"sub": "<script>eve"}
     answer = back(stranger, provider.approve(leave(stranger)))
     assert answer.status_code == 403
