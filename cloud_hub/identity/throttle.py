@@ -42,6 +42,13 @@ class Throttle:
             if len(self._peers) > self._most_peers:
                 self._peers.popitem(last=False)
 
+    def forgive(self, peer: str, now: float) -> None:
+        """Take back one failure of ``peer`` that was noted before it was known to be one."""
+        network = _network(peer)
+        with self._lock:
+            if network in self._peers:
+                self._peers[network] = (max(0.0, self._failures(network, now) - 1), now)
+
     def _failures(self, network: str, now: float) -> float:
         failures, since = self._peers.get(network, (0.0, now))
         return max(0.0, failures - (now - since) * self._per_second)

@@ -6,6 +6,7 @@ browser that was, which it proves by a cookie, is counted by itself. So nobody c
 out by somebody else's guesses, and what is refused unheard is not counted, so that waiting helps.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,22 +45,41 @@ class Login:
         self._database = database
         self._passwords = passwords
         self._monotonic = monotonic
+        self._counting = threading.Lock()
         self._names = Throttle(burst=NAME_BURST, per_second=NAME_PER_SECOND)
         self._addresses = Throttle(burst=ADDRESS_BURST, per_second=ADDRESS_PER_SECOND)
 
     def attempt(self, tried: Attempt) -> Outcome:
         """Who signs in; a wrong password, an unknown name and a disabled person are answered alike."""
-        now, counted = self._monotonic(), _counted(tried)
-        wait_s = self._names.wait_s(counted, now)
-        if not tried.browser:
-            wait_s = max(wait_s, self._addresses.wait_s(tried.address, now))
+        counted = _counted(tried)
+        wait_s = self._count(tried, counted)
         if wait_s:
             return Outcome(person=None, wait_s=wait_s)
-        outcome = self._check(tried)
-        if outcome.person is None:
-            self._names.failed(counted, now)
-            self._addresses.failed(tried.address, now)
-        return outcome
+        failed = False
+        try:
+            outcome = self._check(tried)
+            failed = outcome.person is None
+            return outcome
+        finally:
+            if not failed:  # it fits, or could not be checked
+                self._forgive(tried, counted)
+
+    def _count(self, tried: Attempt, counted: str) -> float:
+        """Seconds to wait; else 0, and it counts as a failure until it is none, so many at once count too."""
+        with self._counting:
+            now = self._monotonic()
+            wait_s = self._names.wait_s(counted, now)
+            if not tried.browser:
+                wait_s = max(wait_s, self._addresses.wait_s(tried.address, now))
+            if not wait_s:
+                self._names.failed(counted, now)
+                self._addresses.failed(tried.address, now)
+            return wait_s
+
+    def _forgive(self, tried: Attempt, counted: str) -> None:
+        now = self._monotonic()
+        self._names.forgive(counted, now)
+        self._addresses.forgive(tried.address, now)
 
     def _check(self, tried: Attempt) -> Outcome:
         row = self._database.row(SQL["credentials"], {"name": tried.name}) or {}

@@ -1,7 +1,10 @@
 """Sessions begin under a secret nobody chose and end; guessing is not heard, and locks nobody out."""
 
 import re
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -219,3 +222,31 @@ def test_a_password_that_is_kept_anew_does_not_undo_one_that_was_set_meanwhile(
     assert hub.database.row("SELECT password_hash FROM person") == {"password_hash": reset}
     with pytest.raises(TrustError):
         office.sessions.open(outcome.person or 0, checked=outcome.checked)
+
+
+def test_of_many_guesses_at_once_no_more_are_checked_than_one_after_the_other(enter: Enter, hub: Hub) -> None:
+    enter("mira", "viewer")
+    begun, checked = threading.Barrier(12), []
+
+    class Noted(Passwords):
+        def fits(self, password: str, kept: str | None) -> bool:
+            checked.append(password)
+            time.sleep(0.05)  # as long as all take to be heard
+            return super().fits(password, kept)
+
+    login = Login(hub.database, Noted(memory_kib=8, passes=1))
+
+    def guess(number: int) -> bool:
+        begun.wait()
+        return bool(login.attempt(Attempt(name="mira", password=f"guess {number}", address="::1")).wait_s)
+
+    with ThreadPoolExecutor(12) as pool:
+        waits = list(pool.map(guess, range(12)))
+    assert (len(checked), sum(waits)) == (8, 4)
+
+
+def test_a_password_that_fits_is_not_counted(enter: Enter, hub: Hub, office: Office) -> None:
+    enter("mira", "viewer")
+    login = Login(hub.database, office.passwords)
+    right = Attempt(name="mira", password=PASSWORD, address="::1")
+    assert {login.attempt(right).wait_s for _ in range(40)} == {0.0}
