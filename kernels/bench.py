@@ -18,6 +18,8 @@ from scipy import fft, signal
 
 from kernels import cpu, layout
 from kernels.bearing import BEARING_6205
+from kernels.bench_start import start
+from kernels.cuda_bench import gpu_kernels
 from kernels.vibration import orders, window_features
 
 WINDOWS = 256
@@ -27,7 +29,10 @@ SPEED_HZ = 29.5
 
 
 def kernels(race, *, quick):
-    """Statistics, bands and moments; the envelope; all of vibration/1. See ``firmware_configs.figures``."""
+    """Statistics, bands and moments; the envelope; all of vibration/1; a start; the GPU's kernel.
+
+    See ``firmware_configs.figures``.
+    """
     windows = draw(WINDOWS // 4 if quick else WINDOWS)
     centred = cpu.centre(windows)
     spectra = cpu.spectrum(centred)
@@ -58,6 +63,9 @@ def kernels(race, *, quick):
     yield _rate("envelope", seconds, "envelope", "hilbert", count, reference="hilbert + rfft, vectorised")
     yield _time(f"{plain}, over reading", seconds, "plain", "read", "", reference="reading each sample once")
     yield _tsfresh(race, windows, seconds["plain"])
+    if not quick:
+        yield from start(race)
+    yield from gpu_kernels(race, quick=quick)
 
 
 def _in_blocks(windows):

@@ -1,12 +1,14 @@
 """How figures are timed, judged and shown; and that a yardstick measures what it says."""
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
 
 from firmware_configs.figures import as_json, as_text, hold, judge, race
 from kernels import bench as kernels_bench
+from kernels import bench_start
 from kernels.vibration import window_features
 
 
@@ -86,3 +88,12 @@ def test_the_vectorised_yardstick_computes_the_same_features_as_the_kernels():
     windows = kernels_bench.draw(3)
     ours = window_features(windows, rate_hz=12_000.0, speed_hz=None, orders_=())
     np.testing.assert_allclose(kernels_bench.vectorised(windows, 12_000.0), ours, rtol=1e-3, atol=1e-4)
+
+
+def test_a_start_is_held_to_its_seconds_and_what_cannot_compute_a_row_is_no_figure():
+    taken = {"first row": [0.5, 0.75, 9.0], "bare": [0.25, 0.25, 0.25]}
+    first, beside = (judge(row, quick=False, full="") for row in bench_start.start(lambda *_, **__: taken))
+    assert (first.value, first.ratio, first.bar, first.holds) == (0.75, None, "<= 2.0", True)
+    assert (beside.value, beside.ratio) == (0.75, 3.0)
+    with pytest.raises(subprocess.CalledProcessError):
+        bench_start._run("raise SystemExit(1)")
