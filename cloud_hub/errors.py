@@ -38,6 +38,10 @@ class UnreachableError(HubError):
     """A part the hub needs does not answer."""
 
 
+class DatabaseAwayError(UnreachableError):
+    """The database does not answer; it says where that is, which is for whoever runs the hub alone."""
+
+
 class ConflictError(HubError):
     """What was asked contradicts what is already so."""
 

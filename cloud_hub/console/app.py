@@ -33,7 +33,7 @@ from cloud_hub.console import (
     words,
 )
 from cloud_hub.console.answers import problem
-from cloud_hub.errors import HubError, NotFoundError, UnreachableError
+from cloud_hub.errors import DatabaseAwayError, HubError, NotFoundError, UnreachableError
 from cloud_hub.hub import Hub
 from cloud_hub.identity.people.office import Office
 from cloud_hub.identity.people.permissions import Permission
@@ -84,6 +84,7 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
     )
     app.register_error_handler(HubError, _explain)
     app.register_error_handler(HTTPException, _explain_http)
+    app.register_error_handler(DatabaseAwayError, _explain_database)
     app.register_error_handler(psycopg.OperationalError, _explain_database)
     app.register_error_handler(Exception, _explain_bug)
     return app
@@ -103,7 +104,8 @@ def _explain_http(error: HTTPException) -> ResponseReturnValue:
     return problem(error.name, error.description or "The request could not be served.", error.code or 500)
 
 
-def _explain_database(error: psycopg.OperationalError) -> ResponseReturnValue:
+def _explain_database(error: psycopg.OperationalError | DatabaseAwayError) -> ResponseReturnValue:
+    """Where the database is goes to the log alone: whoever may sign in cannot be told from strangers now."""
     log.warning("database did not answer", path=request.path, reason=" ".join(str(error).split()))
     return problem("Not reachable", "The database does not answer; this page works again when it does.", 503)
 

@@ -24,7 +24,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from cloud_hub.config import HubConfig
-from cloud_hub.errors import ConflictError, HubError, TrustError, UnreachableError
+from cloud_hub.errors import ConflictError, DatabaseAwayError, HubError, TrustError, UnreachableError
 from cloud_hub.identity import certifying
 from cloud_hub.identity.ca import LONGEST_REQUEST, Authority
 from cloud_hub.identity.certifying import Certified
@@ -187,6 +187,8 @@ def _missing(name: str) -> ResponseReturnValue:
 
 def _explain(error: HubError) -> ResponseReturnValue:
     log.warning("device refused", path=request.path, peer=request.remote_addr, reason=str(error))
+    if isinstance(error, DatabaseAwayError):  # where it is goes to the log alone
+        return {"error": "the hub's database does not answer"}, 503
     if isinstance(error, UnreachableError):
         return {"error": str(error)}, 503
     return {"error": str(error)}, 409 if isinstance(error, ConflictError) else 403

@@ -16,8 +16,9 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from cloud_hub.errors import ConfigError, UnreachableError
+from cloud_hub.errors import ConfigError, DatabaseAwayError
 
+SECRET = frozenset({"password", "passfile", "sslpassword"})  # of a connection string: nobody's to read
 WHY_SECONDS = 5  # for finding out why no connection came
 
 Row = dict[str, Any]
@@ -64,7 +65,7 @@ class Database:
                 yield connection
         except PoolTimeout as error:
             self.connect(connect_timeout=WHY_SECONDS).close()  # says why, where it still does not answer
-            raise UnreachableError(f"the database does not answer: {self.where}; is it running?") from error
+            raise DatabaseAwayError(f"the database does not answer: {self.where}; is it running?") from error
 
     def connect(self, *, autocommit: bool = True, **options: Any) -> Connection:
         """A connection of its own, for LISTEN and other things that outlive a transaction."""
@@ -78,7 +79,7 @@ class Database:
             )
         except psycopg.OperationalError as error:
             why = " ".join(str(error).split())
-            raise UnreachableError(f"the database does not answer: {self.where}: {why}") from error
+            raise DatabaseAwayError(f"the database does not answer: {self.where}: {why}") from error
 
     def rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[Row]:
         """Every row of one query, in a transaction of its own."""
@@ -97,10 +98,10 @@ class Database:
 
     @property
     def where(self) -> str:
-        """The connection string without its password."""
+        """The connection string without its passwords and where they lie."""
         parts: dict[str, Any] = dict(psycopg.conninfo.conninfo_to_dict(self.conninfo))
-        parts.pop("password", None)
-        return psycopg.conninfo.make_conninfo(**parts)
+        told = {name: value for name, value in parts.items() if name not in SECRET}
+        return psycopg.conninfo.make_conninfo(**told)
 
 
 def check_conninfo(conninfo: str) -> None:

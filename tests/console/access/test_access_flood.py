@@ -1,12 +1,16 @@
 """What one peer can do to everybody else: nothing it can hold, fill or break for them."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from flask import Flask
 
+from cloud_hub.console.app import create_app
 from cloud_hub.console.live import MOST_LISTENERS, MOST_OF_ONE, Pulse
 from cloud_hub.hub import Hub
+from cloud_hub.store.database import Database
 from tests.console.console_people import Browser
 
 Enter = Callable[..., Browser]
@@ -37,3 +41,16 @@ def test_one_session_holds_a_few_pages_and_leaves_room_for_others(hub: Hub) -> N
     asked[0].close()  # type: ignore[union-attr]  # a generator
     assert pulse.listen(1)
     pulse.stop()
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/login"])
+def test_a_stranger_is_not_told_where_a_database_is_that_is_away(hub: Hub, path: str) -> None:
+    away = "postgresql://boss:secret@127.0.0.1:9/hall9?sslpassword=veiled&passfile=/etc/pw"
+    with Database(away, patience_s=0.05) as database:
+        client = create_app(replace(hub, database=database)).test_client()
+        answer = client.get(path)
+        assert not {"veiled", "passfile", "secret"} & set(re.split(r"\W", database.where))
+    assert answer.status_code == 503
+    assert "The database does not answer; this page works again when it does." in answer.text
+    for told in ("127.0.0.1", "boss", "hall9", "secret", "veiled"):
+        assert told not in answer.text
