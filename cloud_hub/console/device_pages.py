@@ -21,7 +21,6 @@ pages = Blueprint("device", __name__, url_prefix="/devices")
 def show(name: str) -> ResponseReturnValue:
     database = hub().database
     device = fleet.device(database, name)
-    incidents = fleet.incidents(database, open_only=False, most=200)
     return render_template(
         "device.html",
         device=device,
@@ -30,5 +29,5 @@ def show(name: str) -> ResponseReturnValue:
         rejections=read.rejections(database, name),
         gaps=fleet.gaps(database, device=name, most=50),
         epochs=database.rows(SQL["epochs"], {"device": name}),
-        incidents=[each for each in incidents if each.device == name][:20],
+        incidents=fleet.incidents(database, device=name, open_only=False, most=20),
     )

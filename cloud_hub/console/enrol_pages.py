@@ -123,7 +123,7 @@ def _told(token: Token) -> str:
 def _retiring(name: str, *, objection: str = "", typed: str = "") -> str:
     database = hub().database
     device = fleet.device(database, name)
-    alarms = [each for each in fleet.alarms(database, open_only=True) if each.device == name]
+    alarms = fleet.alarms(database, device=name, open_only=True)
     return render_template("retire.html", device=device, alarms=alarms, objection=objection, typed=typed)
 
 

@@ -190,10 +190,15 @@ def outlooks(database: Database, machine: str) -> list[Outlook]:
 
 
 def alarms(
-    database: Database, machine: str | None = None, *, open_only: bool = False, most: int = 200
+    database: Database,
+    machine: str | None = None,
+    *,
+    device: str | None = None,
+    open_only: bool = False,
+    most: int = 200,
 ) -> list[Alarm]:
-    """Alarms, newest first, of one machine or of all."""
-    values = {"machine": machine, "open_only": open_only, "most": most}
+    """Alarms, newest first, of one machine, of those of one device, or of all."""
+    values = {"machine": machine, "device": device, "open_only": open_only, "most": most}
     return [Alarm(**row) for row in database.rows(QUERIES["alarms"], values)]
 
 
@@ -211,10 +216,15 @@ def gaps(
 
 
 def incidents(
-    database: Database, *, open_only: bool = True, most: int = 200, sites: Sites = None
+    database: Database,
+    *,
+    device: str | None = None,
+    open_only: bool = True,
+    most: int = 200,
+    sites: Sites = None,
 ) -> list[Incident]:
-    """What is wrong now, or was; newest first. What concerns no device is at no site."""
-    values = {"open_only": open_only, "most": most, "sites": sites}
+    """What is wrong now, or was, with one device or all; newest first. What concerns none is at no site."""
+    values = {"device": device, "open_only": open_only, "most": most, "sites": sites}
     return [Incident(**row) for row in database.rows(QUERIES["incidents"], values)]
 
 

@@ -70,6 +70,7 @@ SELECT alarm.id, machine.name AS machine, device.name AS device, alarm.use_case,
   JOIN machine ON machine.id = alarm.machine
   JOIN device ON device.id = machine.device
  WHERE (%(machine)s::text IS NULL OR machine.name = %(machine)s)
+   AND (%(device)s::text IS NULL OR device.name = %(device)s)
    AND (NOT %(open_only)s OR alarm.closed IS NULL)
  ORDER BY alarm.opened DESC
  LIMIT %(most)s;
@@ -99,6 +100,7 @@ SELECT incident.kind, device.name AS device, incident.detail, incident.opened, i
   LEFT JOIN device ON device.id = incident.device
   LEFT JOIN site ON site.id = device.site
  WHERE (NOT %(open_only)s OR incident.closed IS NULL)
+   AND (%(device)s::text IS NULL OR device.name = %(device)s)
    AND (%(sites)s::text[] IS NULL OR site.name = ANY (%(sites)s))
  ORDER BY incident.opened DESC
  LIMIT %(most)s;

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from cloud_hub.console.live import Pulse
 from cloud_hub.hub import Hub
-from cloud_hub.store import labels
+from cloud_hub.store import fleet, labels
 from cloud_hub.store.labels import NewLabel
 from tests.console.console_people import token
 from tests.console.console_seed import seed
@@ -93,6 +93,13 @@ def test_a_device_says_why_it_went_back(client: FlaskClient, hub: Hub, rollout: 
     offline = client.get("/devices/cell-3").text
     assert "ColumnMismatch" in offline
     assert "agent-down" in offline
+
+
+def test_what_other_devices_suffer_hides_no_incident_or_alarm_of_this_one(hub: Hub, rollout: str) -> None:
+    of_one = fleet.incidents(hub.database, device="cell-3", open_only=False, most=1)
+    assert {each.device for each in of_one} == {"cell-3"}
+    assert {each.device for each in fleet.alarms(hub.database, device="cell-1", most=1)} == {"cell-1"}
+    assert fleet.alarms(hub.database, device="cell-2") == []
 
 
 def test_models_show_champion_verdict_and_lineage(client: FlaskClient, rollout: str) -> None:
