@@ -7,7 +7,9 @@ so an account at the provider is not yet a person at the hub.
 
 import hmac
 import secrets
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +31,11 @@ ALGORITHMS = (
     "ES256",
     "EdDSA",
 )  # signed by a key of its own; never "none" or a shared secret
+AT_ONCE = 3  # requests of the console that wait for the provider; each holds a thread of the listener
+TURN_S = 1.0  # one more waits so long at most
 LONGEST_SUBJECT = 255  # OpenID Connect Core 1.0, section 2
+
+_turn = threading.BoundedSemaphore(AT_ONCE)  # of the process: a provider is made for every request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,15 +107,23 @@ class Provider:
             raise TrustError(f"{self._settings.issuer} names nobody that could be linked")
         return str(subject)
 
-    def _session(self) -> OAuth2Session:
+    @contextmanager
+    def _session(self) -> Iterator[OAuth2Session]:
+        """``UnreachableError`` while others keep every turn."""
         secret = self._settings.client_secret_file
-        return OAuth2Session(
-            self._settings.client_id,
-            secret.read_text().strip() if secret else None,
-            scope="openid",
-            redirect_uri=self._settings.back_url,
-            code_challenge_method="S256",
-        )
+        if not _turn.acquire(timeout=TURN_S):
+            raise UnreachableError("too many people sign in at this moment: try again in a few seconds")
+        try:
+            with OAuth2Session(
+                self._settings.client_id,
+                secret.read_text().strip() if secret else None,
+                scope="openid",
+                redirect_uri=self._settings.back_url,
+                code_challenge_method="S256",
+            ) as session:
+                yield session
+        finally:
+            _turn.release()
 
     def _said(self, session: OAuth2Session) -> Mapping[str, Any]:
         """The provider's own description; every endpoint is as safe as the issuer."""

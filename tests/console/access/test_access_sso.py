@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from html import unescape
 
@@ -14,6 +15,7 @@ from cloud_hub.config import HubConfig, SsoSettings
 from cloud_hub.console.app import create_app
 from cloud_hub.errors import ConfigError, ConflictError
 from cloud_hub.hub import Hub
+from cloud_hub.identity.people import sso
 from cloud_hub.identity.people.office import Office
 from cloud_hub.identity.people.permissions import Grant
 from tests.console.access.console_provider import Provider
@@ -170,6 +172,21 @@ def test_a_provider_that_is_away_or_calls_itself_otherwise_is_said_so(
     provider.described = {"token_endpoint": "http://127.0.0.1:9/token"}
     assert back(stranger, answer).status_code == 503
     assert stranger.get("/").status_code == 401
+
+
+def test_a_few_at_once_ask_the_provider_and_one_more_is_told_to_try_again(
+    stranger: FlaskClient, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sso, "TURN_S", 0.01)
+    form = {"csrf": token(stranger, "/login")}
+    with ExitStack() as others:
+        for _ in range(sso.AT_ONCE):
+            assert sso._turn.acquire(blocking=False)
+            others.callback(sso._turn.release)
+        answer = stranger.post("/login/sso", data=form)
+        assert answer.status_code == 503
+        assert "try again in a few seconds" in answer.text
+    assert stranger.post("/login/sso", data=form).status_code == 200
 
 
 def test_a_subject_is_linked_to_one_person(app: Flask, office: Office, provider: Provider) -> None:
