@@ -21,6 +21,7 @@ SELECT child.relname AS name,
   FROM pg_inherits AS inherits
   JOIN pg_class AS child ON child.oid = inherits.inhrelid
  WHERE inherits.inhparent = %(table)s::regclass
+   AND pg_get_expr(child.relpartbound, child.oid) IS NOT NULL  -- as it is for one dropped since this query began
  ORDER BY lower;
 
 -- oldest_touched
