@@ -119,3 +119,16 @@ def test_closed_partitions_are_indexed_and_old_ones_dropped(connection: Connecti
     assert all(row["indexed"] == (row["upper"] <= now) for row in rows)
     assert all(row["upper"] > now - timedelta(days=30) for row in rows)
     assert partitions.tidy(connection, store, Clock.real()) == []
+
+
+def test_a_partition_that_goes_while_they_are_counted_is_none(database: str) -> None:
+    with Database(database) as opened, opened.connect() as counting, opened.connect() as dropping:
+        partitions.ensure(counting, StoreSettings(), Clock.real())
+        before = spans(counting)
+        counting.commit()
+        name = dropping.execute(partitions.QUERIES["existing"], {"table": "sample"}).fetchall()[0]["name"]
+        counting.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        counting.execute("SELECT 1")  # what it sees is settled here
+        dropping.execute(f"DROP TABLE {name}")
+        dropping.commit()
+        assert spans(counting) == before[1:]
