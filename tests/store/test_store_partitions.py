@@ -125,10 +125,10 @@ def test_a_partition_that_goes_while_they_are_counted_is_none(database: str) -> 
     with Database(database) as opened, opened.connect() as counting, opened.connect() as dropping:
         partitions.ensure(counting, StoreSettings(), Clock.real())
         before = spans(counting)
-        counting.commit()
         name = dropping.execute(partitions.QUERIES["existing"], {"table": "sample"}).fetchall()[0]["name"]
-        counting.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        counting.execute("SELECT 1")  # what it sees is settled here
-        dropping.execute(f"DROP TABLE {name}")
-        dropping.commit()
-        assert spans(counting) == before[1:]
+        with counting.transaction():
+            counting.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            counting.execute("SELECT 1")  # what it sees is settled here
+            with dropping.transaction():
+                dropping.execute(f"DROP TABLE {name}")
+            assert spans(counting) == before[1:]
