@@ -87,7 +87,9 @@ def test_what_is_too_long_to_be_a_name_is_refused(client: FlaskClient, path: str
 
 
 @pytest.mark.parametrize("path", ["/", "/devices"])
-def test_a_link_of_a_list_keeps_its_filters_and_nothing_else(client: FlaskClient, path: str) -> None:
+def test_a_link_of_a_list_keeps_its_filters_and_nothing_else(
+    client: FlaskClient, rollout: str, path: str
+) -> None:
     answer = client.get(f"{path}?endpoint=x&_external=1&_scheme=ftp&_anchor=y&site=lyon")
     assert answer.status_code == 200
     links = " ".join(re.findall(r'href="([^"]*site=lyon[^"]*)"', answer.text))
