@@ -1,17 +1,26 @@
-"""Which port a part listens on: the configured one, else the one it had last time, else a free one."""
+"""Which port a part listens on: the configured one, else the one it had last time, else a free one.
+
+A free one is sought below those that systems give to outgoing connections: one of them could sit on the port
+while the hub is down, and devices look for the hub where it was.
+"""
 
 import errno
+import random
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from cloud_hub.parts.errors import PartError
+
+LASTING = range(20_000, 32_000)
+TRIES = 50
 
 EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, never bound
 
 
 def choose_port(note: Path, *, listen: str, configured: int, setting: str) -> int:
     """The port for ``listen``; ``note`` remembers it. A configured one that is taken is an error."""
-    port = configured or _as_before(note, listen) or 0
+    port = configured or _as_before(note, listen) or _lasting_port(listen)
     try:
         port = free_port(listen, port)
     except OSError as error:
@@ -39,6 +48,14 @@ def free_port(listen: str, wanted: int) -> int:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((listen, wanted))
         return int(probe.getsockname()[1])
+
+
+def _lasting_port(listen: str) -> int:
+    """A free one of ``LASTING``; 0, any, where none was found."""
+    for port in random.sample(LASTING, TRIES):
+        with suppress(OSError):
+            return free_port(listen, port)
+    return 0
 
 
 def _as_before(note: Path, listen: str) -> int | None:

@@ -141,6 +141,7 @@ def test_a_second_hub_on_one_state_directory_is_told_who_was_first(tmp_path):
 def test_a_part_keeps_its_port_and_gives_way_where_it_is_taken(tmp_path):
     note = tmp_path / "port"
     first = choose_port(note, listen="127.0.0.1", configured=0, setting="x")
+    assert first < 32_768, "no outgoing connection may take it while the hub is down"
     assert choose_port(note, listen="127.0.0.1", configured=0, setting="x") == first
     with socket.create_server(("127.0.0.1", first)):
         assert choose_port(note, listen="127.0.0.1", configured=0, setting="x") != first
