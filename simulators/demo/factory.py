@@ -77,7 +77,7 @@ class Factory:
     def _configure(self, store_days: float, partition_hours: float) -> None:
         self.hub_config.parent.mkdir(parents=True)
         self.hub_config.write_text(
-            "directive_days = 400\n\n[store]\n"
+            'directive_days = 400\n\n[serving]\nlisten = "127.0.0.1"  # "What if" in the console\n\n[store]\n'
             f"partition_hours = {partition_hours}\n"
             f"late_horizon_days = {store_days}\nraw_retention_days = {store_days + 30}\n"
         )
