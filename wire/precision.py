@@ -40,3 +40,16 @@ def tolerated(
     ranges = np.array([output.high - output.low for output in manifest.outputs], np.float64)
     shared = manifest.atol + manifest.rtol * np.abs(expected.astype(np.float64))
     return np.asarray(shared + SHARES[precision] * ranges, np.float64)
+
+
+def shares(
+    manifest: Manifest,
+    expected: npt.NDArray[np.float32],
+    found: npt.NDArray[np.float32],
+    precision: Precision,
+) -> npt.NDArray[np.float64]:
+    """[n, outputs]: share of what is tolerated that ``found`` is off by; no number is infinitely far off."""
+    allowed = tolerated(manifest, expected, precision)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = np.abs(found.astype(np.float64) - expected.astype(np.float64))
+        return np.asarray(np.where(off > 0, off / allowed, np.where(off == 0, 0.0, np.inf)), np.float64)

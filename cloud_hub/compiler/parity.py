@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wire.manifest import Manifest
-from wire.precision import Precision, tolerated
+from wire.precision import Precision, shares, tolerated
 
 Floats = NDArray[np.float32]
 
@@ -62,9 +62,7 @@ class Comparison:
 def compare(manifest: Manifest, expected: Floats, found: Floats, precision: Precision) -> Comparison:
     """``found`` [n, outputs], answered in ``precision``, against the oracle's ``expected``."""
     allowed = tolerated(manifest, expected, precision)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        off = np.abs(found.astype(np.float64) - expected.astype(np.float64))
-        share = np.where(off > 0, off / allowed, np.where(off == 0, 0.0, np.inf))
+    share = shares(manifest, expected, found, precision)
     worst = share.argmax(axis=0)
     return Comparison(
         precision=precision,

@@ -6,16 +6,12 @@ does so in a running hub. The console is `andon hub web` in a process of its own
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any, Self
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
@@ -25,10 +21,10 @@ from cloud_hub.hub import recorder
 from cloud_hub.identity.people.links import Purpose
 from cloud_hub.identity.people.office import Office
 from cloud_hub.identity.people.permissions import Grant, Role
-from cloud_hub.parts.places import sweep
 from cloud_hub.parts.postgres import Postgres
 from cloud_hub.rollout.plan import Plan, Wave
 from cloud_hub.store import partitions, rollups
+from cloud_hub.store.bench_stage import BenchStage
 from cloud_hub.store.database import Connection, Database, load_queries
 from cloud_hub.store.migrate import migrate
 from wire.clock import Clock, to_datetime
@@ -60,37 +56,26 @@ class Scale:
         return self.machines * SIGNALS * self.each * HOURS
 
 
-class BenchPlant:
+class BenchPlant(BenchStage):
     """``with BenchPlant(scale) as plant``: it is filled, and its console listens at ``plant.port``."""
 
     def __init__(self, scale: Scale) -> None:
+        super().__init__()
         self.scale = scale
         self.end_us = Clock.real().now_us() // partitions.HOUR_US * partitions.HOUR_US
-        self._stack = ExitStack()
-        self._stack.callback(sweep)
-        self._folder = Path(mkdtemp(prefix="andon-bench-"))
-        self._stack.callback(shutil.rmtree, self._folder)
-        self._server = Postgres(self._folder / "postgres", ephemeral=True)
+        self._server = Postgres(self.folder / "postgres", ephemeral=True)
         self.port = _free_port()
 
-    def __enter__(self) -> Self:
-        try:
-            conninfo = self._server.start()
-            self._stack.callback(self._server.stop)
-            self.config = self._configured(conninfo)
-            self.database = self._stack.enter_context(Database(conninfo))
-            migrate(conninfo, self.config)
-            with self.database.connect() as connection:
-                self._fill(connection)
-            self._office = _staffed(self.config, self.database)
-            self._serve()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def _start(self) -> None:
+        conninfo = self._server.start()
+        self._stack.callback(self._server.stop)
+        self.config = self._configured(conninfo)
+        self.database = self._stack.enter_context(Database(conninfo))
+        migrate(conninfo, self.config)
+        with self.database.connect() as connection:
+            self._fill(connection)
+        self._office = _staffed(self.config, self.database)
+        self._serve()
 
     def link(self) -> str:
         """The secret of another link that signs in somebody who may do everything."""
@@ -109,8 +94,8 @@ class BenchPlant:
         self._process.wait()
 
     def _configured(self, conninfo: str) -> HubConfig:
-        file = self._folder / "hub.toml"
-        told = {"state_dir": str(self._folder), "database_url": conninfo}
+        file = self.folder / "hub.toml"
+        told = {"state_dir": str(self.folder), "database_url": conninfo}
         lines = [f"{name} = {json.dumps(value)}" for name, value in told.items()]
         lines += ["[web]", f"port = {self.port}", "[devices]", f"port = {_free_port()}", "[store]"]
         lines += [f"{name} = {value}" for name, value in SETTINGS.model_dump(exclude_unset=True).items()]
@@ -149,7 +134,7 @@ class BenchPlant:
         }
 
     def _serve(self) -> None:
-        command = [sys.executable, "-m", "andon", "hub", "web", "--config", str(self._folder / "hub.toml")]
+        command = [sys.executable, "-m", "andon", "hub", "web", "--config", str(self.folder / "hub.toml")]
         self._process = process = subprocess.Popen(command, env={**os.environ, "ANDON_CLOCK": ""})
         self._stack.callback(self.stop_serving)
         deadline = time.monotonic() + PATIENCE_S

@@ -3,15 +3,12 @@ rules, enrolled devices and their publisher. All real, all of its own, all gone 
 """
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any, Self
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -24,9 +21,9 @@ from cloud_hub.identity.ca import Authority
 from cloud_hub.ingest.bench_load import Fleet, table_of
 from cloud_hub.parts.broker import Address, Broker, ServerFiles
 from cloud_hub.parts.errors import PartError
-from cloud_hub.parts.places import sweep
 from cloud_hub.parts.postgres import Postgres
 from cloud_hub.parts.processes import last_words, spawn, stop
+from cloud_hub.store.bench_stage import BenchStage
 from cloud_hub.store.database import Database
 from cloud_hub.store.migrate import migrate
 from wire.clock import Clock
@@ -38,31 +35,17 @@ NAMES = ("localhost", "127.0.0.1")
 _TERM = ((signal.SIGTERM, 30.0),)
 
 
-class Factory:
+class Factory(BenchStage):
     """``with Factory() as factory``: servers and devices are there; ``ingest`` starts processes."""
 
     def __init__(self) -> None:
-        self.folder = Path(mkdtemp(prefix="andon-bench-"))
+        super().__init__()
         self.fleet = Fleet([f"press-{number:02}" for number in range(DEVICES)])
-        self._stack = ExitStack()
-        self._stack.callback(sweep)
-        self._stack.callback(shutil.rmtree, self.folder)
         self._config = self.folder / "hub.toml"
         self._logs: list[Path] = []
         self.processes: list[subprocess.Popen[bytes]] = []
         self.database: Database
         self.server: Postgres
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     def ingest(self, count: int) -> None:
         """Have ``count`` ingest processes running and subscribed, these and no others."""

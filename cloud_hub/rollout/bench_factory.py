@@ -2,25 +2,22 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from cloud_hub.config import CONFIG_VARIABLE, HubConfig
 from cloud_hub.hub import Hub, opened
 from cloud_hub.parts.errors import PartError
-from cloud_hub.parts.places import sweep
 from cloud_hub.parts.processes import last_words
 from cloud_hub.parts.status import read_processes
 from cloud_hub.rollout.bench_meter import QUERIES, Meter
+from cloud_hub.store.bench_stage import BenchStage
 from cloud_hub.store.database import Database
 
 ANDON = (sys.executable, "-P", "-m", "andon")
@@ -31,31 +28,17 @@ BIRTH_S = 300.0
 STOP_S = 60.0
 
 
-class Factory:
+class Factory(BenchStage):
     """``with Factory(devices) as factory``: a hub runs, its statements are counted, devices have tokens."""
 
     def __init__(self, devices: int) -> None:
+        super().__init__()
         self.devices = devices
-        self.folder = Path(mkdtemp(prefix="andon-bench-"))
-        self._stack = ExitStack()
-        self._stack.callback(sweep)
-        self._stack.callback(shutil.rmtree, self.folder)
         self._config = self.folder / "hub" / "hub.toml"
         self._environment = os.environ | {CONFIG_VARIABLE: str(self._config), "PYTHONUNBUFFERED": "1"}
         self._hub: Command | None = None
         self.hub: Hub
         self.meter: Meter
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     def add_devices(self) -> float:
         """Add the fleet by a file, as an operator does; seconds it took."""

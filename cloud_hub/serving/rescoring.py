@@ -15,7 +15,7 @@ import numpy.typing as npt
 from cloud_hub.errors import DatasetError
 from cloud_hub.serving.scorer import Scorer
 from wire.manifest import Manifest, row_names
-from wire.precision import Precision, tolerated
+from wire.precision import Precision, shares
 
 Matrix = npt.NDArray[np.float32]
 Said = Mapping[tuple[str, int], list[float]]  # by machine and UTC microseconds: a stored prediction row
@@ -69,8 +69,8 @@ def compare(manifest: Manifest, rows: Rows, values: Matrix, said: Said, precisio
         return Comparison(compared=0, differ=0, worst=0.0, precision=precision)
     outputs = [names.index(output.name) for output in manifest.outputs]  # bounds follow from them
     expected = values[both][:, outputs]
-    apart = np.abs(np.array([told[place] for place in both], np.float32)[:, outputs] - expected)
-    off = ~(apart <= tolerated(manifest, expected, precision))  # NaN is off
+    found = np.array([told[place] for place in both], np.float32)[:, outputs]
+    apart, off = np.abs(found - expected), shares(manifest, expected, found, precision) > 1
     ranges = np.array([max(output.high - output.low, 1e-9) for output in manifest.outputs])
     return Comparison(
         compared=len(both),

@@ -15,7 +15,7 @@ from models.errors import GraphError
 from models.graphs import Runner
 from wire.bundle import Bundle
 from wire.manifest import BOUNDS, INTERVAL_OF, Manifest, row_names
-from wire.precision import Precision, tolerated
+from wire.precision import Precision, shares
 from wire.scoring import Answer, Question, check_inputs
 
 Matrix = npt.NDArray[np.float32]
@@ -41,8 +41,8 @@ class Scorer:
             raise ConflictError(
                 f"{manifest.release}: expected golden outputs {expected.shape}, got {found.shape}"
             )
-        off = np.abs(found - expected) > tolerated(manifest, expected, Precision.FP32)
-        if off.any() or not np.isfinite(found).all():
+        off = shares(manifest, expected, found, Precision.FP32) > 1
+        if off.any():
             rows = int(off.any(axis=1).sum())
             raise ConflictError(
                 f"{manifest.release} answers {rows} of {len(found)} golden inputs otherwise than where it "

@@ -4,18 +4,15 @@ Samples are made by the server, then indexed, rolled up and vacuumed by the code
 does so in a running hub.
 """
 
-import shutil
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any, Self
+from typing import Any
 
 from cloud_hub.config import HubConfig, StoreSettings
-from cloud_hub.parts.places import sweep
 from cloud_hub.parts.postgres import Postgres
 from cloud_hub.store import partitions, rollups
+from cloud_hub.store.bench_stage import BenchStage
 from cloud_hub.store.database import Connection, Database, load_queries
 from cloud_hub.store.migrate import migrate
 from wire.clock import Clock, to_datetime
@@ -47,37 +44,25 @@ class Scale:
         return self.rows_per_second * 3600 * HOURS
 
 
-class BenchStore:
+class BenchStore(BenchStage):
     """``with BenchStore(scale) as store``: it is filled; ``store.end_us`` is when its newest hour ended."""
 
     def __init__(self, scale: Scale) -> None:
+        super().__init__()
         self.scale = scale
         self.end_us = (Clock.real().now_us() // partitions.HOUR_US - AGO_DAYS * 24) * partitions.HOUR_US
         self.rolled_up_per_s = 0.0
         self.dropped_caches = False
-        self._stack = ExitStack()
-        self._stack.callback(sweep)
-        folder = Path(mkdtemp(prefix="andon-bench-"))
-        self._stack.callback(shutil.rmtree, folder)
-        self._folder = folder
-        self._server = Postgres(folder / "postgres", ephemeral=True)
+        self._server = Postgres(self.folder / "postgres", ephemeral=True)
         self.conninfo = ""
 
-    def __enter__(self) -> Self:
-        try:
-            self.conninfo = self._server.start()
-            self._stack.callback(self._server.stop)
-            clock = still(self.end_us)
-            migrate(self.conninfo, HubConfig(state_dir=self._folder, store=SETTINGS, clock=str(clock)))
-            with Database(self.conninfo).connect() as connection:
-                self._fill(connection, clock)
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def _start(self) -> None:
+        self.conninfo = self._server.start()
+        self._stack.callback(self._server.stop)
+        clock = still(self.end_us)
+        migrate(self.conninfo, HubConfig(state_dir=self.folder, store=SETTINGS, clock=str(clock)))
+        with Database(self.conninfo).connect() as connection:
+            self._fill(connection, clock)
 
     def make_cold(self) -> None:
         """A server that has just started, and an operating system that remembers none of its files."""

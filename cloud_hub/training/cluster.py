@@ -43,7 +43,7 @@ def connected(address: str, *, patience_s: float = PATIENCE_S) -> Iterator[Execu
     from distributed import Client  # noqa: PLC0415 - heavy, and most hubs have no cluster
 
     try:
-        client: Any = Client(address, timeout=patience_s)  # type: ignore[no-untyped-call]
+        client: Any = Client(address, timeout=patience_s)  # type: ignore[no-untyped-call]  # distributed: none
     except (OSError, ValueError) as error:
         raise UnreachableError(
             f"the Dask scheduler at {address} does not answer: {error}: start it, or take dask_scheduler "

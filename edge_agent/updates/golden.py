@@ -14,7 +14,7 @@ from kernels.errors import KernelInputError
 from wire.bundle import Bundle
 from wire.directive import Directive
 from wire.manifest import ANY_TARGET, Manifest, rate_misfit
-from wire.precision import Precision, tolerated
+from wire.precision import Precision, shares, tolerated
 
 Matrix = npt.NDArray[np.float32]
 
@@ -90,12 +90,11 @@ def check_golden(runner: Runner, bundle: Bundle) -> float:
 
 
 def _deviation(got: Matrix, expected: Matrix, manifest: Manifest, precision: Precision) -> float:
-    near = tolerated(manifest, expected, precision)
-    apart = np.abs(got.astype(np.float64) - expected)
-    share = np.where(np.isfinite(apart), apart / np.maximum(near, np.finfo(np.float64).tiny), np.inf)
+    share = shares(manifest, expected, got, precision)
     row, column = np.unravel_index(int(np.argmax(share)), share.shape)
     worst = float(share[row, column])
     if worst > 1:
+        near = tolerated(manifest, expected, precision)
         raise GoldenError(
             f"golden input {row}: expected {manifest.outputs[column].name} "
             f"{expected[row, column]:.6g} within {near[row, column]:.2g} in {precision}, "

@@ -83,7 +83,7 @@ def listen(library: Library) -> Any:
     logger: Any = library.module.ILogger
     serious = (logger.Severity.INTERNAL_ERROR, logger.Severity.ERROR)
 
-    class Listener(logger):  # type: ignore[misc]
+    class Listener(logger):  # type: ignore[misc]  # of a library that is known when it is found
         def __init__(self) -> None:
             logger.__init__(self)
             self.complaints: list[str] = []
