@@ -187,7 +187,7 @@ def test_connections_are_bounded_and_a_place_that_is_left_is_free(running):
     """mosquitto 2.0.11 counts each failed handshake as one that left; our own look at its start is one."""
     broker = running(devices=3)
     clients = [Client(broker, f"press-0{number}") for number in range(4)]
-    with pytest.raises(ssl.SSLError):
+    with pytest.raises((ssl.SSLError, ConnectionResetError)):  # whichever part of the handshake it meets
         Client(broker, "press-04")
     gc.collect()
     clients.pop().leave()
