@@ -21,6 +21,7 @@ from cloud_hub.console import (
     login_pages,
     machine_pages,
     model_pages,
+    navigation,
     people_pages,
     ranking,
     rollout_pages,
@@ -79,6 +80,7 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
     app.add_url_rule("/favicon.ico", "icon", lambda: app.send_static_file("andon.svg"))
     words.teach(app)
     app.context_processor(lambda: {"now": hub.clock.now(), "vendored": vendor.present()})
+    app.context_processor(lambda: {"navigation": navigation.ENTRIES})
     app.context_processor(
         lambda: {"csrf": cookies.form_token(), "caller": g.get("caller"), "Permission": Permission}
     )

@@ -25,6 +25,9 @@ WANTED = {
     "uplot/LICENSE": "uPlot.LICENSE.txt",
     "htmx.org/dist/htmx.min.js": "htmx.min.js",
     "htmx.org/LICENSE": "htmx.LICENSE.txt",
+    "echarts/dist/echarts.esm.min.js": "echarts.esm.js",
+    "echarts/LICENSE": "echarts.LICENSE.txt",
+    "zrender/LICENSE": "zrender.LICENSE.txt",
 }
 PATIENCE_S = 180.0
 
