@@ -1,6 +1,6 @@
 """What a person may do to a rollout from afar: the calls of the command line, for pages and programs alike.
 
-Who may is the caller's to check (``NEEDED``, by ``gate.needs``); what an act takes and how it is told is here.
+Who may is the caller's to check (``NEEDED``, by ``gate.needs``); what an act takes and tells is here.
 """
 
 from collections.abc import Mapping
