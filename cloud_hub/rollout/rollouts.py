@@ -77,6 +77,11 @@ class Rollouts:
             model = released(connection, plan)
             return look_ahead(connection, plan, model, self._clock.now())
 
+    def check_once(self, plan: Plan, seal: str, *, actor: str) -> None:
+        """``StartedError`` where ``actor`` has started ``plan`` from the preview of this ``seal`` before."""
+        with self._database.transaction() as connection:
+            check_once(connection, plan, seal, actor)
+
     def approve(self, rollout: str, *, actor: str, reason: str = "") -> None:
         """Let the wave open that awaits it, and no other; with four eyes not by who started the rollout."""
         self._act("approve", rollout, actor, reason)
