@@ -1,4 +1,8 @@
-"""The verdict on each wave with what it rests on: what was counted, what the plan asks, when it was decided. Pure."""
+"""The verdict on each wave with what it rests on: what was counted, what the plan asks, and when. Pure.
+
+Once a rollout is undone its devices tell how they came back, and no longer how the release did: then
+what the policy said at the time is all that is left of a verdict.
+"""
 
 import math
 from collections.abc import Sequence
@@ -45,7 +49,18 @@ def judged(
     """Every wave of ``rollout`` by what is known ``now``."""
     plan = Plan.parse(rollout.plan)
     opened = _openings(history)
-    return [_judge(rollout, plan, wave, opened, history, failures, now) for wave in waves]
+    ended = next((each.time for each in history if each.action in _ENDS), None)
+    return [
+        Judged(
+            status=wave,
+            checks=_checks(rollout, plan, wave, now),
+            failures=tuple(each for each in failures if each.wave == wave.wave),
+            opened=opened.get(wave.wave),
+            closed=opened.get(wave.wave + 1) or (ended if wave.wave in opened else None),
+            said=_said(history, wave.wave),
+        )
+        for wave in waves
+    ]
 
 
 def soaks_until(rollout: Rollout) -> datetime | None:
@@ -55,30 +70,9 @@ def soaks_until(rollout: Rollout) -> datetime | None:
     return rollout.passed + timedelta(hours=hours) if rollout.passed and hours and going else None
 
 
-def _judge(
-    rollout: Rollout,
-    plan: Plan,
-    wave: WaveStatus,
-    opened: dict[int, datetime],
-    history: Sequence[Decided],
-    failures: Sequence[Failure],
-    now: datetime,
-) -> Judged:
-    ended = next((each for each in history if each.action in _ENDS), None)
-    begun = opened.get(wave.wave)
-    closed = opened.get(wave.wave + 1) or (ended.time if ended and begun else None)
-    is_open = wave.state != "waiting"
-    return Judged(
-        status=wave,
-        checks=_checks(rollout, plan, wave, now) if is_open else (),
-        failures=tuple(each for each in failures if each.wave == wave.wave) if is_open else (),
-        opened=begun,
-        closed=closed,
-        said=_said(history, wave.wave),
-    )
-
-
 def _checks(rollout: Rollout, plan: Plan, wave: WaveStatus, now: datetime) -> tuple[Check, ...]:
+    if wave.state == "waiting" or rollout.state == "undone":
+        return ()
     return (_failed(plan, wave), _committed(plan, wave), *_soaked(rollout, plan, wave, now))
 
 
@@ -101,6 +95,13 @@ def _committed(plan: Plan, wave: WaveStatus) -> Check:
         words = f"at least {wanted}, {plan.succeed * 100:.4g} % of the {asked} asked"
     enough = wave.committed >= wanted and (plan.succeed is not None or not wave.open)
     passed = True if enough else None if wave.open else False
+    if not enough and wave.state == "passed":  # the last one may stand on those before
+        return Check(
+            name="commits",
+            found=f"{wave.committed} of {asked}",
+            asked="the waves before proved it",
+            passed=True,
+        )
     under_way = f", {wave.open} not answered" if wave.open else ""
     return Check(name="commits", found=f"{wave.committed} of {asked}{under_way}", asked=words, passed=passed)
 
