@@ -279,7 +279,14 @@ REFUSED = (
     ("release=%00", 400),
     ("soak=1e999&timeout=-1&at_once=99999999999999999999", 400),
 )
-FORGED = ("", "release=%00", "site=%00", "&" * 3000, "%ff=%ff", "release=motor-health/2&site=%ED%A0%80")
+FORGED = (
+    "",
+    "release=%00",
+    "release=motor-health/2&site=%00",
+    "&" * 3000,
+    "%ff=%ff",
+    "release=motor-health/2&site=%ED%A0%80",
+)
 
 
 def test_what_cannot_be_is_refused_in_words(client: FlaskClient, hub: Hub) -> None:
