@@ -98,6 +98,7 @@ def test_a_share_is_of_those_that_were_asked_and_is_met_before_all_have_answered
 def test_a_wave_that_has_proved_itself_soaks_for_as_long_as_is_left() -> None:
     plan = rollout(soak="24", passed=NOW - 5 * HOUR)
     assert checks(first(plan, status(committed=10)))["soak"] == ("5 h", "24 h", None)
+    assert checks(first(plan, status(committed=10)))["failures"] == ("0 of 10", "at most 0", True)
     assert soaks_until(plan) == NOW + 19 * HOUR
     assert soaks_until(rollout(soak="24")) is None
     assert soaks_until(rollout(soak="24", passed=NOW, state="halted")) is None
