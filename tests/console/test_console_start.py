@@ -213,6 +213,16 @@ def test_an_ended_session_starts_nothing_and_keeps_the_plan(enter: Enter, hub: H
     assert again.headers["Location"] == link
 
 
+def test_a_form_of_an_earlier_session_starts_nothing_and_shows_its_preview_again(
+    client: FlaskClient, hub: Hub
+) -> None:
+    path = f"{PLAN}&soak=7.5"
+    answer = begin(client, path, csrf="of another session")
+    assert answer.status_code == 403
+    assert started(hub) == []
+    assert fields(answer.text)["plan"] == fields(client.get(path).text)["plan"]
+
+
 def test_a_rollout_in_the_way_is_named_and_ended_only_if_asked(client: FlaskClient, hub: Hub) -> None:
     begin(client)
     page = client.get("/rollouts/new/preview?release=motor-health/2&site=tours").text
