@@ -16,7 +16,7 @@ from cloud_hub.store.database import Database, Row
 
 MOST_RELEASES = 200
 SIZE = 25  # devices on a page
-MOST_CHOICES = 60  # of a kind; others are reached by name in a link, or at the command line
+MOST_CHOICES = 200  # of a kind; others are reached by name in a link, or at the command line
 LEFT_OUT = "out"
 _PAGE = ("wave", "page")  # what a link says of the list alone
 

@@ -222,3 +222,26 @@ def test_names_and_reasons_are_text(client: FlaskClient, hub: Hub) -> None:
         page = client.get(path).text
         assert "<script>alert" not in page
         assert "&lt;script&gt;alert" in page
+
+
+def test_a_wave_says_how_many_it_opens_to_before_it_is_approved(client: FlaskClient, hub: Hub) -> None:
+    fleet(hub)
+    rollout = start(hub, waves=["1, 100%"], approve=["2"])
+    hub.database.execute("UPDATE rollout SET wave = 1, state = 'awaiting'")
+    page = words(client.get(f"/rollouts/{rollout}").text)
+    assert "Wave 2 opens: motor-health/2 is offered to its 3 devices." in page
+    assert "; awaits approval" in page
+
+
+def test_who_decided_what_is_told_newest_first_with_the_reasons(client: FlaskClient, hub: Hub) -> None:
+    fleet(hub)
+    rollout = start(hub)
+    hub.rollouts.pause(rollout, actor="zoe", reason="smoke in hall 3")
+    hub.rollouts.resume(rollout, actor="mira", reason="it was steam")
+    page = words(client.get(f"/rollouts/{rollout}").text)
+    decided = page[page.index("Who decided what") :]
+    order = [
+        decided.index(each)
+        for each in ("resume by mira it was steam", "pause by zoe smoke in hall 3", "start by mira")
+    ]
+    assert order == sorted(order)
