@@ -77,6 +77,7 @@ def test_a_rollout_is_planned_started_seen_and_undone(
         for page in (wide, phone):
             page.locator("#live .waves li", has_text="1 of 1 committed").wait_for(timeout=PATIENCE_MS)
             page.get_by_text("has proved itself and soaks").wait_for()
+            page.locator("#live .headline time[title$=UTC]").last.wait_for()  # in the viewer's zone, still
             _check(page)
 
         wide.get_by_text("Undo…").click()

@@ -316,6 +316,21 @@ def test_windows_open_in_each_site_s_time_and_waves_follow_each_other(client: Fl
     assert page.count('class="a-soak"') == 3
 
 
+def test_a_plan_that_takes_devices_back_to_an_older_release_says_so(client: FlaskClient, hub: Hub) -> None:
+    hub.database.execute("UPDATE device_release SET release = 'motor-health/2'")
+    for device, runs in (("cell-1", "motor-health/٣"), ("cell-2", "other/9"), ("cell-3", "motor-health/10")):
+        hub.database.execute(
+            """UPDATE device_release SET release = %(runs)s FROM device
+                WHERE device.id = device_release.device AND device.name = %(device)s""",
+            {"runs": runs, "device": device},
+        )
+    assert (
+        "a newer release now" not in client.get("/rollouts/new/preview?release=motor-health/2&site=lyon").text
+    )
+    page = client.get("/rollouts/new/preview?release=motor-health/1").text
+    assert "2 devices of these run a newer release now: this takes them back to an older one." in page
+
+
 def test_names_are_text_wherever_they_come_from(client: FlaskClient, hub: Hub) -> None:
     hub.database.execute(
         "UPDATE device SET tags = ARRAY [%(h)s], profile = %(h)s, target = %(h)s", {"h": HOSTILE}
