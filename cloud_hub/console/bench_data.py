@@ -135,7 +135,8 @@ class BenchPlant(BenchStage):
 
     def _serve(self) -> None:
         command = [sys.executable, "-m", "andon", "hub", "web", "--config", str(self.folder / "hub.toml")]
-        self._process = process = subprocess.Popen(command, env={**os.environ, "ANDON_CLOCK": ""})
+        environment = {**os.environ, "ANDON_CLOCK": ""}
+        self._process = process = subprocess.Popen(command, env=environment, stdout=2)  # 1 is for figures
         self._stack.callback(self.stop_serving)
         deadline = time.monotonic() + PATIENCE_S
         while not _listens(self.port):
