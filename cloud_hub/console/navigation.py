@@ -16,6 +16,6 @@ class Entry:
 ENTRIES = (
     Entry("Plant", "fleet.show", frozenset({"fleet", "machine"})),
     Entry("Devices", "devices.index", frozenset({"devices", "device", "enrol"})),
-    Entry("Models", "model.index", frozenset({"model", "whatif"})),
+    Entry("Models", "model.index", frozenset({"model", "comparison", "lineage", "deciding", "whatif"})),
     Entry("Rollouts", "rollout.index", frozenset({"rollout"})),
 )
