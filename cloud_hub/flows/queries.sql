@@ -10,6 +10,10 @@ SELECT (SELECT count(*) FROM run WHERE use_case = %(use_case)s)
 INSERT INTO run (id, use_case, state, settings, correlation, created)
 VALUES (%(id)s, %(use_case)s, 'queued', %(settings)s, %(correlation)s, %(now)s);
 
+-- marked
+-- The run that a form has asked for before.
+SELECT id FROM run WHERE use_case = %(use_case)s AND settings ->> 'mark' = %(mark)s;
+
 -- unknown_machines
 -- Of names, those that no machine of a class has.
 SELECT named FROM unnest(%(names)s::text[]) AS names (named)
@@ -74,6 +78,18 @@ UPDATE model SET state = 'approved' WHERE release = %(release)s AND state IN ('c
 -- insert_approval
 INSERT INTO approval (release, person, override, approved)
 VALUES (%(release)s, %(person)s, %(override)s, %(now)s);
+
+-- insert_refusal
+INSERT INTO refusal (release, person, reason, refused)
+VALUES (%(release)s, %(person)s, %(reason)s, %(refused)s);
+
+-- refuse
+UPDATE model SET state = 'refused'
+ WHERE release = %(release)s AND state IN ('candidate', 'refused', 'approved');
+
+-- unname_candidate
+DELETE FROM alias a USING model m
+ WHERE m.release = %(release)s AND a.name = 'candidate' AND (a.use_case, a.version) = (m.use_case, m.version);
 
 -- release
 UPDATE model
