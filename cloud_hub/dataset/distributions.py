@@ -15,7 +15,7 @@ ENOUGH = 100_000  # rows, to know a distribution by
 
 
 def distributions(examples: Examples) -> dict[str, dict[str, Any]]:
-    """By feature: ``low`` and ``high`` edge of the bins, ``counts`` in them, ``below``, ``above``, ``median``.
+    """By feature: ``low`` and ``high`` edge of the bins, ``counts`` in them, beyond them, and the ``median``.
 
     Evenly thinned where there are more rows than a distribution needs.
     """

@@ -136,7 +136,7 @@ def ask_replay(database: Database, number: int, *, now: datetime, note: Note = u
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Messages by number of which another try is due; ``fresh``: how many of them were not asked for before."""
+    """Messages of which another try is due; ``fresh``: how many of them were not asked for before."""
 
     numbers: list[int]
     fresh: int

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cloud_hub.store.database import Database, Row, load_queries
 from cloud_hub.store.reasons import Reason
 from cloud_hub.terminal import printable
-from wire.batch import AlarmEvent, Batch, GapEvent
+from wire.batch import AlarmEvent, Batch, GapEvent, ReportEvent
 from wire.clock import to_datetime
 from wire.codec import decode
 from wire.errors import MessageError
@@ -28,6 +28,8 @@ HEAD_BYTES = 128
 LINE_BYTES = 16
 
 Names = dict[int, str]
+
+KINDS = {AlarmEvent: "alarm", GapEvent: "gap", ReportEvent: "report"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,9 @@ def _parts(batch: Batch, machines: Names, signals: Names) -> Iterator[Part]:
         name = f"{_named(machines, rows.machine, 'machine')}, {printable(rows.source)}"
         yield _part("rows", name, rows.times, np.asarray(rows.values))
     for event in batch.events:
-        kind = "alarm" if isinstance(event, AlarmEvent) else "gap" if isinstance(event, GapEvent) else "report"
+        kind = (
+            "alarm" if isinstance(event, AlarmEvent) else "gap" if isinstance(event, GapEvent) else "report"
+        )
         said = event.message if isinstance(event, AlarmEvent) else event.reason
         yield Part(
             kind=kind,

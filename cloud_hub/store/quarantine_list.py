@@ -1,8 +1,8 @@
 """Quarantine a page at a time: what waits for which reason and from which device, and what each message was.
 
-Counted by an index, without its payloads; of the messages only those of a page are looked at. What belongs to
-devices at sites that somebody may not see is neither listed nor counted for them, and what belongs to no known
-device is for those who see every site.
+Counted by an index, without its payloads; of the messages only those of a page are looked at. What belongs
+to devices at sites that somebody may not see is neither listed nor counted for them, and what belongs to no
+known device is for those who see every site.
 """
 
 from collections.abc import Mapping

@@ -5,6 +5,7 @@ the server knows. So rows are an estimate, and how far back a table reaches is t
 that holds any.
 """
 
+import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -79,10 +80,26 @@ def look(database: Database, store: StoreSettings, clock: Clock) -> Storage:
         )
 
 
-def backlog(database: Database, now: datetime) -> Backlog:
-    """What rollups do not show yet."""
+def size(database: Database) -> int:
+    """Bytes of the whole database."""
     with database.transaction() as connection:
-        return _backlog(connection, now)
+        return int(_only(connection, "whole")["bytes"])
+
+
+def free_bytes(database: Database) -> int | None:
+    """What is free where the server keeps its files; None where it is elsewhere, or does not say.
+
+    Only a server that is reached by a socket of this machine is believed to be on it.
+    """
+    with database.transaction() as connection:
+        row = connection.execute(QUERIES["place"]).fetchone()
+        here = connection.info.host.startswith("/")
+    if row is None or not here:
+        return None
+    try:
+        return shutil.disk_usage(row["folder"]).free
+    except OSError:
+        return None
 
 
 def _table(
