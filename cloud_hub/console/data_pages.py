@@ -133,4 +133,4 @@ def _chosen(manifest: Mapping[str, Any], name: str) -> str:
     told: Mapping[str, Any] = manifest.get("distributions") or {}
     if name and name not in told:
         raise BadRequest(f"Expected a feature whose distribution is known, got {name!r}.")
-    return name or next(iter(told), "")
+    return name or next((each["name"] for each in manifest.get("features") or () if each["name"] in told), "")

@@ -45,7 +45,7 @@ async function draw() {
         formatter: ({ seriesName, data }) => `${seriesName}: ${told(data[0])} to ${told(data[1])} ${unit}: ${(data[3] * 100).toPrecision(3)} %`,
       },
       xAxis: { type: "value", scale: true, name: unit, nameTextStyle: text, axisLabel: text, axisLine: line, splitLine: { show: false } },
-      yAxis: { type: "value", axisLabel: { show: false }, axisLine: { show: false }, splitLine: { lineStyle: { color: css("--soft") } } },
+      yAxis: { type: "value", axisLabel: { show: false }, axisLine: { show: false }, axisTick: { show: false }, splitLine: { lineStyle: { color: css("--soft") } } },
       series: [series(hereName, here, css("--data"), true), ...(there ? [series(thereName, there, css("--warn"), false)] : [])],
     }, true);
   };
