@@ -42,6 +42,7 @@ SIGNALS = 5  # of a machine
 PATIENCE_S = 60.0
 FILLED_ONCE = ("sites", "devices", "about_devices", "machines", "signals")
 FILLED_LAST = ("latest", "predictions", "latest_predictions", "alarms", "rollout", "rollout_devices")
+FILLED_BESIDE = ("dataset", "quarantine")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ class BenchPlant(BenchStage):
             hour = values | {"hour": to_datetime(self.end_us - back * partitions.HOUR_US)}
             connection.execute(QUERIES["hour_of_samples"], hour)
             connection.execute(QUERIES["hour_touched"], hour)
-        for name in FILLED_LAST:
+        for name in (*FILLED_LAST, *FILLED_BESIDE):
             connection.execute(QUERIES[name], values)
         partitions.summarise(connection)
         rollups.turn(connection, SETTINGS, clock)

@@ -18,4 +18,5 @@ ENTRIES = (
     Entry("Devices", "devices.index", frozenset({"device", "devices", "enrol"})),
     Entry("Models", "model.index", frozenset({"comparison", "deciding", "lineage", "model", "whatif"})),
     Entry("Rollouts", "rollout.index", frozenset({"rollout", "start"})),
+    Entry("Data", "data.index", frozenset({"data", "quarantine", "storage"})),
 )
