@@ -18,4 +18,6 @@ ENTRIES = (
     Entry("Devices", "devices.index", frozenset({"devices", "device", "enrol"})),
     Entry("Models", "model.index", frozenset({"model", "whatif"})),
     Entry("Rollouts", "rollout.index", frozenset({"rollout"})),
+    Entry("Jobs", "jobs.index", frozenset({"jobs"}), Permission.AUDIT),
+    Entry("Audit", "audit.index", frozenset({"audit"}), Permission.AUDIT),
 )

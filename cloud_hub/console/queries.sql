@@ -12,7 +12,12 @@ SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum
              FROM run WHERE state IN ('queued', 'running') OR finished IS NOT NULL)
        || (SELECT concat_ws('|', '', string_agg(use_case || name || version, ',')) FROM alias) AS models,
        (SELECT concat_ws('|', max(id), count(*) FILTER (WHERE closed IS NULL)) FROM alarm)
-       || (SELECT concat_ws('|', '', max(id)) FROM label) AS alarms;
+       || (SELECT concat_ws('|', '', max(id)) FROM label) AS alarms,
+       (SELECT concat_ws('|', max(began), max(ended), count(ended))
+          FROM (SELECT began, ended FROM job_attempt ORDER BY began DESC LIMIT 20) AS newest)
+       || (SELECT concat_ws('|', '', max(id), sum(id), count(*) FILTER (WHERE status = 'doing'))
+             FROM procrastinate_jobs WHERE status IN ('todo', 'doing')) AS jobs,
+       (SELECT max(id) FROM audit) AS audit;
 
 -- figures
 SELECT (SELECT count(*) FROM device WHERE retired IS NULL) AS devices,

@@ -22,11 +22,11 @@ UNITS = {
     "{rpm}": "rpm",
 }
 TONES = {
-    "ok": "online committed done released passed healthy champion stored yes",
-    "bad": "offline rolled-back failed refused halted alarm rejected no",
-    "warn": "awaiting paused silent withdrawn kept aborted undone behind watch quarantined cancelled",
+    "ok": "online committed done released passed healthy champion stored yes alive whole",
+    "bad": "offline rolled-back failed refused halted alarm rejected no broken lost",
+    "warn": "awaiting paused silent withdrawn kept aborted undone behind watch quarantined cancelled stopped",
     "busy": "running offered open queued approved returning candidate downloading verifying staged switching "
-    "probation installing deferred",
+    "probation installing deferred doing",
 }
 TONE_OF = {state: tone for tone, states in TONES.items() for state in states.split()}
 STEPS = ((86400.0 * 2, 86400.0, "d"), (3600.0 * 2, 3600.0, "h"), (60.0 * 2, 60.0, "min"), (2.0, 1.0, "s"))
