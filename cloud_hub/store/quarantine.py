@@ -48,6 +48,7 @@ class Contents:
     rows: int
     events: int
     samples: int
+    captures: int
 
 
 def quarantined(
@@ -170,4 +171,5 @@ def _contents(payload: bytes) -> Contents | None:
         rows=sum(len(rows.times) for rows in batch.rows),
         events=len(batch.events),
         samples=batch.samples,
+        captures=len(batch.captures),
     )
