@@ -75,6 +75,18 @@ UPDATE model SET state = 'approved' WHERE release = %(release)s AND state IN ('c
 INSERT INTO approval (release, person, override, approved)
 VALUES (%(release)s, %(person)s, %(override)s, %(now)s);
 
+-- insert_refusal
+INSERT INTO refusal (release, person, reason, refused)
+VALUES (%(release)s, %(person)s, %(reason)s, %(refused)s);
+
+-- refuse
+UPDATE model SET state = 'refused'
+ WHERE release = %(release)s AND state IN ('candidate', 'refused', 'approved');
+
+-- unname_candidate
+DELETE FROM alias a USING model m
+ WHERE m.release = %(release)s AND a.name = 'candidate' AND (a.use_case, a.version) = (m.use_case, m.version);
+
 -- release
 UPDATE model
    SET state = 'released', bundle_path = %(path)s, bundle_sha256 = %(sha256)s,

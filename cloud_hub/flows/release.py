@@ -33,6 +33,7 @@ def approve(hub: Hub, release: str, *, person: str, override: str = "") -> Stand
         if model["state"] in ("approved", "released"):
             _queue(connection, release)  # an earlier publishing may have failed
             return Standing(enough=True, voices=tuple(dict.fromkeys(said)))
+        _check_not_refused(connection, release)
         _check(model, override)
         _check_known(connection, actors, use_case.approval)
         stands = standing([*said, voice], author, use_case.approval)
@@ -76,6 +77,15 @@ def model_of(connection: Connection, release: str) -> Row:
     if model is None:
         raise NotFoundError("release", release)
     return model
+
+
+def _check_not_refused(connection: Connection, release: str) -> None:
+    """``ConflictError`` where a person has said no: unlike the gate's, nobody overrides that."""
+    refusal = connection.execute(REGISTRY["refusal"], {"release": release}).fetchone()
+    if refusal is not None:
+        raise ConflictError(
+            f"{refusal['person']} refused {release} on {refusal['refused']:%Y-%m-%d}: {refusal['reason']}"
+        )
 
 
 def _check(model: Row, override: str) -> None:
