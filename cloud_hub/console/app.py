@@ -2,13 +2,12 @@
 
 import psycopg
 import structlog
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cloud_hub.console import (
     account_pages,
-    api,
     cookies,
     device_pages,
     devices_pages,
@@ -34,6 +33,7 @@ from cloud_hub.console import (
     words,
 )
 from cloud_hub.console.answers import problem
+from cloud_hub.console.api import areas as api
 from cloud_hub.errors import DatabaseAwayError, HubError, NotFoundError, UnreachableError
 from cloud_hub.hub import Hub
 from cloud_hub.identity.people.office import Office
@@ -103,7 +103,11 @@ def _explain(error: HubError) -> ResponseReturnValue:
 def _explain_http(error: HTTPException) -> ResponseReturnValue:
     if error.code == 404:
         return problem("Not here", "There is no such page.", 404)
-    return problem(error.name, error.description or "The request could not be served.", error.code or 500)
+    sentence = error.description or "The request could not be served."
+    told = current_app.make_response(problem(error.name, sentence, error.code or 500))
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        told.headers["Allow"] = ", ".join(error.valid_methods)
+    return told
 
 
 def _explain_database(error: psycopg.OperationalError | DatabaseAwayError) -> ResponseReturnValue:

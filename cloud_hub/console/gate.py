@@ -100,17 +100,22 @@ def _check() -> ResponseReturnValue | None:
         return _sign_in_first(need)
     if need is None:
         return None if request.endpoint is None else _refuse("this page, which says of nobody")
-    if caller.session and request.method not in SAFE:
-        if need.token_only:
-            return problem("Not done", "Actions of the API take a token: make one under Account.", 403)
-        if _is_foreign():
-            return problem("Not done", "This form was sent by another site's page.", 403)
-        if not cookies.form_token_fits(request.form.get("csrf", ""), signed_in=True):
-            return _show_again(need)
-    refusal = _refusal(need, caller)
+    unsent = _check_sent(need) if caller.session and request.method not in SAFE else None
+    refusal = unsent or _refusal(need, caller)
     if refusal is None and caller.session:
         _go_on(caller.session)
     return refusal
+
+
+def _check_sent(need: Need) -> ResponseReturnValue | None:
+    """Whether a person sent this and no other site's page did, which a browser would lend the session to."""
+    if need.token_only:
+        return problem("Not done", "Actions of the API take a token: make one under Account.", 403)
+    if _is_foreign():
+        return problem("Not done", "This form was sent by another site's page.", 403)
+    if not cookies.form_token_fits(request.form.get("csrf", ""), signed_in=True):
+        return _show_again(need)
+    return None
 
 
 def _caller() -> Caller | None:

@@ -23,6 +23,16 @@ Note = Annotated[str, StringConstraints(max_length=500, pattern=PLAIN)]
 Moment = AwareDatetime
 
 
+def _written(value: object) -> object:
+    """A moment in a link is written out: digits alone could be seconds, or a year."""
+    if isinstance(value, str) and not re.match("[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", value):
+        raise ValueError("a moment such as 2026-11-27T03:10:00Z")
+    return value
+
+
+WrittenMoment = Annotated[AwareDatetime, BeforeValidator(_written)]
+
+
 class Query(BaseModel):
     """Of a link; values are text until they are checked."""
 
@@ -97,7 +107,9 @@ def query(model: type[Asked]) -> Asked:
     given = request.args.to_dict(flat=False)
     twice = [name for name, values in given.items() if len(values) > 1 and name not in lists]
     if twice:
-        fields = [Field(field=name, expected="one value", got=f"{len(given[name])} of them") for name in twice]
+        fields = [
+            Field(field=name, expected="one value", got=f"{len(given[name])} of them") for name in twice
+        ]
         raise RefusedError.of(fields, 400)
     values = {name: found if name in lists else found[0] for name, found in given.items()}
     try:
@@ -162,7 +174,9 @@ def _expected(error: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return "no such field"
     if error["type"] == "string_pattern_mismatch":
-        return "text without NUL" if error["ctx"]["pattern"] == PLAIN else f"text like {error['ctx']['pattern']}"
+        return (
+            "text without NUL" if error["ctx"]["pattern"] == PLAIN else f"text like {error['ctx']['pattern']}"
+        )
     return _SHOULD.sub("", str(error["msg"]).removeprefix("Value error, ")).removeprefix("Expected ")
 
 

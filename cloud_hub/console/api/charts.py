@@ -64,7 +64,7 @@ class ChartGap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Points in order of time; of a long span the lowest and highest of each stretch, else ``high`` is null."""
+    """Points in order of time; of a long span the lowest and highest of each stretch, else no ``high``."""
 
     signal: str
     unit: str  # UCUM
@@ -145,7 +145,7 @@ class OutputExplained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """Why the newest prediction is what it is; ``apart``: how far hub and device differ, as a share of a range."""
+    """Why the newest prediction is so; ``apart``: how far hub and device differ, as a share of a range."""
 
     release: str
     time: float

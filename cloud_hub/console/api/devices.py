@@ -39,7 +39,7 @@ class DevicesAsked(Paging):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedDevice:
-    """``unsettled``: batches the hub has beyond the last one that it has settled; times of certificates are real."""
+    """``unsettled``: batches beyond the last one that is settled. Certificates end in real time."""
 
     name: str
     site: str
@@ -128,13 +128,13 @@ class ReportTold:
 
     time: datetime
     use_case: str
-    release: str | None
+    release: str
     state: str
     event: str
     reason: str
-    rollout: str | None
-    directive_sequence: int | None
-    evidence: dict[str, Any] | None
+    rollout: str
+    directive_sequence: int
+    evidence: dict[str, Any]
 
 
 @operation("GET", "/devices", Permission.SEE)
@@ -144,9 +144,7 @@ def devices(query: DevicesAsked) -> Page[ListedDevice]:
     asked = {name: getattr(query, name) for name in device_list.FILTERS}
     states = (query.state,) if query.state else device_list.IN_SERVICE
     counts = device_list.counts(database, asked, sites=sites)
-    rows = device_list.page(
-        database, asked, states=states, size=query.size, offset=query.offset, sites=sites
-    )
+    rows = device_list.page(database, asked, states=states, size=query.size, offset=query.offset, sites=sites)
     now = datetime.now(UTC)  # certificates end in real time
     items = [ListedDevice(**_fields(each), certificate_warning=endings.warning(each, now)) for each in rows]
     return paging.told(query, items, sum(counts.get(state, 0) for state in states))

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the operations there are: drawn from their declarations, never written by hand."""
+"""The OpenAPI 3.1 document of the operations there are: drawn from their declarations, never by hand."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,36 +7,21 @@ from typing import Any
 
 from flask import Flask, current_app
 from pydantic import BaseModel, TypeAdapter
-from werkzeug.routing import Rule
+from werkzeug.routing import IntegerConverter, Rule
 
-from cloud_hub.console.api.asked import JSON, PLAIN, Problem
+from cloud_hub.console.api.asked import JSON, Problem
 from cloud_hub.console.api.operation import OF_ACTIONS, Operation, operation, operations
 from cloud_hub.identity.people.permissions import FLEET_WIDE, Permission
 
 VERSION = "1.0"
-AREAS = {
-    "machines": "Machines by risk, what they say, what happened to them.",
-    "charts": "Series as charts draw them; the only times that are in seconds since 1970.",
-    "saying": "What people say of a machine.",
-    "devices": "Devices: health, what each runs, its journal.",
-    "enrolling": "Devices come and go.",
-    "plant": "Sites, alarms, incidents, what happened; search.",
-    "releases": "Use cases, releases and the runs that made them.",
-    "deciding": "Approving a release, and asking it what if.",
-    "rollouts": "Rollouts: how far, how well, why.",
-    "steering": "Starting a rollout, and the acts of a person on one.",
-    "data": "Datasets, quarantine, storage.",
-    "work": "Jobs and the audit chain.",
-    "caller": "Who asks, and this document.",
-}
-ABOUT = (
-    "Everything the console shows and does. Times are ISO 8601 with an offset (UTC), but for charts; what a device "
-    "or a person chose as text is untrusted. Lists come a page at a time: follow `next` until it is null. What "
-    "is at a site that the caller may not see answers 404, as if it were not there. An action is carried out once: "
-    "repeated, it changes nothing and says so (409, or `changed: false`). A token speaks for its person, and may "
-    "what both its scopes and that person's roles allow; actions take a token, a session does not do. People, "
-    "accounts and keys are managed in the console and at the hub's terminal, never by token."
-)
+ABOUT = """Everything the console shows and does.
+
+Times are ISO 8601 with an offset (UTC), but for charts. What a device or a person chose as text is untrusted.
+Lists come a page at a time: follow `next` until it is null. What is at a site that the caller may not see
+answers 404, as if it were not there. An action is carried out once: repeated, it changes nothing and says so
+(409, or `changed: false`). A token speaks for its person, and may do what its scopes and that person's roles
+both allow; actions take a token, a session does none. People, accounts and keys are managed in the console
+and at the hub's terminal, never by token."""
 WHY = {
     400: "The link cannot be understood, or the body is no JSON.",
     401: "No token came, or one that is not in force.",
@@ -84,8 +69,12 @@ def _draw(app: Flask) -> dict[str, Any]:
             parts.pop(each.query.__name__, None)  # told as parameters
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Andon", "version": VERSION, "description": ABOUT},
-        "tags": [{"name": name, "description": text} for name, text in AREAS.items()],
+        "info": {
+            "title": "Andon",
+            "version": VERSION,
+            "description": ABOUT.replace("\n", " ").replace("  ", "\n\n"),
+        },
+        "tags": _tags(known),
         "security": [{"token": []}],
         "paths": paths,
         "components": {
@@ -96,14 +85,19 @@ def _draw(app: Flask) -> dict[str, Any]:
     }
 
 
+def _tags(known: Mapping[str, Operation]) -> list[dict[str, str]]:
+    """An area is a module, and says of itself what it is."""
+    areas = {each.tag: each.area for each in known.values()}
+    return [{"name": name, "description": text} for name, text in areas.items()]
+
+
 def _schemas(known: Mapping[str, Operation]) -> tuple[dict[Any, Any], dict[str, Any]]:
     """By endpoint and part the schema of each, and those that they refer to by name."""
     wanted: list[tuple[Any, Any, TypeAdapter[Any]]] = [("problem", "serialization", TypeAdapter(Problem))]
-    for name, each in known.items():
+    for each in known.values():
         wanted.append((id(each.answer), "serialization", each.answer))
         models = (each.query, each.body)
         wanted += [(model, "validation", TypeAdapter(model)) for model in models if model is not None]
-        del name
     schemas, parts = TypeAdapter.json_schemas(wanted, ref_template=_REF + "{model}")
     return {key: schema for (key, _), schema in schemas.items()}, parts.get("$defs", {})
 
@@ -139,10 +133,9 @@ def _takes(told: Operation) -> str:
 def _path(rule: Rule) -> Iterable[dict[str, Any]]:
     for name in sorted(rule.arguments, key=rule.rule.index):
         converter = rule._converters[name]
-        if converter.regex == "[^/]+":
-            schema: dict[str, Any] = {"type": "string", "minLength": 1, "pattern": r"^[^\x00/]+$"}
-        else:
-            schema = {"type": "integer", "minimum": 1, "maximum": getattr(converter, "max", None)}
+        schema: dict[str, Any] = {"type": "string", "minLength": 1, "pattern": r"^[^\x00/]+$"}
+        if isinstance(converter, IntegerConverter):
+            schema = {"type": "integer", "minimum": converter.min, "maximum": converter.max}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
@@ -151,13 +144,22 @@ def _query(model: type[BaseModel] | None, parts: Mapping[str, Any]) -> Iterable[
         return
     schema = parts[model.__name__]
     for name, told in schema["properties"].items():
-        shown = {key: value for key, value in told.items() if key not in ("title", "description")}
+        shown = _without_null(told)
         yield {
             "name": name,
             "in": "query",
             "required": name in schema.get("required", ()),
             "schema": shown,
         } | ({"description": told["description"]} if "description" in told else {})
+
+
+def _without_null(told: Mapping[str, Any]) -> dict[str, Any]:
+    """A link leaves out what has no value: it cannot say null."""
+    shown = {key: value for key, value in told.items() if key not in ("title", "description")}
+    if "anyOf" in shown:
+        (only,) = (each for each in shown["anyOf"] if each != {"type": "null"})
+        return dict(only)
+    return shown
 
 
 def _content(schema: Any) -> dict[str, Any]:

@@ -36,9 +36,9 @@ class Enrolment(Body):
     profile: Annotated[Name, Field(description="As the device reads it: see `andon edge install`.")] = (
         devices.PROFILE
     )
-    zone: Annotated[
-        Label | None, Field(description="IANA, of a new site; null: UTC, or as the site is.")
-    ] = None
+    zone: Annotated[Label | None, Field(description="IANA, of a new site; null: UTC, or as the site is.")] = (
+        None
+    )
     tags: Annotated[tuple[Label, ...], Field(max_length=32)] = ()
     hours: Hours = 24
 

@@ -33,6 +33,7 @@ class Operation:
     permission: Permission
     whoever: bool  # has been let in: no scope is asked for
     tag: str
+    area: str  # what the tag stands for
     summary: str
     description: str
     query: type[BaseModel] | None
@@ -51,12 +52,15 @@ class Operation:
             method=method,
             permission=permission,
             tag=view.__module__.rpartition(".")[2],
+            area=" ".join((inspect.getdoc(inspect.getmodule(view)) or "").partition("\n\n")[0].split()),
             summary=" ".join(summary.split()),
             description=" ".join(more.split()),
             query=types.get("query"),
             body=types.get("body"),
             answer=TypeAdapter(types["return"]),
-            refusals=tuple(sorted({*ALWAYS, *(OF_ACTIONS if method == "POST" else ()), *told.pop("refusals")})),
+            refusals=tuple(
+                sorted({*ALWAYS, *(OF_ACTIONS if method == "POST" else ()), *told.pop("refusals")})
+            ),
             **told,
         )
 

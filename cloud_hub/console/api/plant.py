@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from cloud_hub.console.api import machines, paging
-from cloud_hub.console.api.asked import PLAIN, Moment, Query, Text
+from cloud_hub.console.api.asked import PLAIN, Query, Text, WrittenMoment
 from cloud_hub.console.api.machines import AlarmTold
 from cloud_hub.console.api.operation import operation
 from cloud_hub.console.api.paging import Page, Paging
@@ -39,7 +38,7 @@ class IncidentsAsked(Paging):
 
 
 class EventsAsked(Query):
-    since: Annotated[Moment | None, Field(description="With its offset; none: the newest.")] = None
+    since: Annotated[WrittenMoment | None, Field(description="With its offset; none: the newest.")] = None
     most: Annotated[paging.Whole, Field(ge=1, le=MOST_EVENTS)] = 100
 
 

@@ -1,0 +1,34 @@
+"""Every area of the API; importing them declares their operations."""
+
+from cloud_hub.console.api import (
+    caller,
+    charts,
+    deciding,
+    devices,
+    document,
+    enrolling,
+    machines,
+    plant,
+    releases,
+    rollouts,
+    saying,
+    steering,
+)
+from cloud_hub.console.api.operation import pages
+
+__all__ = ["pages"]
+
+AREAS = (
+    machines,
+    charts,
+    saying,
+    devices,
+    enrolling,
+    plant,
+    releases,
+    deciding,
+    rollouts,
+    steering,
+    caller,
+    document,
+)
