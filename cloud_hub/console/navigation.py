@@ -18,4 +18,5 @@ ENTRIES = (
     Entry("Devices", "devices.index", frozenset({"devices", "device", "enrol"})),
     Entry("Models", "model.index", frozenset({"model", "whatif"})),
     Entry("Rollouts", "rollout.index", frozenset({"rollout"})),
+    Entry("Data", "data.index", frozenset({"data", "quarantine", "storage"})),
 )

@@ -12,7 +12,12 @@ SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum
              FROM run WHERE state IN ('queued', 'running') OR finished IS NOT NULL)
        || (SELECT concat_ws('|', '', string_agg(use_case || name || version, ',')) FROM alias) AS models,
        (SELECT concat_ws('|', max(id), count(*) FILTER (WHERE closed IS NULL)) FROM alarm)
-       || (SELECT concat_ws('|', '', max(id)) FROM label) AS alarms;
+       || (SELECT concat_ws('|', '', max(id)) FROM label) AS alarms,
+       (SELECT concat_ws('|', max(created), count(*)) FROM dataset)
+       || (SELECT concat_ws('|', '', max(id), max(finished), count(*) FILTER (WHERE state = 'running')) FROM snapshot)
+       || (SELECT concat_ws('|', '', max(received)) FROM quarantine)
+       || (SELECT concat_ws('|', '', count(*), max(replay)) FROM quarantine WHERE replay IS NOT NULL)
+       || (SELECT concat_ws('|', '', max(id)) FROM gap) AS data;
 
 -- figures
 SELECT (SELECT count(*) FROM device WHERE retired IS NULL) AS devices,

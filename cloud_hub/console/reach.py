@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from cloud_hub.console.here import SQL, check_seen, hub, seen_sites
+from cloud_hub.store import quarantine_list
 
 Sites = frozenset[str] | None  # None: there is no such thing
 
@@ -18,6 +19,14 @@ def device(name: str) -> Sites:
 def rollout(name: str) -> Sites:
     """Those of all its devices."""
     return _sites("sites_of_rollout", name)
+
+
+def quarantined(name: str) -> Sites:
+    """Empty for a message of nobody known, which is for those who see every site."""
+    return quarantine_list.sites_of(hub().database, int(name))
+
+
+quarantined.__name__ = "quarantined message"  # as whoever looks for one in vain is told
 
 
 def check_machine(name: str) -> None:

@@ -16,7 +16,7 @@ from procrastinate.jobs import Job
 
 from cloud_hub.config import HubConfig
 from cloud_hub.errors import HubError, UnreachableError
-from cloud_hub.flows import runs
+from cloud_hub.flows import runs, snapshots
 from cloud_hub.flows.admission import Admission
 from cloud_hub.flows.aftermath import Aftermath
 from cloud_hub.flows.release import note_failure
@@ -122,6 +122,8 @@ def _give_up(hub: Hub, job: Job) -> None:
         runs.fail(hub, str(job.task_kwargs["run"]), why)
     elif job.task_name == queue.PUBLISH:
         note_failure(hub, str(job.task_kwargs["release"]), why)
+    elif job.task_name == queue.SNAPSHOT:
+        snapshots.fail(hub, str(job.task_kwargs["number"]), why)
 
 
 def _ensure_driven(hub: Hub) -> None:

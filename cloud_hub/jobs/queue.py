@@ -14,6 +14,7 @@ DEFAULT = "default"
 
 RETRAIN = "retrain"
 PUBLISH = "publish"
+SNAPSHOT = "snapshot"
 CHECK = "check_triggers"
 LOOK = "look_at_triggers"
 DRIVE = "drive_rollouts"

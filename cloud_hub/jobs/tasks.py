@@ -12,7 +12,7 @@ import procrastinate
 import structlog
 
 from cloud_hub import hub as assembly
-from cloud_hub.flows import runs, triggers
+from cloud_hub.flows import runs, snapshots, triggers
 from cloud_hub.flows.release import note_failure
 from cloud_hub.hub import Hub
 from cloud_hub.jobs import queue
@@ -62,6 +62,10 @@ def _models(app: procrastinate.App, hub: Hub, stopping: asyncio.Event) -> None:
     @app.task(name=queue.PUBLISH, retry=LATER)
     async def publish(release: str) -> None:
         await in_child(queue.PUBLISH, release, note_failure)
+
+    @app.task(name=queue.SNAPSHOT, retry=LATER)
+    async def snapshot(number: str) -> None:
+        await in_child(queue.SNAPSHOT, number, snapshots.fail)
 
     @app.task(name=queue.CHECK)
     async def check_triggers(use_case: str) -> None:
