@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cloud_hub.console import (
     account_pages,
+    audit_pages,
     cookies,
     data_pages,
     device_pages,
@@ -17,6 +18,7 @@ from cloud_hub.console import (
     gate,
     headers,
     health,
+    jobs_pages,
     live,
     login_pages,
     machine_pages,
@@ -38,6 +40,7 @@ from cloud_hub.console import (
 from cloud_hub.console.answers import problem
 from cloud_hub.console.api import areas as api
 from cloud_hub.errors import DatabaseAwayError, HubError, NotFoundError, UnreachableError
+from cloud_hub.governance.chain import Chain
 from cloud_hub.hub import Hub
 from cloud_hub.identity.people.office import Office
 from cloud_hub.identity.people.permissions import Permission
@@ -55,6 +58,7 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
     app.extensions["office"] = office or Office.of(hub.database, hub.config.web, record=hub.record)
     app.extensions["ranking"] = ranked = ranking.Ranking(hub.database, hub.clock)
     app.extensions["pulse"] = live.Pulse(hub.database, hub.clock, prepare=ranked.look)
+    app.extensions["chain"] = Chain(hub.database)
     cookies.prepare(app, hub.config)
     headers.secure(app)
     gate.guard(app)
@@ -72,6 +76,8 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
         storage_pages,
         devices_pages,
         enrol_pages,
+        jobs_pages,
+        audit_pages,
         search_pages,
         api,
         live,

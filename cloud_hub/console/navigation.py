@@ -19,4 +19,6 @@ ENTRIES = (
     Entry("Models", "model.index", frozenset({"model", "whatif"})),
     Entry("Rollouts", "rollout.index", frozenset({"rollout"})),
     Entry("Data", "data.index", frozenset({"data", "quarantine", "storage"})),
+    Entry("Jobs", "jobs.index", frozenset({"jobs"}), Permission.AUDIT),
+    Entry("Audit", "audit.index", frozenset({"audit"}), Permission.AUDIT),
 )

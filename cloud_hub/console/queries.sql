@@ -18,6 +18,11 @@ SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum
        || (SELECT concat_ws('|', '', max(received)) FROM quarantine)
        || (SELECT concat_ws('|', '', count(*), max(replay)) FROM quarantine WHERE replay IS NOT NULL)
        || (SELECT concat_ws('|', '', max(id)) FROM gap) AS data;
+       (SELECT concat_ws('|', max(began), max(ended), count(ended))
+          FROM (SELECT began, ended FROM job_attempt ORDER BY began DESC LIMIT 20) AS newest)
+       || (SELECT concat_ws('|', '', max(id), sum(id), count(*) FILTER (WHERE status = 'doing'))
+             FROM procrastinate_jobs WHERE status IN ('todo', 'doing')) AS jobs,
+       (SELECT max(id) FROM audit) AS audit;
 
 -- figures
 SELECT (SELECT count(*) FROM device WHERE retired IS NULL) AS devices,

@@ -104,7 +104,8 @@ DELETE FROM alias WHERE use_case = %(use_case)s AND name = 'champion';
 -- newest_failure
 -- The newest act about publishing a release.
 SELECT action, detail FROM audit
- WHERE subject = %(release)s AND action IN ('release.approve', 'release.publish', 'release.publish-failed')
+ WHERE subject = %(release)s
+   AND action IN ('release.approve', 'release.publish', 'release.publish-failed', 'release.publish-again')
  ORDER BY id DESC LIMIT 1;
 
 -- voices
@@ -112,3 +113,10 @@ SELECT action, detail FROM audit
 SELECT told.actor, voice(told.actor) AS voice, is_nobodys(told.actor) AS nobodys
   FROM unnest(%(actors)s::text[]) WITH ORDINALITY AS told (actor, place)
  ORDER BY told.place;
+
+-- run_to_repeat
+SELECT use_case, state, settings, correlation FROM run WHERE id = %(run)s FOR SHARE;
+
+-- repeated
+-- Whether a run was asked for again already.
+SELECT id FROM run WHERE settings ->> 'again' = %(run)s ORDER BY created LIMIT 1;

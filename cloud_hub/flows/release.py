@@ -48,6 +48,32 @@ def approve(hub: Hub, release: str, *, person: str, override: str = "") -> Stand
     return stands
 
 
+def publish_again(hub: Hub, release: str, *, actor: str) -> None:
+    """Have what could not be published be tried again; ``ConflictError`` where there is nothing to do.
+
+    The approvals stand: nobody is asked anew, and nothing but the publishing is repeated.
+    """
+    with hub.database.transaction() as connection:
+        model = model_of(connection, release)
+        if model["state"] != "approved":
+            raise ConflictError(
+                f"expected {release} to be approved and not published, it is {model['state']}"
+            )
+        newest = connection.execute(SQL["newest_failure"], {"release": release}).fetchone()
+        if newest is None or newest["action"] != "release.publish-failed":
+            raise ConflictError(f"publishing {release} has not failed: it is under way")
+        if _queue(connection, release) is None:
+            raise ConflictError(f"publishing {release} is queued already")
+        hub.record(
+            connection,
+            actor=actor,
+            action="release.publish-again",
+            subject=release,
+            detail={"after": newest["detail"].get("error", "")},
+            correlation=model["correlation"],
+        )
+
+
 def note_failure(hub: Hub, release: str, error: str) -> None:
     """Keep why ``release`` could not be published; approving it again tries again."""
     with hub.database.transaction() as connection:
@@ -131,9 +157,11 @@ def _record(
     )
 
 
-def _queue(connection: Connection, release: str) -> None:
+def _queue(connection: Connection, release: str) -> int | None:
     name = f"{queue.PUBLISH}:{release}"
-    queue.defer(connection, queue.PUBLISH, {"release": release}, lock=queue.PUBLISH, queueing_lock=name)
+    return queue.defer(
+        connection, queue.PUBLISH, {"release": release}, lock=queue.PUBLISH, queueing_lock=name
+    )
 
 
 def _reason(model: Row) -> str:
