@@ -17,7 +17,7 @@ ENTRIES = (
     Entry("Plant", "fleet.show", frozenset({"fleet", "machine"})),
     Entry("Devices", "devices.index", frozenset({"devices", "device", "enrol"})),
     Entry("Models", "model.index", frozenset({"model", "whatif"})),
-    Entry("Rollouts", "rollout.index", frozenset({"rollout"})),
+    Entry("Rollouts", "rollout.index", frozenset({"rollout", "start"})),
     Entry("Data", "data.index", frozenset({"data", "quarantine", "storage"})),
     Entry("Jobs", "jobs.index", frozenset({"jobs"}), Permission.AUDIT),
     Entry("Audit", "audit.index", frozenset({"audit"}), Permission.AUDIT),

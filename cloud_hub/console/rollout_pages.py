@@ -3,16 +3,16 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console import kept, reach
+from cloud_hub.console import kept, listing, reach
 from cloud_hub.console.acting import NEEDED, NEEDS_REASON, ReasonError, act_on
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import caller, hub, seen_sites
+from cloud_hub.console.rollout_view import look
 from cloud_hub.errors import ConflictError
-from cloud_hub.identity.people.permissions import Permission, roles_with
-from cloud_hub.rollout import read
-from cloud_hub.rollout.rollouts import TRANSITIONS
+from cloud_hub.identity.people.permissions import Permission
+from cloud_hub.rollout import listed
 
-MOST_DEVICES = 200  # on a page; those that failed first
+SIZE = 20  # rollouts on a page: each may have thousands of devices to count
 
 pages = Blueprint("rollout", __name__, url_prefix="/rollouts")
 
@@ -20,7 +20,22 @@ pages = Blueprint("rollout", __name__, url_prefix="/rollouts")
 @pages.get("")
 @needs(Permission.SEE)
 def index() -> ResponseReturnValue:
-    return render_template("rollouts.html", rollouts=read.rollouts(hub().database, sites=seen_sites()))
+    database, sites = hub().database, seen_sites()
+    asked = listing.asked(listed.FILTERS, {"state": listed.STATES})
+    counts, use_cases = listed.counts(database, asked, sites=sites)
+    states = (asked["state"],) if asked["state"] else listed.STATES
+    total = sum(counts.get(state, 0) for state in states)
+    part = listing.Part(asked=listing.page_number(), total=total, size=SIZE)
+    return render_template(
+        "rollouts.html",
+        asked=asked,
+        part=part,
+        link=listing.link,
+        rollouts=listed.page(database, asked, size=part.size, offset=part.offset, sites=sites),
+        counts=counts,
+        use_cases=use_cases,
+        state_names=listed.STATES,
+    )
 
 
 @pages.get("/<name>")
@@ -46,17 +61,11 @@ def act(name: str, act: str) -> ResponseReturnValue:
 
 
 def _page(name: str, *, act: str = "", objection: str = "", typed: str = "") -> str:
-    detail = read.rollout(hub().database, name, most=MOST_DEVICES, sites=seen_sites())
-    rights, sites = caller().rights, reach.rollout(name)
-    possible = [each for each, (begins, _) in TRANSITIONS.items() if detail.rollout.state in begins]
-    mine = [each for each in possible if rights.may(NEEDED[each], sites)]
+    shown = look(name, caller().rights)
     return render_template(
         "rollout.html",
-        detail=detail,
-        rollout=detail.rollout,
-        possible=mine,
-        refused={each: roles_with(NEEDED[each]) for each in possible if each not in mine},
-        had=detail.offered,
+        shown=shown,
+        rollout=shown.rollout,
         act=act,
         objection=objection,
         typed=typed,
