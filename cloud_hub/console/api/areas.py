@@ -3,6 +3,7 @@
 from cloud_hub.console.api import (
     caller,
     charts,
+    data,
     deciding,
     devices,
     document,
@@ -13,6 +14,7 @@ from cloud_hub.console.api import (
     rollouts,
     saying,
     steering,
+    work,
 )
 from cloud_hub.console.api.operation import pages
 
@@ -29,6 +31,8 @@ AREAS = (
     deciding,
     rollouts,
     steering,
+    data,
+    work,
     caller,
     document,
 )

@@ -45,6 +45,10 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+class Nothing(Body):
+    """An empty object: the action has nothing to say."""
+
+
 Asked = TypeVar("Asked", bound=BaseModel)
 
 
@@ -98,7 +102,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, str) else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+DIGITS = BeforeValidator(_whole)  # the last of a number's annotations, which the document shows
 
 
 def query(model: type[Asked]) -> Asked:
@@ -154,6 +158,14 @@ def _no_constant(name: str) -> None:
     raise RefusedError(400, f"Expected a body of JSON, which has no number {name}.")
 
 
+_WORDS = {
+    "missing": "a value",
+    "extra_forbidden": "no such field",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+}
 _SHOULD = re.compile(r"^.*? should (?:be|have|match) ")
 
 
@@ -169,10 +181,8 @@ def _fields(error: ValidationError) -> list[Field]:
 
 
 def _expected(error: Mapping[str, Any]) -> str:
-    if error["type"] == "missing":
-        return "a value"
-    if error["type"] == "extra_forbidden":
-        return "no such field"
+    if error["type"] in _WORDS:
+        return _WORDS[error["type"]].format(**error.get("ctx", {}))
     if error["type"] == "string_pattern_mismatch":
         return (
             "text without NUL" if error["ctx"]["pattern"] == PLAIN else f"text like {error['ctx']['pattern']}"

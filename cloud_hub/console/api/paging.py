@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from flask import request, url_for
 from pydantic import Field
 
-from cloud_hub.console.api.asked import Query, Whole
+from cloud_hub.console.api.asked import DIGITS, Query
 from cloud_hub.console.here import hub
 
 SIZE, LARGEST = 50, 100
@@ -18,8 +18,8 @@ Item = TypeVar("Item")
 
 
 class Paging(Query):
-    page: Annotated[Whole, Field(ge=1, le=MOST_PAGES, description="Which page, from 1.")] = 1
-    size: Annotated[Whole, Field(ge=1, le=LARGEST, description="Rows of a page.")] = SIZE
+    page: Annotated[int, Field(ge=1, le=MOST_PAGES, description="Which page, from 1."), DIGITS] = 1
+    size: Annotated[int, Field(ge=1, le=LARGEST, description="Rows of a page."), DIGITS] = SIZE
 
     @property
     def offset(self) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from cloud_hub.console.api import machines, paging
-from cloud_hub.console.api.asked import PLAIN, Query, Text, WrittenMoment
+from cloud_hub.console.api.asked import DIGITS, PLAIN, Query, Text, WrittenMoment
 from cloud_hub.console.api.machines import AlarmTold
 from cloud_hub.console.api.operation import operation
 from cloud_hub.console.api.paging import Page, Paging
@@ -39,7 +39,7 @@ class IncidentsAsked(Paging):
 
 class EventsAsked(Query):
     since: Annotated[WrittenMoment | None, Field(description="With its offset; none: the newest.")] = None
-    most: Annotated[paging.Whole, Field(ge=1, le=MOST_EVENTS)] = 100
+    most: Annotated[int, Field(ge=1, le=MOST_EVENTS), DIGITS] = 100
 
 
 class SearchAsked(Query):

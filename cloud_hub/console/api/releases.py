@@ -15,9 +15,9 @@ from pydantic import Field
 
 from cloud_hub.console import reach
 from cloud_hub.console.api import paging
-from cloud_hub.console.api.asked import Query, Text
+from cloud_hub.console.api.asked import DIGITS, Query, Text
 from cloud_hub.console.api.operation import operation
-from cloud_hub.console.api.paging import Page, Paging, Whole
+from cloud_hub.console.api.paging import Page, Paging
 from cloud_hub.console.here import SQL as CONSOLE
 from cloud_hub.console.here import hub, seen_sites
 from cloud_hub.identity.people.permissions import Permission
@@ -46,7 +46,7 @@ class RunsAsked(Paging):
 
 
 class ComparisonAsked(Query):
-    against: Annotated[Whole, Field(ge=1, le=999_999_999, description="Another version of the use case.")]
+    against: Annotated[int, Field(ge=1, le=999_999_999, description="Another version."), DIGITS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Starting a rollout, and what people do to one: the calls of the console's forms and ``andon rollout``."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
@@ -7,17 +9,26 @@ from typing import Annotated, Literal
 from flask import url_for
 from pydantic import Field, StringConstraints
 
-from cloud_hub.console import acting, reach
+from cloud_hub.console import acting, reach, starting
 from cloud_hub.console.api.asked import Body, Note, RefusedError
 from cloud_hub.console.api.operation import operation
-from cloud_hub.console.here import caller, hub
-from cloud_hub.identity.people.permissions import Permission, roles_with
-from cloud_hub.rollout.arguments import approvals
-from cloud_hub.rollout.plan import LONGEST_HOURS, Late, Plan, PlanError, Selector, Silent, Wave, parse_windows
+from cloud_hub.console.here import hub
+from cloud_hub.console.starting import DraftError
+from cloud_hub.identity.people.permissions import Permission
+from cloud_hub.rollout.drafts import LISTS, YES, Draft
+from cloud_hub.rollout.plan import LONGEST_HOURS
 from cloud_hub.rollout.selection import Candidate
 
 MOST_NAMES, MOST_WAVES = 200, 50
 SHOWN = 100  # devices of a wave, by name
+# Fields of a draft that are called otherwise here.
+FIELDS = {
+    "soak": "soak_hours",
+    "timeout": "timeout_hours",
+    "tolerate": "tolerated",
+    "approve": "approve_before",
+    **{one: f"select.{many}" for one, many in LISTS.items()},
+}
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
 Names = Annotated[tuple[Name, ...], Field(max_length=MOST_NAMES)]
@@ -61,32 +72,34 @@ class PlanAsked(Body):
         tuple[Annotated[int, Field(ge=1, le=MOST_WAVES)], ...] | Literal["all"], Field()
     ] = ()
     four_eyes: bool = False
+    supersede: Annotated[
+        bool, Field(description="End rollouts in the way; takes rollout.steer at every site of theirs.")
+    ] = False
 
-    def plan(self) -> Plan:
-        """``PlanError`` says what contradicts itself."""
-        before = ["all"] if self.approve_before == "all" else list(map(str, self.approve_before))
-        return Plan(
-            release=self.release,
-            use_case=self.release.rpartition("/")[0],
-            waves=tuple(map(Wave.parse, self.waves)),
-            selector=Selector(**dict(self.select)),
-            tolerated=self.tolerated,
-            succeed=self.succeed,
-            soak_hours=self.soak_hours,
-            timeout_hours=self.timeout_hours,
-            silent=Silent(self.silent),
-            late=Late(self.late),
-            at_once=self.at_once,
-            windows=parse_windows(self.windows),
-            approve_before=approvals(before, len(self.waves)),
-            four_eyes=self.four_eyes,
-        )
+    def draft(self) -> Draft:
+        """The same as the console's form has it, so that both are read and checked alike."""
+        before = "all" if self.approve_before == "all" else ", ".join(map(str, self.approve_before))
+        texts = {
+            "release": self.release,
+            "waves": ", ".join(self.waves),
+            "soak": f"{self.soak_hours:.9f}",
+            "timeout": f"{self.timeout_hours:.9f}",
+            "tolerate": repr(self.tolerated),
+            "succeed": "" if self.succeed is None else repr(self.succeed),
+            "silent": self.silent,
+            "late": self.late,
+            "at_once": "" if self.at_once is None else str(self.at_once),
+            "windows": "\n".join(self.windows),
+            "approve": before,
+            "four_eyes": YES if self.four_eyes else "",
+            "supersede": YES if self.supersede else "",
+        }
+        lists = {one: getattr(self.select, many) for one, many in LISTS.items()}
+        return Draft.of({name: [text] for name, text in texts.items()} | lists)
 
 
 class Start(PlanAsked):
-    supersede: Annotated[
-        bool, Field(description="End the rollout in the way; takes rollout.steer at every site.")
-    ] = False
+    seal: Annotated[Note, Field(description="Of a preview: just what was seen there starts, and once.")] = ""
 
 
 class Reasoned(Body):
@@ -99,9 +112,12 @@ class MaybeReasoned(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
+    """``runs`` is the release of the use case that the device runs now."""
+
     device: str
     site: str
     zone: str  # IANA
+    runs: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,14 +139,21 @@ class WaveAhead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """What a plan would do if it started now; ``opens``: by time zone, when devices there may be changed."""
+    """What a plan would do if it started now; ``opens``: by time zone, when devices there may be changed.
 
+    ``blocked``: rollouts in the way let nothing start. ``seal`` says it all in a line, to start just this.
+    """
+
+    rollout: str  # the name it would get
     release: str
     devices: int
     waves: tuple[WaveAhead, ...]
     left_out: tuple[LeftOut, ...]
     left_out_total: int
     opens: dict[str, datetime]
+    in_the_way: tuple[str, ...]
+    blocked: bool
+    seal: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +172,9 @@ class Acted:
 @operation("POST", "/rollout-previews", Permission.START)
 def preview(body: PlanAsked) -> Ahead:
     """What a plan would do if it started now: who is in which wave, who is left out and why, from when on."""
-    plan = _allowed(body)
-    found = hub().rollouts.preview(plan)
+    with _named():
+        asked = starting.foresee(body.draft())
+    found = asked.ahead
     waves = tuple(
         WaveAhead(
             wave=wave,
@@ -161,6 +185,7 @@ def preview(body: PlanAsked) -> Ahead:
         for wave, devices in found.members()
     )
     return Ahead(
+        rollout=found.rollout,
         release=found.release,
         devices=len(found.devices),
         waves=waves,
@@ -170,6 +195,9 @@ def preview(body: PlanAsked) -> Ahead:
         ),
         left_out_total=len(found.left_out),
         opens=found.opens,
+        in_the_way=tuple(each.id for each in found.others),
+        blocked=asked.blocked,
+        seal=found.seal,
     )
 
 
@@ -177,13 +205,12 @@ def preview(body: PlanAsked) -> Ahead:
 def start(body: Start) -> Started:
     """Begin a rollout; its first wave opens within seconds.
 
-    Refused while another rollout of the use case directs one of the devices: sent twice, the second
-    starts nothing.
+    With the seal of a preview, just what was seen there or nothing; without one, what a preview would show
+    now. Sent twice, the second starts nothing.
     """
-    plan = _allowed(body)
-    if body.supersede and caller().rights.sites(Permission.STEER) is not None:
-        raise RefusedError(403, "To end the rollout in the way takes rollout.steer at every site.")
-    rollout = hub().rollouts.start(plan, actor=caller().name, supersede=body.supersede)
+    draft = body.draft()
+    with _named():
+        rollout = starting.begin(draft, body.seal or starting.foresee(draft).ahead.seal)
     return Started(rollout=rollout, url=url_for("api.rollout", name=rollout))
 
 
@@ -223,23 +250,16 @@ def _act(name: str, act: str, reason: str) -> Acted:
     return Acted(rollout=name, state=row["state"] if row else "", said=said)
 
 
-def _allowed(body: PlanAsked) -> Plan:
-    """The plan, if it means devices at no other sites than those at which the caller may start rollouts.
-
-    What may come to match while it runs is named by its sites alone, so whoever may not start one at
-    every site has to name some.
-    """
+@contextmanager
+def _named() -> Iterator[None]:
+    """What is wrong with a draft, by the names that fields have here."""
     try:
-        plan = body.plan()
-    except PlanError as error:
-        raise RefusedError(422, f"The plan contradicts itself: {error}.") from error
-    mine = caller().rights.sites(Permission.START)
-    if mine is None or (plan.selector.sites and mine.issuperset(plan.selector.sites)):
-        return plan
-    roles = " or ".join(roles_with(Permission.START))
-    where = ", ".join(sorted(mine))
-    raise RefusedError(403, f"The plan takes the role {roles} at its sites: name them, of {where}.")
+        yield
+    except DraftError as error:
+        faults = {FIELDS.get(name, name): sentence for name, sentence in error.faults.items()}
+        told = " ".join(f"{name}: {text}" if name else text for name, text in faults.items())
+        raise RefusedError(422 if error.status == 400 else error.status, told) from error
 
 
 def _place(device: Candidate) -> Place:
-    return Place(device=device.name, site=device.site, zone=device.zone)
+    return Place(device=device.name, site=device.site, zone=device.zone, runs=device.runs)
