@@ -2,13 +2,12 @@
 
 import psycopg
 import structlog
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cloud_hub.console import (
     account_pages,
-    api,
     audit_pages,
     comparison_pages,
     cookies,
@@ -43,6 +42,7 @@ from cloud_hub.console import (
     words,
 )
 from cloud_hub.console.answers import problem
+from cloud_hub.console.api import areas as api
 from cloud_hub.errors import DatabaseAwayError, HubError, NotFoundError, UnreachableError
 from cloud_hub.governance.chain import Chain
 from cloud_hub.hub import Hub
@@ -123,7 +123,11 @@ def _explain(error: HubError) -> ResponseReturnValue:
 def _explain_http(error: HTTPException) -> ResponseReturnValue:
     if error.code == 404:
         return problem("Not here", "There is no such page.", 404)
-    return problem(error.name, error.description or "The request could not be served.", error.code or 500)
+    sentence = error.description or "The request could not be served."
+    told = current_app.make_response(problem(error.name, sentence, error.code or 500))
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        told.headers["Allow"] = ", ".join(error.valid_methods)
+    return told
 
 
 def _explain_database(error: psycopg.OperationalError | DatabaseAwayError) -> ResponseReturnValue:
