@@ -7,7 +7,6 @@ nothing is written, but a page that has no picture there is told.
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
