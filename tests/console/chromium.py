@@ -1,5 +1,6 @@
 """Debian's Chromium as tests drive it: pages that are let in, and everything that they complain about."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from werkzeug.serving import make_server
 from cloud_hub.console import vendor
 
 CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE_S = 60.0
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -61,6 +63,14 @@ def overhear(page: Any, said: list[str]) -> Any:
     )
     page.on("pageerror", lambda error: said.append(f"{page.url}: {error}"))
     return page
+
+
+def until(page: Any, holds: str, patience_s: float = PATIENCE_S) -> None:
+    """Wait for what a script says; asked from here, as the page itself may evaluate nothing."""
+    deadline = time.monotonic() + patience_s
+    while not page.evaluate(holds):
+        assert time.monotonic() < deadline, f"{page.url}: it never came to that: {holds}"
+        page.wait_for_timeout(50)
 
 
 def let_in(context: Any, client: FlaskClient, base: str) -> None:
