@@ -47,8 +47,14 @@ def add_device(
         """INSERT INTO device (name, site, profile, key_fingerprint, added, enrolled, online, status_since,
                                status_reason, born, agent_version, target, last_batch, skew_s, rejected)
            SELECT %(name)s, id, 'generic-x86', %(name)s, %(added)s, %(added)s, %(online)s, %(now)s, %(reason)s,
-                  %(now)s, %(version)s, 'linux-x86_64', %(now)s, 0.031, %(rejected)s FROM site""",
-        {"name": name, "added": now - timedelta(days=30), "online": online, "now": now - timedelta(minutes=3)}
+                  %(now)s, %(version)s, 'linux-x86_64', %(now)s, 0.031, %(rejected)s FROM site WHERE name = %(site)s""",
+        {
+            "name": name,
+            "site": site,
+            "added": now - timedelta(days=30),
+            "online": online,
+            "now": now - timedelta(minutes=3),
+        }
         | {"reason": hostile, "version": hostile or "0.1.0", "rejected": 0 if online else 7},
     )
     connection.execute(

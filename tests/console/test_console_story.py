@@ -131,7 +131,8 @@ def _see_a_wave_end(mira: Any, vera: Any, world: StoryWorld, rollout: str) -> No
     vera.goto(f"{world.url}/rollouts/{rollout}")
     loads = {page: _loads(page) for page in (mira, vera)}
     for page in (mira, vera):
-        page.locator(".waves li", has_text="Wave 1").locator(".badge:text('passed')").wait_for()
+        page.locator("h1 .badge:text('awaiting')").wait_for()
+        assert "1 of 1 committed" in page.locator(".waves li", has_text="Wave 1").inner_text()
         assert page.locator("#live tr", has=page.locator(".badge:text('committed')")).count() == 1
     assert {page: _loads(page) for page in (mira, vera)} == loads
     assert world.running() == {world.first: 1, world.second: 1}
