@@ -17,5 +17,5 @@ ENTRIES = (
     Entry("Plant", "fleet.show", frozenset({"fleet", "machine"})),
     Entry("Devices", "devices.index", frozenset({"devices", "device", "enrol"})),
     Entry("Models", "model.index", frozenset({"model", "whatif"})),
-    Entry("Rollouts", "rollout.index", frozenset({"rollout"})),
+    Entry("Rollouts", "rollout.index", frozenset({"rollout", "start"})),
 )
