@@ -16,6 +16,7 @@ from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
+from cloud_hub.console.bench_browser import first_content
 from cloud_hub.console.bench_data import BenchPlant, Scale
 from cloud_hub.console.bench_living import living
 from cloud_hub.console.live import MOST_OF_ONE
@@ -104,6 +105,7 @@ def console(race: Callable[..., Any], *, quick: bool) -> Rows:
         cookie = _sign_in(plant)
         with _listening(plant) as news:
             yield from _pages(Browser(plant, cookie), rounds)
+            yield from first_content(f"http://127.0.0.1:{plant.port}", cookie, PAGES)
             yield from _news(plant, news, rounds=3 if quick else 10)
             yield from living(plant, cookie, seconds=10.0 if quick else 30.0)
 
