@@ -8,6 +8,8 @@ from typing import Any
 
 from flask import Flask
 
+from cloud_hub.terminal import printable
+
 MISSING = "–"
 UNITS = {
     "{cycle}": "cycles",
@@ -22,13 +24,14 @@ UNITS = {
     "{rpm}": "rpm",
 }
 TONES = {
-    "ok": "online committed done released passed healthy champion stored yes",
-    "bad": "offline rolled-back failed refused halted alarm rejected no",
-    "warn": "awaiting paused silent withdrawn kept aborted undone behind watch quarantined cancelled",
+    "ok": "online committed done released passed healthy champion stored yes alive whole",
+    "bad": "offline rolled-back failed refused halted alarm rejected no broken lost",
+    "warn": "awaiting paused silent withdrawn kept aborted undone behind watch quarantined cancelled stopped",
     "busy": "running offered open queued approved returning candidate downloading verifying staged switching "
-    "probation installing deferred",
+    "probation installing deferred doing",
 }
 TONE_OF = {state: tone for tone, states in TONES.items() for state in states.split()}
+SIZES = ("B", "kB", "MB", "GB", "TB")
 STEPS = ((86400.0 * 2, 86400.0, "d"), (3600.0 * 2, 3600.0, "h"), (60.0 * 2, 60.0, "min"), (2.0, 1.0, "s"))
 
 
@@ -41,6 +44,8 @@ def teach(app: Flask) -> None:
         "tone": tone,
         "ago": ago,
         "pretty": pretty,
+        "size": size,
+        "plain": printable,
     }
     for name, word in filters.items():
         app.add_template_filter(word, name)
@@ -54,6 +59,17 @@ def figure(value: float | None, digits: int = 3) -> str:
     if abs(value) >= 10 ** (digits - 1):
         return f"{value:,.0f}".replace(",", "\u202f")
     return f"{value:.{digits}g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"
+
+
+def size(count: float | None) -> str:
+    """Bytes as people say them: 3 digits and a unit of thousands."""
+    if count is None:
+        return MISSING
+    for step in SIZES:
+        if abs(count) < 999.5 or step == SIZES[-1]:
+            break
+        count /= 1000
+    return f"{figure(count)}\u202f{step}"
 
 
 def unit(code: str | None) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from cloud_hub.dataset import contents
 from cloud_hub.dataset.causality import Causality
 from cloud_hub.dataset.demands import life_of_rows, warnings
+from cloud_hub.dataset.distributions import distributions
 from cloud_hub.dataset.lives import AFTER_FAILURE, AFTER_REPAIR, FIRST_SEEN
 from cloud_hub.dataset.quality import Quality
 from cloud_hub.dataset.reading import Found, Query
@@ -49,6 +50,7 @@ def draw_up(
         "schema": list(contents.COLUMNS),
         "left_out": found.left_out,
         "made_again": {"rows": causal.rows, "machines": causal.machines},
+        "distributions": distributions(examples),
         "quality": quality.to_fields(),
         "warnings": [finding.text for finding in quality.findings] + warnings(examples, use_case),
     }

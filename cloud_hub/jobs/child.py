@@ -25,6 +25,7 @@ from cloud_hub.jobs import queue
 FLOWS = {
     queue.RETRAIN: "cloud_hub.flows.candidate",
     queue.PUBLISH: "cloud_hub.flows.publish",
+    queue.SNAPSHOT: "cloud_hub.flows.snapshotting",
     queue.CHECK: "cloud_hub.flows.triggers",
 }
 NICENESS = 10  # training yields to whatever keeps the fleet going

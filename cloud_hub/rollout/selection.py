@@ -46,6 +46,8 @@ def released(connection: Connection, plan: Plan) -> Row:
         raise NotFoundError("release", plan.release)
     if model["state"] == "removed":
         raise ConflictError(f"the files of {plan.release} were removed: train the use case again")
+    if model["state"] == "refused":
+        raise ConflictError(f"{plan.release} is refused: `andon model show {plan.release}` says why")
     if model["state"] != "released" or not model["bundle_path"]:
         raise ConflictError(
             f"expected {plan.release} to be released, it is {model['state']}: "

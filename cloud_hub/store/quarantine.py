@@ -4,6 +4,7 @@ Only ingest writes telemetry, so a replay is asked for here and done there; it i
 taken up when an ingest process runs, and nothing is lost until then.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +18,8 @@ from wire.codec import decode
 from wire.errors import MessageError
 
 QUERIES = load_queries("cloud_hub.store", "quarantine.sql")
+
+Note = Callable[[Connection], None]  # writes an act down, in its transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,7 @@ class Contents:
     rows: int
     events: int
     samples: int
+    captures: int
 
 
 def quarantined(
@@ -107,8 +111,12 @@ def expire(connection: Connection, store: StoreSettings, now: datetime) -> int:
     return connection.execute(QUERIES["expire"], values).rowcount
 
 
-def ask_replay(database: Database, number: int, *, now: datetime) -> None:
-    """Ask ingest to try again.
+def unnoted(_connection: Connection) -> None:
+    """For whoever keeps no record."""
+
+
+def ask_replay(database: Database, number: int, *, now: datetime, note: Note = unnoted) -> bool:
+    """Ask ingest to try again; whether that is news: False where it was asked for and not tried yet.
 
     ``ConflictError`` where it was stored already, or came under a sequence that is another batch's: what is
     in it may have been counted under its own, and nothing here can tell.
@@ -117,24 +125,48 @@ def ask_replay(database: Database, number: int, *, now: datetime) -> None:
     if found.reason == Reason.SEQUENCE_REUSED:
         raise ConflictError(f"{number} is not replayed: {found.explanation}")
     with database.transaction() as connection:
-        touched = connection.execute(QUERIES["ask_replay"], {"id": number, "now": now}).rowcount
+        asked = bool(connection.execute(QUERIES["ask_replay"], {"id": number, "now": now}).rowcount)
+        if asked:
+            note(connection)
         connection.execute(QUERIES["wake"])
-    if not touched:
+    found = found if asked else show(database, number)[0]
+    if found.settled is not None:
         raise ConflictError(f"{number} was stored at {found.settled}: there is nothing to replay")
+    return asked
 
 
-def ask_replay_of(database: Database, reason: str, *, device: str | None = None, now: datetime) -> list[int]:
-    """Ask ingest to try all again that wait for ``reason``, of one device or of every; their numbers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Messages of which another try is due; ``fresh``: how many of them were not asked for before."""
 
+    numbers: list[int]
+    fresh: int
+
+
+def ask_replay_of(
+    database: Database,
+    reason: str,
+    *,
+    device: str | None = None,
+    now: datetime,
+    most: int | None = None,
+    note: Callable[[Connection, int], None] = lambda _connection, _fresh: None,
+) -> Asked:
+    """Ask ingest to try all again that wait for ``reason``, of one device or of every, the oldest first.
+
+    At most ``most`` of them; ``note`` is told how many were not asked for before, where there are any.
     ``ConflictError`` for those whose sequence is another batch's, as in ``ask_replay``.
     """
     if reason == Reason.SEQUENCE_REUSED:
         raise ConflictError(f"these are not replayed: {explain(reason)}")
     with database.transaction() as connection:
-        values = {"reason": reason, "device": device, "now": now}
-        asked = [row["id"] for row in connection.execute(QUERIES["ask_replay_of"], values)]
+        values = {"reason": reason, "device": device, "now": now, "most": most}
+        rows = connection.execute(QUERIES["ask_replay_of"], values).fetchall()
+        fresh = sum(row["fresh"] for row in rows)
+        if fresh:
+            note(connection, fresh)
         connection.execute(QUERIES["wake"])
-    return asked
+    return Asked(numbers=[row["id"] for row in rows], fresh=fresh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,4 +202,5 @@ def _contents(payload: bytes) -> Contents | None:
         rows=sum(len(rows.times) for rows in batch.rows),
         events=len(batch.events),
         samples=batch.samples,
+        captures=len(batch.captures),
     )

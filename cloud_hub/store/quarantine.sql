@@ -21,13 +21,20 @@ SELECT reason, sum(times)::bigint AS messages, count(DISTINCT coalesce(device.na
 SELECT payload FROM quarantine WHERE id = %(id)s;
 
 -- ask_replay
-UPDATE quarantine SET replay = %(now)s WHERE id = %(id)s AND settled IS NULL;
+UPDATE quarantine SET replay = %(now)s WHERE id = %(id)s AND settled IS NULL AND replay IS NULL;
 
 -- ask_replay_of
-UPDATE quarantine SET replay = %(now)s
- WHERE settled IS NULL AND reason = %(reason)s AND topic LIKE 'andon/v1/%%/batch'
-   AND (%(device)s::text IS NULL OR topic = 'andon/v1/' || %(device)s || '/batch')
-RETURNING id;
+-- The oldest first; those of which it was asked before and not tried yet are named, too.
+WITH chosen AS (
+    SELECT id, replay FROM quarantine
+     WHERE settled IS NULL AND reason = %(reason)s AND topic LIKE 'andon/v1/%%/batch'
+       AND (%(device)s::text IS NULL OR topic = 'andon/v1/' || %(device)s || '/batch')
+     ORDER BY id LIMIT %(most)s
+), fresh AS (
+    UPDATE quarantine SET replay = %(now)s FROM chosen WHERE quarantine.id = chosen.id AND quarantine.replay IS NULL
+    RETURNING quarantine.id
+)
+SELECT id, id IN (SELECT id FROM fresh) AS fresh FROM chosen ORDER BY id;
 
 -- answered
 SELECT count(*) FILTER (WHERE replay IS NOT NULL) AS waiting, count(*) FILTER (WHERE settled IS NOT NULL) AS stored

@@ -18,8 +18,6 @@ from cloud_hub.store.quarantine import (
     Contents,
     Quarantined,
     answered,
-    ask_replay,
-    ask_replay_of,
     by_reason,
     payload,
     quarantined,
@@ -122,13 +120,16 @@ def replay(
     """Try to store again; exit 1 if something is refused again or no ingest takes it up."""
     if (number is None) == (reason is None):
         raise typer.BadParameter("expected the number of a message, or --reason")
-    settings = HubConfig.load(config)
-    with settings.database(most=2) as database:
+    from cloud_hub.flows.replaying import replay_all, replay_one  # noqa: PLC0415 - brings all of the hub
+    from cloud_hub.hub import opened, person  # noqa: PLC0415 - as above
+
+    with opened(HubConfig.load(config)) as hub:
+        database = hub.database
         if number is None:
-            asked = ask_replay_of(database, str(reason), device=device, now=settings.time().now())
-            _tell(_await(database, asked), as_json=as_json)
+            asked = replay_all(hub, str(reason), device=device, actor=person())
+            _tell(_await(database, asked.numbers), as_json=as_json)
             return
-        ask_replay(database, number, now=settings.time().now())
+        replay_one(hub, number, actor=person())
         _await(database, [number])
         item, contents = show(database, number)
     _print(item, contents, as_json=as_json)
@@ -174,6 +175,8 @@ def _print(item: Quarantined, contents: Contents | None, *, as_json: bool) -> No
     if contents:
         held = f"{contents.samples} samples in {contents.series} series, {contents.rows} rows"
         typer.echo(f"  a batch of class {contents.batch_class}: {held}, {contents.events} events")
+        if contents.captures:
+            typer.echo(f"  {contents.captures} captures")
 
 
 def _text(value: Any) -> str:
