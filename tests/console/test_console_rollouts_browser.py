@@ -1,19 +1,16 @@
 """In a real browser a rollout is planned, previewed, started, seen live by two people and undone; axe finds nothing."""
 
 import re
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
 
-from cloud_hub.console import vendor
 from cloud_hub.hub import Hub
+from tests.console.chromium import chromium, let_in, listening, overhear
 from tests.console.console_fleet import fleet
-from tests.console.test_console_browser import CHROMIUM, FLAGS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE_MS = 20_000
@@ -22,29 +19,16 @@ SERIOUS = {"serious", "critical"}
 
 @pytest.fixture
 def base(app: Flask) -> Iterator[str]:
-    """The console in this process, at an address of its own."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    app.extensions["pulse"].stop()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(app) as address:
+        yield address
 
 
 def test_a_rollout_is_planned_started_seen_and_undone(
     app: Flask, base: str, client: FlaskClient, hub: Hub
 ) -> None:
-    if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}")
-    if not vendor.present():
-        pytest.skip("the console's scripts are not here: run python -m cloud_hub.console.vendor")
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     fleet(hub)
     said: list[str] = []
-    with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    with chromium() as browser:
         wide = _page(browser, client, base, said, width=1440, scheme="light")
         phone = _page(browser, client, base, said, width=390, scheme="dark")
         wide.goto(f"{base}/rollouts")
@@ -88,19 +72,13 @@ def test_a_rollout_is_planned_started_seen_and_undone(
         phone.locator("#live h1 .badge", has_text="undone").wait_for(timeout=PATIENCE_MS)
         phone.goto(f"{base}/rollouts")
         _check(phone)
-        browser.close()
     assert said == []
 
 
 def _page(browser: Any, client: FlaskClient, base: str, said: list[str], *, width: int, scheme: str) -> Any:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    cookie = client.get_cookie(str(client.application.config["ANDON_COOKIE"]))
-    assert cookie
-    context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": base}])
-    page = context.new_page()
-    page.on("console", lambda told: said.append(told.text) if told.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    return page
+    let_in(context, client, base)
+    return overhear(context.new_page(), said)
 
 
 def _check(page: Any) -> None:
