@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cloud_hub.console.lineage import counted
 from cloud_hub.console.words import MISSING, figure, unit
 from cloud_hub.registry.trace import Trace
+from cloud_hub.registry.wording import size
 from cloud_hub.training.comparing import CONFIDENCE, Comparison
 from wire.manifest import Manifest
 
@@ -17,7 +19,7 @@ WORDS: Mapping[str, str] = {
     "coverage": "truths inside the interval",
     "interval_width": "width of the interval",
     "latency_ms": "one prediction takes, ms",
-    "bytes": "size of the network, bytes",
+    "bytes": "size of the network",
     "mae": "mean absolute error",
     "missed_alarms": "faulty rows not called anomalous",
     "false_alarms": "sound rows called anomalous",
@@ -88,7 +90,7 @@ def figures(found: Comparison, hidden: Sequence[str] = ()) -> list[Line]:
     told = unit(found.unit)
     lines = [Line(name=f"{found.figure}{f', {told}' if told else ''}", left=figure(own), right=figure(other))]
     lines += [
-        Line(name=name, left=figure(row[0]), right=figure(row[1]), note=f"{row[2]} machines")
+        Line(name=name, left=figure(row[0]), right=figure(row[1]), note=f"on {counted(row[2], 'machine')}")
         for name, row in found.slices.items()
         if name not in hidden
     ]
@@ -124,7 +126,7 @@ def _rows(left: Trace, right: Trace, hidden: Sequence[str]) -> Difference:
             seen = sorted(only - set(hidden))
             more = f" and {len(only) - 8} more" if len(only) > 8 else ""
             named = f": {', '.join(seen[:8])}{more}" if seen else ""
-            notes.append(f"Only {which.model.release} knows {len(only)} machines{named}.")
+            notes.append(f"Only {which.model.release} knows {counted(len(only), 'machine')}{named}.")
     if left.source.dataset == right.source.dataset:
         notes.append("Both learnt from the same dataset.")
     return Difference(heading=found.heading, lines=found.lines, same=found.same, note=" ".join(notes))
@@ -134,14 +136,18 @@ def _dataset(trace: Trace) -> dict[str, str]:
     source = trace.source
     return {
         "dataset": source.dataset or "made elsewhere",
-        "rows": figure(source.rows, 9),
-        "machines": figure(source.machines, 9),
-        "failures": figure(source.failures, 9),
-        "from": str(source.span[0])[:16].replace("T", " ") if source.span else MISSING,
-        "to": str(source.span[1])[:16].replace("T", " ") if len(source.span) > 1 else MISSING,
+        "rows": figure(source.rows),
+        "machines": figure(source.machines),
+        "failures": figure(source.failures),
+        "from": _moment(source.span[:1]),
+        "to": _moment(source.span[1:]),
         "feature set": source.feature_set,
         "features of version": source.feature_set_version[:12] or MISSING,
     }
+
+
+def _moment(edge: Sequence[str]) -> str:
+    return edge[0][:16].replace("T", " ") if edge and edge[0] else MISSING
 
 
 def _made(trace: Trace) -> dict[str, str]:
@@ -212,6 +218,8 @@ def _told(name: str, value: Any) -> str:
         return MISSING
     if isinstance(value, list | tuple):
         return " / ".join(figure(each) for each in value)
+    if name == "bytes":
+        return size(value)
     if name in SHARES:
         return f"{figure(100 * value)} %"
     return figure(float(value), 4) if isinstance(value, int | float) else str(value)

@@ -39,7 +39,7 @@ def show(use_case: str) -> ResponseReturnValue:
         left, right = (_traced(use_case, chosen[side]) for side in ("left", "right"))
     except (NotFoundError, ConflictError) as error:
         status = 404 if isinstance(error, NotFoundError) else 400
-        objection = f"There is {error}." if status == 404 else f"{str(error).capitalize()}."
+        objection = f"There is {error}." if status == 404 else f"Nothing is compared: {error}."
         return render_template("compare.html", **page, objection=objection, left=None), status
     return render_template(
         "compare.html", **page, objection="", left=left, right=right, **_found(left, right)

@@ -12,7 +12,6 @@ SELECT m.use_case, m.version, m.release, m.run, m.state, m.created, m.released, 
        m.gate -> 'evidence' -> 'figure' AS figure, m.gate -> 'evidence' -> 'coverage' AS coverage,
        m.gate -> 'evidence' -> 'baselines' AS baselines,
        ARRAY (SELECT jsonb_path_query(m.gate, 'lax $.evidence.paired[*].rival') #>> '{}') AS rivals,
-       ARRAY (SELECT jsonb_path_query(m.gate, 'lax $.evidence.slices[*].name') #>> '{}') AS slices,
        ARRAY (SELECT a.name FROM alias a
                WHERE a.use_case = m.use_case AND a.version = m.version ORDER BY a.name) AS aliases,
        f.person AS refused_by, f.reason AS refusal
@@ -20,6 +19,9 @@ SELECT m.use_case, m.version, m.release, m.run, m.state, m.created, m.released, 
  WHERE (%(use_case)s::text IS NULL OR m.use_case = %(use_case)s)
    AND (NOT %(aliased)s OR EXISTS (SELECT FROM alias a WHERE a.use_case = m.use_case AND a.version = m.version))
  ORDER BY m.use_case, m.version DESC LIMIT %(most)s OFFSET %(offset)s;
+
+-- unseen_sites
+SELECT name FROM site WHERE name <> ALL (%(sites)s);
 
 -- counted
 SELECT count(*)::integer AS versions FROM model WHERE use_case = %(use_case)s;
