@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console import comparison, model_view, reach
+from cloud_hub.console import comparison, differing, model_view, reach
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import hub
 from cloud_hub.console.model_pages import champion_of, traced
@@ -56,7 +56,7 @@ def _found(left: Trace, right: Trace) -> dict[str, Any]:
     """What the page tells of the two; where evidence cannot hold them against each other, why not."""
     machines = {*left.source.rows_by_machine, *right.source.rows_by_machine}
     hidden = sorted(machines - {*reach.machines_seen(machines)})
-    told: dict[str, Any] = {"differences": comparison.differences(left, right, hidden)}
+    told: dict[str, Any] = {"differences": differing.differences(left, right, hidden)}
     told |= {"verdict": "", "why_not": "", "figures": [], "by_machine": [], "unseen": 0}
     if left.model.release == right.model.release:
         return told | {"why_not": "Both sides are the same version: choose another for one of them."}

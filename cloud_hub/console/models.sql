@@ -94,6 +94,14 @@ SELECT r.id, r.state, r.error, r.created, m.release, m.state AS model_state, (m.
   FROM run r LEFT JOIN model m ON m.run = r.id LEFT JOIN refusal f ON f.release = m.release
  WHERE r.dataset = %(dataset)s ORDER BY r.created DESC, r.id DESC LIMIT %(most)s;
 
+-- devices_of
+-- Devices in service that run a release and may be seen, the first by name, and how many there are.
+SELECT d.name, (count(*) OVER ())::integer AS total
+  FROM device_release r JOIN device d ON d.id = r.device JOIN site s ON s.id = d.site
+ WHERE r.release = %(release)s AND d.retired IS NULL
+   AND (%(sites)s::text[] IS NULL OR s.name = ANY (%(sites)s))
+ ORDER BY d.name LIMIT %(most)s;
+
 -- alarms_raised
 -- Alarms that a release raised on machines that may be seen, newest first.
 SELECT a.machine, a.use_case, a.opened
@@ -103,7 +111,8 @@ SELECT a.machine, a.use_case, a.opened
  ORDER BY a.opened DESC LIMIT %(most)s;
 
 -- verdicts
-SELECT machine, time, kind, detail, source FROM label WHERE machine = ANY (%(machines)s) AND kind = 'verdict';
+SELECT machine, time, kind, detail, source FROM label 
+ WHERE machine = ANY (%(machines)s) AND time >= %(since)s AND kind = 'verdict';
 
 -- predicted
 -- Bounded by the caller's patience: there may be millions.

@@ -49,7 +49,7 @@ def page(base: str, client: FlaskClient, said: list[str]) -> Iterator[Any]:
     with sync.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         context = browser.new_context(base_url=base, viewport={"width": 1440, "height": 900})
-        cookies = client._cookies.values()  # there is no other way to list them
+        cookies = (client._cookies or {}).values()  # there is no other way to list them
         context.add_cookies([{"name": each.key, "value": each.value, "url": base} for each in cookies])
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
