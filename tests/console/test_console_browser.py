@@ -42,6 +42,10 @@ PAGES = (
     "/search?text=pump",
     "/models",
     "/models/motor-health/2",
+    "/models/motor-health",
+    "/models/motor-health/compare?left=2&right=1",
+    "/models/motor-health/2/card",
+    "/models/motor-health/2/lineage",
     "/rollouts",
 )
 PATIENCE_S = 40.0

@@ -5,14 +5,20 @@ import re
 from collections.abc import Callable
 from html import unescape
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from cloud_hub.compiler.card import render
+from cloud_hub.compiler.findings import Finding
+from cloud_hub.compiler.plots import Axis, Mark, ranges
 from cloud_hub.flows.refusing import refuse
 from cloud_hub.hub import Hub
+from cloud_hub.registry.models import Registry
 from tests.console.console_models import grow, note
 from tests.console.console_people import Browser
 from tests.console.console_seed import seed
+from wire.bundle import Bundle, file_sha256, write_bundle
 
 Enter = Callable[..., Browser]
 DATASET = "b2" * 32
@@ -166,6 +172,45 @@ def test_the_card_tells_what_the_command_writes(client: FlaskClient, rollout: st
     ):
         assert told in text, told
     assert cells(text, "pump-5") == ["pump-5", "18 h"]
+
+
+def test_the_drawings_of_a_card_are_those_of_the_bundle_that_was_signed(
+    enter: Enter, client: FlaskClient, hub: Hub, rollout: str
+) -> None:
+    path, card = hub.artifacts / "bundles" / "motor-health" / "2.zip", "/models/motor-health/2/card"
+    assert 'class="plot"' not in client.get(card).text
+    assert client.get(f"{card}.html").status_code == 404
+    manifest = Registry(hub.database, hub.artifacts, hub.clock).get("motor-health/2").manifest
+    mark = Mark(x=1, at=0, low=-1, high=1, told="1 h < 2 h left")
+    axis = Axis(label="error, h", low=-1, high=1)
+    found = Finding(heading="Error & life", html=ranges("Errors", axis, axis, [mark]), words="It is < 1 h.")
+    told = {"gate": {"passed": True, "reason": ""}, "metrics": {}, "found": [found], "precisions": []}
+    html, row = render(manifest, title="Pumps", **told), np.zeros((1, 1), np.float32)
+    path.parent.mkdir(parents=True)
+    write_bundle(
+        path, Bundle(manifest=manifest, onnx=b"x", golden_inputs=row, golden_outputs=row, card_html=html)
+    )
+    hub.database.execute(
+        "UPDATE model SET bundle_sha256 = %(hash)s WHERE version = 2", {"hash": file_sha256(path)}
+    )
+    text = client.get(card).text
+    for drawn in (
+        "Error &amp; life</h2>",
+        'class="plot"',
+        "<title>1 h &lt; 2 h left</title>",
+        "It is &lt; 1 h.",
+    ):
+        assert drawn in text, drawn
+    kept = client.get(f"{card}.html")
+    assert (kept.text, kept.headers["Content-Disposition"]) == (
+        html,
+        "attachment; filename=motor-health-2-card.html",
+    )
+    lea = enter("lea", "viewer@lyon").client
+    assert 'class="plot"' not in lea.get(card).text
+    assert lea.get(f"{card}.html").status_code == 404
+    path.write_bytes(path.read_bytes() + b" ")
+    assert 'class="plot"' not in client.get(card).text
 
 
 def test_who_sees_one_site_is_told_nothing_of_another(enter: Enter, hub: Hub, rollout: str) -> None:

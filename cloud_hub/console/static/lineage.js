@@ -1,11 +1,11 @@
-// A lineage as a graph: things in columns from the rows to what came of them, on narrow screens in rows; each
+// A lineage as a graph: things in columns from the rows to what came of them, in rows where those do not fit; each
 // leads to its page. The table below says the same, and is what a keyboard and a screen reader go by.
 
 import { css, draw, words } from "./drawing.js";
 
 const HEIGHT = 58; // of a box
-const WIDE = { least: 112, most: 176, across: 22, down: 14 };
-const NARROW = { below: 800, box: 150, across: 10, down: 28 }; // pixels of the page, below which columns become rows
+const WIDE = { least: 104, most: 176, across: 22, down: 14 };
+const NARROW = { box: 150, across: 10, down: 28 };
 
 // The layers that something lies in, in order, each with its things.
 function layers(things) {
@@ -15,13 +15,15 @@ function layers(things) {
 
 // Where the middle of each thing lies, how wide boxes are, and how large the whole is.
 function arrange(things, width) {
-  return width < NARROW.below ? inRows(layers(things), width) : inColumns(layers(things), width);
+  const columns = layers(things);
+  const fits = columns.length * (WIDE.least + WIDE.across) - WIDE.across <= width - 4;
+  return fits ? inColumns(columns, width) : inRows(columns, width);
 }
 
 function inColumns(columns, width) {
-  const room = (width - (columns.length - 1) * WIDE.across) / columns.length;
-  const box = Math.min(Math.max(room, WIDE.least), WIDE.most);
-  const across = columns.length > 1 ? Math.max((width - box - 4) / (columns.length - 1), box + WIDE.across) : 0;
+  const room = (width - 4 - (columns.length - 1) * WIDE.across) / columns.length;
+  const box = Math.min(room, WIDE.most);
+  const across = columns.length > 1 ? (width - box - 4) / (columns.length - 1) : 0;
   const most = Math.max(...columns.map((column) => column.length));
   const height = most * (HEIGHT + WIDE.down) + 4;
   const spots = new Map();
@@ -31,7 +33,7 @@ function inColumns(columns, width) {
       spots.set(thing.id, { x: 2 + box / 2 + layer * across, y });
     }),
   );
-  return { spots, box, down: false, width: Math.max(width, across * (columns.length - 1) + box + 4), height };
+  return { spots, box, down: false, width, height };
 }
 
 function inRows(columns, width) {
