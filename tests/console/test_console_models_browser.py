@@ -76,7 +76,7 @@ def test_what_is_drawn_leads_to_its_page_and_follows_what_people_decide(
     page.set_viewport_size({"width": 1440, "height": 900})
     page.locator("[data-figures] svg text", has_text="champion").wait_for()
     page.wait_for_selector("[data-pulse=on]")
-    refuse(hub, "motor-health/5", person="bob", reason="a broken sensor")
+    refuse(hub, "motor-health/3", person="bob", reason="a broken sensor")  # its state stays "refused"
     page.locator("td", has_text="by bob: a broken sensor").wait_for()
     page.locator(
         "[data-figures] svg text", has_text="champion"
