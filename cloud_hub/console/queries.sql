@@ -10,7 +10,9 @@ SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum
        (SELECT concat_ws('|', max(created), max(released), string_agg(state, '' ORDER BY created)) FROM model)
        || (SELECT concat_ws('|', '', max(created), max(finished), sum(progress), string_agg(stage, ''))
              FROM run WHERE state IN ('queued', 'running') OR finished IS NOT NULL)
-       || (SELECT concat_ws('|', '', string_agg(use_case || name || version, ',')) FROM alias) AS models,
+       || (SELECT concat_ws('|', '', string_agg(use_case || name || version, ',')) FROM alias)
+       || (SELECT concat_ws('|', '', max(id)) FROM approval) || (SELECT concat_ws('|', '', count(*)) FROM refusal)
+       || (SELECT concat_ws('|', '', max(id)) FROM trigger_check) AS models,
        (SELECT concat_ws('|', max(id), count(*) FILTER (WHERE closed IS NULL)) FROM alarm)
        || (SELECT concat_ws('|', '', max(id)) FROM label) AS alarms,
        (SELECT concat_ws('|', max(created), count(*)) FROM dataset)
