@@ -39,7 +39,9 @@ def looked_at(url: str, folder: Path) -> Storage:
     with Database(url).connect() as connection:
         rollups.turn(connection, STORE, fast)
         partitions.tidy(connection, STORE, fast)
-        connection.execute("SELECT pg_stat_force_next_flush()")  # what the server saw coming counts before it looks
+        connection.execute(
+            "SELECT pg_stat_force_next_flush()"
+        )  # what the server saw coming counts before it looks
         connection.execute("ANALYZE")
     with Database(url, most=1) as database:
         return storage.look(database, STORE, fast)
