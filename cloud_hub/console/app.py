@@ -2,15 +2,17 @@
 
 import psycopg
 import structlog
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cloud_hub.console import (
     account_pages,
-    api,
+    audit_pages,
+    comparison_pages,
     cookies,
     data_pages,
+    deciding_pages,
     device_pages,
     devices_pages,
     enrol_pages,
@@ -18,6 +20,8 @@ from cloud_hub.console import (
     gate,
     headers,
     health,
+    jobs_pages,
+    lineage_pages,
     live,
     login_pages,
     machine_pages,
@@ -30,6 +34,7 @@ from cloud_hub.console import (
     saying_pages,
     search_pages,
     sso_pages,
+    start_pages,
     storage_pages,
     vendor,
     whatif_pages,
@@ -37,7 +42,9 @@ from cloud_hub.console import (
     words,
 )
 from cloud_hub.console.answers import problem
+from cloud_hub.console.api import areas as api
 from cloud_hub.errors import DatabaseAwayError, HubError, NotFoundError, UnreachableError
+from cloud_hub.governance.chain import Chain
 from cloud_hub.hub import Hub
 from cloud_hub.identity.people.office import Office
 from cloud_hub.identity.people.permissions import Permission
@@ -55,6 +62,7 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
     app.extensions["office"] = office or Office.of(hub.database, hub.config.web, record=hub.record)
     app.extensions["ranking"] = ranked = ranking.Ranking(hub.database, hub.clock)
     app.extensions["pulse"] = live.Pulse(hub.database, hub.clock, prepare=ranked.look)
+    app.extensions["chain"] = Chain(hub.database)
     cookies.prepare(app, hub.config)
     headers.secure(app)
     gate.guard(app)
@@ -65,13 +73,19 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
         why_pages,
         device_pages,
         model_pages,
+        comparison_pages,
+        lineage_pages,
+        deciding_pages,
         whatif_pages,
         rollout_pages,
+        start_pages,
         data_pages,
         quarantine_pages,
         storage_pages,
         devices_pages,
         enrol_pages,
+        jobs_pages,
+        audit_pages,
         search_pages,
         api,
         live,
@@ -109,7 +123,11 @@ def _explain(error: HubError) -> ResponseReturnValue:
 def _explain_http(error: HTTPException) -> ResponseReturnValue:
     if error.code == 404:
         return problem("Not here", "There is no such page.", 404)
-    return problem(error.name, error.description or "The request could not be served.", error.code or 500)
+    sentence = error.description or "The request could not be served."
+    told = current_app.make_response(problem(error.name, sentence, error.code or 500))
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        told.headers["Allow"] = ", ".join(error.valid_methods)
+    return told
 
 
 def _explain_database(error: psycopg.OperationalError | DatabaseAwayError) -> ResponseReturnValue:

@@ -16,7 +16,9 @@ from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
+from cloud_hub.console.bench_browser import first_content
 from cloud_hub.console.bench_data import BenchPlant, Scale
+from cloud_hub.console.bench_living import living
 from cloud_hub.console.live import MOST_OF_ONE
 from cloud_hub.errors import UnreachableError
 
@@ -103,7 +105,9 @@ def console(race: Callable[..., Any], *, quick: bool) -> Rows:
         cookie = _sign_in(plant)
         with _listening(plant) as news:
             yield from _pages(Browser(plant, cookie), rounds)
+            yield from first_content(f"http://127.0.0.1:{plant.port}", cookie, PAGES)
             yield from _news(plant, news, rounds=3 if quick else 10)
+            yield from living(plant, cookie, seconds=10.0 if quick else 30.0)
 
 
 def _sign_in(plant: BenchPlant) -> str:

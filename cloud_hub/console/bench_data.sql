@@ -163,6 +163,15 @@ SELECT device.id, 'andon/v1/' || device.name || '/batch', 1, n, (ARRAY['NotFinit
 -- What ingest does with each batch, as far as pages hear of it.
 UPDATE device SET last_batch = (SELECT max(last_batch) FROM device) + interval '1 second' WHERE name = 'cell-00001';
 
+-- live_batches
+-- A second of a plant that lives: batches of a tenth of the devices that watch machines.
+UPDATE device SET last_batch = last_batch + interval '1 second'
+ WHERE id IN (SELECT device FROM machine) AND id %% 10 = %(turn)s %% 10;
+
+-- live_predictions
+-- And a prediction for each machine once a minute.
+UPDATE latest_prediction SET time = time + interval '1 minute' WHERE machine %% 60 = %(turn)s %% 60;
+
 -- rows
 SELECT (SELECT count(*) FROM machine) AS machines, (SELECT count(*) FROM device) AS devices,
        (SELECT count(*) FROM sample) AS samples;

@@ -41,13 +41,20 @@ class Need:
     permission: Permission | Mapping[str, Permission] | None  # by the route's ``act``; None: open to all
     of: Finder | None = None  # whose sites count: what the route's ``name`` names
     form: str = ""  # the endpoint that shows the form which is posted here
+    token_only: bool = False  # a session, which a browser sends by itself, does nothing here
+    whoever: bool = False  # has been let in, whatever they may do
 
 
 def needs(
-    permission: Permission | Mapping[str, Permission], *, of: Finder | None = None, form: str = ""
+    permission: Permission | Mapping[str, Permission],
+    *,
+    of: Finder | None = None,
+    form: str = "",
+    token_only: bool = False,
+    whoever: bool = False,
 ) -> Callable[[View], View]:
     """A view for callers with ``permission``, at the sites that ``of`` finds for what its route names."""
-    return _marked(Need(permission=permission, of=of, form=form))
+    return _marked(Need(permission=permission, of=of, form=form, token_only=token_only, whoever=whoever))
 
 
 def open_to_all(view: View) -> View:
@@ -93,15 +100,22 @@ def _check() -> ResponseReturnValue | None:
         return _sign_in_first(need)
     if need is None:
         return None if request.endpoint is None else _refuse("this page, which says of nobody")
-    if caller.session and request.method not in SAFE:
-        if _is_foreign():
-            return problem("Not done", "This form was sent by another site's page.", 403)
-        if not cookies.form_token_fits(request.form.get("csrf", ""), signed_in=True):
-            return _show_again(need)
-    refusal = _refusal(need, caller)
+    unsent = _check_sent(need) if caller.session and request.method not in SAFE else None
+    refusal = unsent or _refusal(need, caller)
     if refusal is None and caller.session:
         _go_on(caller.session)
     return refusal
+
+
+def _check_sent(need: Need) -> ResponseReturnValue | None:
+    """Whether a person sent this and no other site's page did, which a browser would lend the session to."""
+    if need.token_only:
+        return problem("Not done", "Actions of the API take a token: make one under Account.", 403)
+    if _is_foreign():
+        return problem("Not done", "This form was sent by another site's page.", 403)
+    if not cookies.form_token_fits(request.form.get("csrf", ""), signed_in=True):
+        return _show_again(need)
+    return None
 
 
 def _caller() -> Caller | None:
@@ -123,6 +137,8 @@ def _refusal(need: Need, caller: Caller) -> ResponseReturnValue | None:
         sites = need.of(arguments["name"])
         check_seen(need.of.__name__, arguments["name"], sites)
     permission = need.permission
+    if need.whoever:
+        return None
     if isinstance(permission, Mapping):
         permission = permission.get(arguments["act"])
         if permission is None:

@@ -14,7 +14,7 @@ from cloud_hub.identity.people.sessions import Session
 ENDED = "Your session has ended, so nothing was done. Sign in: your form comes back as you typed it."
 AGAIN = "Your session had ended when you sent this, so nothing was done. Here it is as you typed it."
 LARGEST = 16 << 10  # bytes, as JSON; longer forms have to be typed again
-LONGEST_PATH = 1024
+LONGEST_PATH = 8192  # a link may carry a whole form
 
 
 def typed() -> dict[str, str]:

@@ -18,6 +18,11 @@ SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum
        || (SELECT concat_ws('|', '', max(received)) FROM quarantine)
        || (SELECT concat_ws('|', '', count(*), max(replay)) FROM quarantine WHERE replay IS NOT NULL)
        || (SELECT concat_ws('|', '', max(id)) FROM gap) AS data;
+       (SELECT concat_ws('|', max(began), max(ended), count(ended))
+          FROM (SELECT began, ended FROM job_attempt ORDER BY began DESC LIMIT 20) AS newest)
+       || (SELECT concat_ws('|', '', max(id), sum(id), count(*) FILTER (WHERE status = 'doing'))
+             FROM procrastinate_jobs WHERE status IN ('todo', 'doing')) AS jobs,
+       (SELECT max(id) FROM audit) AS audit;
 
 -- figures
 SELECT (SELECT count(*) FROM device WHERE retired IS NULL) AS devices,
@@ -75,3 +80,9 @@ SELECT ARRAY (SELECT DISTINCT site.name FROM rollout_device
 SELECT device.name FROM device JOIN site ON site.id = device.site
  WHERE device.name = ANY (%(names)s) AND (%(sites)s::text[] IS NULL OR site.name = ANY (%(sites)s))
  ORDER BY device.name;
+
+-- machines_at
+SELECT machine.name FROM machine
+  JOIN device ON device.id = machine.device JOIN site ON site.id = device.site
+ WHERE machine.name = ANY (%(names)s) AND site.name = ANY (%(sites)s)
+ ORDER BY machine.name;

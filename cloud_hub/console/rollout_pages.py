@@ -1,40 +1,18 @@
 """Rollouts: how far, how well, why; and the acts of a person, each on the record."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console import kept, reach
+from cloud_hub.console import kept, listing, reach
+from cloud_hub.console.acting import NEEDED, NEEDS_REASON, ReasonError, act_on
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import caller, hub, seen_sites
+from cloud_hub.console.rollout_view import look
 from cloud_hub.errors import ConflictError
-from cloud_hub.identity.people.permissions import Permission, roles_with
-from cloud_hub.rollout import read
-from cloud_hub.rollout.rollouts import TRANSITIONS, Rollouts
+from cloud_hub.identity.people.permissions import Permission
+from cloud_hub.rollout import listed
 
-LONGEST_REASON = 500
-MOST_DEVICES = 200  # on a page; those that failed first
-DONE: Mapping[str, str] = MappingProxyType(
-    {
-        "approve": "Approved: the wave opens.",
-        "pause": "Paused.",
-        "resume": "Resumed.",
-        "abort": "Aborted.",
-        "undo": "Devices are being sent back.",
-    }
-)
-NEEDED: Mapping[str, Permission] = MappingProxyType(
-    {
-        "approve": Permission.WIDEN,
-        "pause": Permission.PAUSE,
-        "resume": Permission.STEER,
-        "abort": Permission.STEER,
-        "undo": Permission.STEER,
-    }
-)
-NEEDS_REASON = frozenset({"pause", "abort", "undo"})
+SIZE = 20  # rollouts on a page: each may have thousands of devices to count
 
 pages = Blueprint("rollout", __name__, url_prefix="/rollouts")
 
@@ -42,7 +20,22 @@ pages = Blueprint("rollout", __name__, url_prefix="/rollouts")
 @pages.get("")
 @needs(Permission.SEE)
 def index() -> ResponseReturnValue:
-    return render_template("rollouts.html", rollouts=read.rollouts(hub().database, sites=seen_sites()))
+    database, sites = hub().database, seen_sites()
+    asked = listing.asked(listed.FILTERS, {"state": listed.STATES})
+    counts, use_cases = listed.counts(database, asked, sites=sites)
+    states = (asked["state"],) if asked["state"] else listed.STATES
+    total = sum(counts.get(state, 0) for state in states)
+    part = listing.Part(asked=listing.page_number(), total=total, size=SIZE)
+    return render_template(
+        "rollouts.html",
+        asked=asked,
+        part=part,
+        link=listing.link,
+        rollouts=listed.page(database, asked, size=part.size, offset=part.offset, sites=sites),
+        counts=counts,
+        use_cases=use_cases,
+        state_names=listed.STATES,
+    )
 
 
 @pages.get("/<name>")
@@ -57,47 +50,22 @@ def show(name: str) -> ResponseReturnValue:
 @needs(NEEDED, of=reach.rollout, form="rollout.show")
 def act(name: str, act: str) -> ResponseReturnValue:
     """Do what a button said; what cannot be done changes nothing and says why."""
-    reason = " ".join(request.form.get("reason", "").split())
-    if act in NEEDS_REASON and not reason:
-        return _page(name, act=act, objection="Say why: the reason goes into the audit chain."), 400
-    if len(reason) > LONGEST_REASON:
-        objection = f"Say it in {LONGEST_REASON} characters; this reason has {len(reason)}."
-        return _page(name, act=act, objection=objection, typed=reason), 400
+    reason = request.form.get("reason", "")
     try:
-        _do(hub().rollouts, act, name, reason)
+        flash(act_on(name, act, reason))
+    except ReasonError as error:
+        return _page(name, act=act, objection=str(error), typed=reason.strip()), 400
     except ConflictError as error:
         return _page(name, act=act, objection=f"Nothing was changed: {error}.", typed=reason), 409
-    flash(DONE[act])
     return redirect(url_for("rollout.show", name=name), 303)
 
 
-def _do(rollouts: Rollouts, act: str, name: str, reason: str) -> None:
-    actor = caller().name
-    match act:
-        case "approve":
-            rollouts.approve(name, actor=actor, reason=reason)
-        case "pause":
-            rollouts.pause(name, actor=actor, reason=reason)
-        case "resume":
-            rollouts.resume(name, actor=actor, reason=reason)
-        case "abort":
-            rollouts.abort(name, actor=actor, reason=reason)
-        case _:
-            rollouts.undo(name, actor=actor, reason=reason)
-
-
 def _page(name: str, *, act: str = "", objection: str = "", typed: str = "") -> str:
-    detail = read.rollout(hub().database, name, most=MOST_DEVICES, sites=seen_sites())
-    rights, sites = caller().rights, reach.rollout(name)
-    possible = [each for each, (begins, _) in TRANSITIONS.items() if detail.rollout.state in begins]
-    mine = [each for each in possible if rights.may(NEEDED[each], sites)]
+    shown = look(name, caller().rights)
     return render_template(
         "rollout.html",
-        detail=detail,
-        rollout=detail.rollout,
-        possible=mine,
-        refused={each: roles_with(NEEDED[each]) for each in possible if each not in mine},
-        had=detail.offered,
+        shown=shown,
+        rollout=shown.rollout,
         act=act,
         objection=objection,
         typed=typed,

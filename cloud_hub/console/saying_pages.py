@@ -16,7 +16,7 @@ from cloud_hub.identity.people.permissions import Permission
 pages = Blueprint("saying", __name__, url_prefix="/machines/<name>")
 
 
-@pages.post("/alarms/<int:alarm>/verdict")
+@pages.post("/alarms/<int(max=9223372036854775807):alarm>/verdict")
 @needs(Permission.JUDGE, of=reach.machine, form="machine.show")
 def judge(name: str, alarm: int) -> ResponseReturnValue:
     verdict = request.form.get("verdict", "")

@@ -1,17 +1,11 @@
-"""What if: inputs of a machine's newest row, changed by hand, and what a release says then.
-
-The scoring service is asked about the row as it was and as it was changed, in one
-question, so that what moves is what was changed and nothing else. Nothing is stored.
-"""
+"""What if, as a page: inputs of a machine's newest row, changed by hand, and what a release says then."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
@@ -19,44 +13,30 @@ from cloud_hub.console import kept, reach
 from cloud_hub.console.answers import problem
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import caller, hub, sites_with
+from cloud_hub.console.whatif import Before, Moved, Row, ask, before_of, manifest_of
 from cloud_hub.errors import ConflictError, HubError, NotFoundError
-from cloud_hub.flows.explaining import inputs_then
 from cloud_hub.identity.people.permissions import Permission, roles_with
-from cloud_hub.registry.models import Registry
-from cloud_hub.serving.client import Service
 from cloud_hub.store.database import load_queries
 from wire.clock import EPOCH
-from wire.manifest import BOUNDS, INTERVAL_OF, Manifest
-from wire.scoring import Answer, Question
+from wire.manifest import Manifest
 
 SQL = load_queries("cloud_hub.console", "whatif.sql")
 MOST_MACHINES = 500
 
 pages = Blueprint("whatif", __name__, url_prefix="/models/<use_case>/<int:version>/what-if")
 
-Row = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Before:
-    """A machine's newest row that its use case predicted from, as the network takes it."""
-
-    machine: str
-    time: datetime
-    row: Row
-
 
 @pages.get("")
 @needs(Permission.ASK)
 def show(use_case: str, version: int) -> ResponseReturnValue:
-    manifest = _manifest(use_case, version)
+    manifest = manifest_of(use_case, version)
     again = _typed(manifest, kept.shown())
     machine = kept.shown().get("machine") or request.args.get("machine", "")
     asked = {"use_case": use_case, "machine": machine, "sites": _sites()}
     newest = hub().database.row(SQL["newest"], asked)
     if newest is None:
         return _page(manifest, None, {}, None, f"No prediction for {machine or 'any machine'} is stored yet")
-    before = _before(manifest, newest["machine"], newest["time"])
+    before = before_of(manifest, newest["machine"], newest["time"])
     if again:
         return _page(manifest, before, again, None, kept.AGAIN.rstrip("."))
     return _page(manifest, before, {}, *_asked(manifest, before, {}))
@@ -66,13 +46,13 @@ def show(use_case: str, version: int) -> ResponseReturnValue:
 @needs(Permission.ASK, form="whatif.show")
 def change(use_case: str, version: int) -> ResponseReturnValue:
     """As a page, or for htmx only the answer. What cannot be answered says why, in its place."""
-    manifest = _manifest(use_case, version)
+    manifest = manifest_of(use_case, version)
     machine = request.form.get("machine", "")
     reach.check_machine(machine)
     if not caller().rights.may(Permission.ASK, reach.machine(machine)):
         roles = " or ".join(roles_with(Permission.ASK))
         return problem("Not yours to do", f"To ask about {machine} takes the role {roles} at its site.", 403)
-    before = _before(manifest, machine, _time(request.form.get("time", "")))
+    before = before_of(manifest, machine, _time(request.form.get("time", "")))
     typed = _typed(manifest, request.form)
     answer, objection = _asked(manifest, before, typed)
     if request.headers.get("HX-Request"):
@@ -91,13 +71,10 @@ def _typed(manifest: Manifest, fields: Mapping[str, str]) -> dict[str, str]:
     return found if any(found.values()) else {}
 
 
-def _asked(
-    manifest: Manifest, before: Before, typed: dict[str, str]
-) -> tuple[list[dict[str, Any]] | None, str]:
+def _asked(manifest: Manifest, before: Before, typed: dict[str, str]) -> tuple[list[Moved] | None, str]:
     """Each output as it was and as it would be; or None, and why."""
     try:
-        rows = np.stack([before.row, _changed(manifest, before.row, typed)])
-        return _outputs(Service.of(hub().config.state_dir).ask(Question.of(manifest, rows))), ""
+        return ask(manifest, before.row, _changed(manifest, before.row, typed)), ""
     except HubError as error:
         return None, str(error)
 
@@ -119,29 +96,11 @@ def _changed(manifest: Manifest, row: Row, typed: dict[str, str]) -> Row:
     return changed
 
 
-def _outputs(answer: Answer) -> list[dict[str, Any]]:
-    """Per output its two values, and the two intervals of the one that has them."""
-    columns = dict(zip(answer.names, answer.rows.T.tolist(), strict=True))
-    units = dict(zip(answer.names, answer.units, strict=True))
-    bounds = list(zip(*(columns[name] for name in BOUNDS), strict=True)) if BOUNDS[0] in columns else []
-    return [
-        {
-            "name": name.replace("_", " "),
-            "unit": units[name],
-            "before": before,
-            "after": after,
-            "bounds": bounds if name == INTERVAL_OF else [],
-        }
-        for name, (before, after) in columns.items()
-        if name not in BOUNDS
-    ]
-
-
 def _page(
     manifest: Manifest,
     before: Before | None,
     typed: dict[str, str],
-    answer: list[dict[str, Any]] | None,
+    answer: list[Moved] | None,
     objection: str,
 ) -> str:
     asked = {"use_case": manifest.use_case, "most": MOST_MACHINES, "sites": _sites()}
@@ -159,18 +118,6 @@ def _page(
         answer=answer,
         objection=objection,
     )
-
-
-def _before(manifest: Manifest, machine: str, time: datetime) -> Before:
-    row = inputs_then(hub(), machine, {"time": time}, manifest)
-    return Before(machine=machine, time=time, row=np.asarray(row, np.float32))
-
-
-def _manifest(use_case: str, version: int) -> Manifest:
-    model = Registry(hub().database, hub().artifacts, hub().clock).get(f"{use_case}/{version}")
-    if model.state != "released":
-        raise ConflictError(f"{model.release} is {model.state}: only what is released is served")
-    return model.manifest
 
 
 def _time(text: str) -> datetime:

@@ -1,4 +1,4 @@
-"""Why the newest prediction for a machine is what it is: a piece of its page, and the same as JSON."""
+"""Why the newest prediction for a machine is what it is: a piece of its page."""
 
 from typing import Any
 
@@ -27,13 +27,6 @@ def show(name: str, use_case: str) -> ResponseReturnValue:
     except HubError as error:
         return render_template("why.html", told=None, reason=str(error), outputs=[])
     return render_template("why.html", told=told, reason="", outputs=_shown(told))
-
-
-@pages.get("/api/v1/machines/<name>/explanation/<use_case>")
-@needs(Permission.SEE, of=reach.machine)
-def explanation(name: str, use_case: str) -> dict[str, Any]:
-    fields = explain_newest(hub(), name, use_case).to_fields()
-    return fields | {"time": fields["time"].timestamp()}
 
 
 def _shown(told: Told) -> list[dict[str, Any]]:

@@ -24,11 +24,11 @@ UNITS = {
     "{rpm}": "rpm",
 }
 TONES = {
-    "ok": "online committed done released passed healthy champion stored yes",
-    "bad": "offline rolled-back failed refused halted alarm rejected no",
-    "warn": "awaiting paused silent withdrawn kept aborted undone behind watch quarantined cancelled",
+    "ok": "online committed done released passed healthy champion stored yes alive whole",
+    "bad": "offline rolled-back failed refused halted alarm rejected no broken lost",
+    "warn": "awaiting paused silent withdrawn kept aborted undone behind watch quarantined cancelled stopped",
     "busy": "running offered open queued approved returning candidate downloading verifying staged switching "
-    "probation installing deferred",
+    "probation installing deferred doing",
 }
 TONE_OF = {state: tone for tone, states in TONES.items() for state in states.split()}
 SIZES = ("B", "kB", "MB", "GB", "TB")

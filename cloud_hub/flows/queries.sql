@@ -10,6 +10,10 @@ SELECT (SELECT count(*) FROM run WHERE use_case = %(use_case)s)
 INSERT INTO run (id, use_case, state, settings, correlation, created)
 VALUES (%(id)s, %(use_case)s, 'queued', %(settings)s, %(correlation)s, %(now)s);
 
+-- marked
+-- The run that a form has asked for before.
+SELECT id FROM run WHERE use_case = %(use_case)s AND settings ->> 'mark' = %(mark)s;
+
 -- unknown_machines
 -- Of names, those that no machine of a class has.
 SELECT named FROM unnest(%(names)s::text[]) AS names (named)
@@ -75,6 +79,18 @@ UPDATE model SET state = 'approved' WHERE release = %(release)s AND state IN ('c
 INSERT INTO approval (release, person, override, approved)
 VALUES (%(release)s, %(person)s, %(override)s, %(now)s);
 
+-- insert_refusal
+INSERT INTO refusal (release, person, reason, refused)
+VALUES (%(release)s, %(person)s, %(reason)s, %(refused)s);
+
+-- refuse
+UPDATE model SET state = 'refused'
+ WHERE release = %(release)s AND state IN ('candidate', 'refused', 'approved');
+
+-- unname_candidate
+DELETE FROM alias a USING model m
+ WHERE m.release = %(release)s AND a.name = 'candidate' AND (a.use_case, a.version) = (m.use_case, m.version);
+
 -- release
 UPDATE model
    SET state = 'released', bundle_path = %(path)s, bundle_sha256 = %(sha256)s,
@@ -92,7 +108,8 @@ DELETE FROM alias WHERE use_case = %(use_case)s AND name = 'champion';
 -- newest_failure
 -- The newest act about publishing a release.
 SELECT action, detail FROM audit
- WHERE subject = %(release)s AND action IN ('release.approve', 'release.publish', 'release.publish-failed')
+ WHERE subject = %(release)s
+   AND action IN ('release.approve', 'release.publish', 'release.publish-failed', 'release.publish-again')
  ORDER BY id DESC LIMIT 1;
 
 -- voices
@@ -100,3 +117,10 @@ SELECT action, detail FROM audit
 SELECT told.actor, voice(told.actor) AS voice, is_nobodys(told.actor) AS nobodys
   FROM unnest(%(actors)s::text[]) WITH ORDINALITY AS told (actor, place)
  ORDER BY told.place;
+
+-- run_to_repeat
+SELECT use_case, state, settings, correlation FROM run WHERE id = %(run)s FOR SHARE;
+
+-- repeated
+-- Whether a run was asked for again already.
+SELECT id FROM run WHERE settings ->> 'again' = %(run)s ORDER BY created LIMIT 1;

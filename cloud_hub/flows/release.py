@@ -28,13 +28,14 @@ def approve(hub: Hub, release: str, *, person: str, override: str = "") -> Stand
         model = model_of(connection, release)
         use_case = use_cases.find(model["use_case"], hub.config.use_cases)
         said = [row["person"] for row in connection.execute(REGISTRY["approvals"], {"release": release})]
-        actors = [*said, person, _author(connection, model)]
+        actors = [*said, person, author_of(connection, model)]
         *said, voice, author = (row["voice"] for row in connection.execute(SQL["voices"], {"actors": actors}))
         if model["state"] in ("approved", "released"):
             _queue(connection, release)  # an earlier publishing may have failed
             return Standing(enough=True, voices=tuple(dict.fromkeys(said)))
+        _check_not_refused(connection, release)
         _check(model, override)
-        _check_known(connection, actors, use_case.approval)
+        check_known(connection, actors, use_case.approval)
         stands = standing([*said, voice], author, use_case.approval)
         if voice not in said:
             approval = {"release": release, "person": person, "override": override.strip()}
@@ -45,6 +46,32 @@ def approve(hub: Hub, release: str, *, person: str, override: str = "") -> Stand
         if voice not in said or stands.enough:
             _record(hub, connection, model, person=person, override=override.strip(), stands=stands)
     return stands
+
+
+def publish_again(hub: Hub, release: str, *, actor: str) -> None:
+    """Have what could not be published be tried again; ``ConflictError`` where there is nothing to do.
+
+    The approvals stand: nobody is asked anew, and nothing but the publishing is repeated.
+    """
+    with hub.database.transaction() as connection:
+        model = model_of(connection, release)
+        if model["state"] != "approved":
+            raise ConflictError(
+                f"expected {release} to be approved and not published, it is {model['state']}"
+            )
+        newest = connection.execute(SQL["newest_failure"], {"release": release}).fetchone()
+        if newest is None or newest["action"] != "release.publish-failed":
+            raise ConflictError(f"publishing {release} has not failed: it is under way")
+        if _queue(connection, release) is None:
+            raise ConflictError(f"publishing {release} is queued already")
+        hub.record(
+            connection,
+            actor=actor,
+            action="release.publish-again",
+            subject=release,
+            detail={"after": newest["detail"].get("error", "")},
+            correlation=model["correlation"],
+        )
 
 
 def note_failure(hub: Hub, release: str, error: str) -> None:
@@ -78,6 +105,15 @@ def model_of(connection: Connection, release: str) -> Row:
     return model
 
 
+def _check_not_refused(connection: Connection, release: str) -> None:
+    """``ConflictError`` where a person has said no: unlike the gate's, nobody overrides that."""
+    refusal = connection.execute(REGISTRY["refusal"], {"release": release}).fetchone()
+    if refusal is not None:
+        raise ConflictError(
+            f"{refusal['person']} refused {release} on {refusal['refused']:%Y-%m-%d}: {refusal['reason']}"
+        )
+
+
 def _check(model: Row, override: str) -> None:
     release = model["release"]
     if model["state"] == "removed":
@@ -89,7 +125,7 @@ def _check(model: Row, override: str) -> None:
         raise GateError(f"the gate refused {release}: {_reason(model)}; to approve it all the same, say why")
 
 
-def _check_known(connection: Connection, actors: list[str], rule: Approval) -> None:
+def check_known(connection: Connection, actors: list[str], rule: Approval) -> None:
     """``ConflictError`` where it takes two people, and nobody knows whose voice one of ``actors`` is."""
     if rule.people == 1 and rule.author_may:
         return
@@ -101,7 +137,7 @@ def _check_known(connection: Connection, actors: list[str], rule: Approval) -> N
             )
 
 
-def _author(connection: Connection, model: Row) -> str:
+def author_of(connection: Connection, model: Row) -> str:
     """Who asked for the training that made the model."""
     row = connection.execute(REGISTRY["author"], {"run": model["run"]}).fetchone()
     return str(row["actor"]) if row else ""
@@ -121,9 +157,11 @@ def _record(
     )
 
 
-def _queue(connection: Connection, release: str) -> None:
+def _queue(connection: Connection, release: str) -> int | None:
     name = f"{queue.PUBLISH}:{release}"
-    queue.defer(connection, queue.PUBLISH, {"release": release}, lock=queue.PUBLISH, queueing_lock=name)
+    return queue.defer(
+        connection, queue.PUBLISH, {"release": release}, lock=queue.PUBLISH, queueing_lock=name
+    )
 
 
 def _reason(model: Row) -> str:

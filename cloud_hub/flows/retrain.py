@@ -20,6 +20,7 @@ from cloud_hub.terminal import printable
 from models import use_case as use_cases
 from wire.bundle import file_sha256
 
+TAKEN_ALONG = ("onnx", "learnt_from", "since")  # by a run that does another's work again; a person asks now
 MOST_NAMED = 8  # of the machines in a sentence
 
 
@@ -49,6 +50,21 @@ def request(
         return _queue(hub, connection, use_case, actor=actor, settings=settings, correlation=correlation)
 
 
+def request_once(hub: Hub, use_case: str, *, actor: str, mark: str) -> tuple[str, bool]:
+    """``request`` for a form, whose own ``mark`` comes along: sent twice, it is the run of the first time.
+
+    The run, and whether it is new.
+    """
+    use_cases.find(use_case, hub.config.use_cases)
+    with hub.database.transaction() as connection:
+        connection.execute(SQL["lock_runs"])
+        known = connection.execute(SQL["marked"], {"use_case": use_case, "mark": mark}).fetchone()
+        if known is not None:
+            return str(known["id"]), False
+        settings = {"mark": mark}
+        return _queue(hub, connection, use_case, actor=actor, settings=settings, correlation=None), True
+
+
 def queue_run(
     hub: Hub, connection: Connection, use_case: str, *, actor: str, why: str, since: datetime | None = None
 ) -> str:
@@ -58,6 +74,34 @@ def queue_run(
     """
     settings = {"why": why} | ({"since": since.isoformat()} if since else {})
     return _queue(hub, connection, use_case, actor=actor, settings=settings, correlation=None)
+
+
+def again(hub: Hub, run: str, *, actor: str) -> str:
+    """Ask once more for what ``run`` was to train, as it failed or was cancelled; returns the new run's id.
+
+    What has ended stays as it ended: a run of its own works it off, in the same trace. It is asked for once:
+    ``ConflictError`` says so a second time, and where ``run`` has not ended, or ended well.
+    """
+    with hub.database.transaction() as connection:
+        connection.execute(SQL["lock_runs"])
+        row = connection.execute(SQL["run_to_repeat"], {"run": run}).fetchone()
+        if row is None:
+            raise NotFoundError("run", run)
+        if row["state"] not in ("failed", "cancelled"):
+            raise ConflictError(f"expected {run} to have failed or been cancelled, it is {row['state']}")
+        before = connection.execute(SQL["repeated"], {"run": run}).fetchone()
+        if before is not None:
+            raise ConflictError(f"{run} was asked for again already: {before['id']} does it")
+        kept = {name: value for name, value in row["settings"].items() if name in TAKEN_ALONG}
+        settings = kept | {"again": run}
+        return _queue(
+            hub,
+            connection,
+            row["use_case"],
+            actor=actor,
+            settings=settings,
+            correlation=row["correlation"],
+        )
 
 
 def _queue(

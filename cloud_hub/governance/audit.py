@@ -18,6 +18,8 @@ from wire.clock import Clock, to_us
 
 SQL = load_queries("cloud_hub.governance")
 GENESIS = bytes(32)  # what the first entry follows
+SMALLEST = -(2**63)  # that an id can be
+AT_ONCE = 5000  # entries that are read together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +75,19 @@ def seal(entry: Row) -> bytes:
 
 def verify(connection: Connection) -> Verification:
     """Walk the whole chain and stop at the first entry that does not fit."""
-    head, count = GENESIS, 0
-    for entry in connection.execute(SQL["walk"]):
+    found, further = None, Verification(entries=0, head=GENESIS.hex())
+    while further != found:
+        found, further = further, go_on(connection, further)
+    return further
+
+
+def go_on(connection: Connection, known: Verification, *, most: int = AT_ONCE) -> Verification:
+    """Walk the next entries after those ``known`` to fit; the same where there is none, or one broke."""
+    if known.broken is not None:
+        return known
+    head, count = bytes.fromhex(known.head), known.entries
+    asked = {"after": count or SMALLEST, "most": most}  # whoever inserts one may number it as they like
+    for entry in connection.execute(SQL["walk"], asked):
         why = _misfit(entry, expected_id=count + 1, head=head)
         if why:
             return Verification(entries=count, head=head.hex(), broken=entry["id"], why=why)

@@ -17,10 +17,14 @@ VALUES (%(id)s, %(time)s, %(actor)s, %(action)s, %(subject)s, %(detail)s::jsonb,
 -- walk
 SELECT id, time, actor, action, subject, detail::text AS detail, correlation, previous, hash
   FROM audit
- ORDER BY id;
+ WHERE id > %(after)s
+ ORDER BY id
+ LIMIT %(most)s;
 
 -- one
-SELECT id, time, actor, action, subject, detail, correlation FROM audit WHERE id = %(id)s;
+SELECT id, time, actor, action, subject, detail, correlation, encode(previous, 'hex') AS previous,
+       encode(hash, 'hex') AS hash
+  FROM audit WHERE id = %(id)s;
 
 -- newest
 -- The newest entries about a subject or within a correlation; empty texts mean any.

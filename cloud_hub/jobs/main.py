@@ -23,12 +23,12 @@ from cloud_hub.flows.release import note_failure
 from cloud_hub.flows.resigned import Resigner
 from cloud_hub.hub import Hub, opened, wake_rollouts
 from cloud_hub.jobs import queue
+from cloud_hub.jobs.attempts import Attempts
 from cloud_hub.jobs.reaper import HEARTBEAT_S, SILENCE_S, reap
 from cloud_hub.jobs.tasks import build
 from cloud_hub.rollout.rollouts import active
 from cloud_hub.signing.director import Director
 
-CONCURRENCY = {queue.ROLLOUT: 1, queue.DEFAULT: 4}  # trainings take turns by their lock
 TEND_S = 5.0
 GRACE_S = 8.0
 
@@ -69,15 +69,20 @@ async def serve(hub: Hub, *, silence_s: float = SILENCE_S) -> None:
 
 async def _work(app: procrastinate.App, hub: Hub, stopping: asyncio.Event, silence_s: float) -> None:
     asked = asyncio.create_task(stopping.wait())
+    noting = Attempts(hub.database)
+    beating = asyncio.create_task(noting.beat(HEARTBEAT_S))
     tending = asyncio.create_task(_tend(app, hub, stopping, silence_s))
-    workers = [asyncio.create_task(_worker(app, name, count)) for name, count in CONCURRENCY.items()]
-    log.info("working", queues=list(CONCURRENCY))
+    workers = [asyncio.create_task(_worker(app, noting, name)) for name in queue.CONCURRENCY]
+    log.info("working", queues=list(queue.CONCURRENCY))
     await asyncio.wait((asked, tending, *workers), return_when=asyncio.FIRST_COMPLETED)
     by_request = stopping.is_set()
     stopping.set()
     for task in (tending, *workers):
         task.cancel()
     ended = await asyncio.gather(tending, *workers, return_exceptions=True)
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
+    await noting.leave()
     await asked
     if not by_request:
         errors = [each for each in ended if isinstance(each, Exception)]
@@ -85,16 +90,17 @@ async def _work(app: procrastinate.App, hub: Hub, stopping: asyncio.Event, silen
     log.info("stopped")
 
 
-def _worker(app: procrastinate.App, name: str, count: int) -> Coroutine[None, None, None]:
+def _worker(app: procrastinate.App, noting: Attempts, name: str) -> Coroutine[None, None, None]:
     return app.run_worker_async(
         queues=[name],
         name=name,
-        concurrency=count,
+        concurrency=queue.CONCURRENCY[name],
         install_signal_handlers=False,
         update_heartbeat_interval=HEARTBEAT_S,
         stalled_worker_timeout=SILENCE_S,
         shutdown_graceful_timeout=GRACE_S,
         delete_jobs="successful",
+        worker_middleware=[noting],
     )
 
 

@@ -1,5 +1,7 @@
 """Deferring a job inside the transaction that needs it: both are there, or neither."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import procrastinate
@@ -20,6 +22,16 @@ LOOK = "look_at_triggers"
 DRIVE = "drive_rollouts"
 MAINTAIN = "maintain_store"
 REFRESH = "refresh_timestamp"
+
+EVERY_MINUTES: Mapping[str, int] = MappingProxyType({LOOK: 1, MAINTAIN: 1, REFRESH: 10})  # of real time
+CONCURRENCY: Mapping[str, int] = MappingProxyType(
+    {ROLLOUT: 1, DEFAULT: 4}
+)  # trainings take turns by their lock
+
+
+def cron(task: str) -> str:
+    """When ``task`` is due, for the queue."""
+    return f"*/{EVERY_MINUTES[task]} * * * *"
 
 
 def defer(

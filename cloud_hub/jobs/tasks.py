@@ -7,6 +7,7 @@ up at once by its notification, and a day of waiting leaves no 86,400 rows behin
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import procrastinate
 import structlog
@@ -15,10 +16,10 @@ from cloud_hub import hub as assembly
 from cloud_hub.flows import runs, snapshots, triggers
 from cloud_hub.flows.release import note_failure
 from cloud_hub.hub import Hub
-from cloud_hub.jobs import queue
+from cloud_hub.jobs import attempts, queue
 from cloud_hub.jobs.child import ChildError, InterruptedJobError, run_child
 from cloud_hub.signing.repository import Repository
-from cloud_hub.store import partitions, rollups
+from cloud_hub.store import captures, partitions, rollups
 
 TICK_S = 1.0
 FOR_EVER = procrastinate.RetryStrategy(wait=1)  # a rollout is not given up because the database was away
@@ -71,7 +72,7 @@ def _models(app: procrastinate.App, hub: Hub, stopping: asyncio.Event) -> None:
     async def check_triggers(use_case: str) -> None:
         await in_child(queue.CHECK, use_case, _note_unlooked)
 
-    @app.periodic(cron="* * * * *")
+    @app.periodic(cron=queue.cron(queue.LOOK))
     @app.task(name=queue.LOOK, queueing_lock=queue.LOOK, priority=-5)
     def look_at_triggers(timestamp: int) -> None:
         """A minute of real time may be days of a scaled clock: what is due is due by the hub's clock."""
@@ -84,7 +85,7 @@ def _models(app: procrastinate.App, hub: Hub, stopping: asyncio.Event) -> None:
 def _upkeep(app: procrastinate.App, hub: Hub) -> None:
     repository = Repository.of(hub.config)
 
-    @app.periodic(cron="* * * * *")
+    @app.periodic(cron=queue.cron(queue.MAINTAIN))
     @app.task(name=queue.MAINTAIN, queueing_lock=queue.MAINTAIN, priority=-10)
     def maintain_store(timestamp: int) -> None:
         with hub.database.connect() as connection:
@@ -92,10 +93,14 @@ def _upkeep(app: procrastinate.App, hub: Hub) -> None:
             partitions.summarise(connection)
             rollups.turn(connection, hub.config.store, hub.clock)
             dropped = partitions.tidy(connection, hub.config.store, hub.clock)
+            gone = captures.tidy(connection, hub.config.store, hub.clock)
+        attempts.tidy(hub.database, datetime.now(UTC))
         if dropped:
             log.info("dropped partitions past their retention", partitions=dropped)
+        if gone:
+            log.info("deleted captures past their retention", windows=gone)
 
-    @app.periodic(cron="*/10 * * * *")
+    @app.periodic(cron=queue.cron(queue.REFRESH))
     @app.task(name=queue.REFRESH, queueing_lock=queue.REFRESH, priority=-5)
     def refresh_timestamp(timestamp: int) -> None:
         if repository.exists() and repository.refresh_timestamp():

@@ -1,4 +1,4 @@
-"""``andon model``: begin, train, look, compare, approve, export, score, make room."""
+"""``andon model``: begin, train, look, compare, approve, refuse, export, score, make room."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from cloud_hub.compiler.publish_cli import publish_engine
 from cloud_hub.compiler.published_cli import engines
 from cloud_hub.config import HubConfig
 from cloud_hub.flows.explain_cli import explain
-from cloud_hub.registry import export_cli, following, new_cli, printing, runs_cli, upkeep_cli
+from cloud_hub.registry import export_cli, following, new_cli, printing, refuse_cli, runs_cli, upkeep_cli
 from cloud_hub.registry.approvals import standing
 from cloud_hub.registry.models import SQL, Registry
 from cloud_hub.registry.trace import Trace, trace
@@ -140,6 +140,7 @@ def approve(
 
 
 model_app.command()(new_cli.new)
+model_app.command()(refuse_cli.refuse)
 model_app.command()(runs_cli.runs)
 model_app.command()(upkeep_cli.compare)
 model_app.command()(upkeep_cli.gc)
@@ -175,7 +176,7 @@ def score(
 
 def _missing(found: Trace, own: Path) -> str:
     """What it still takes until a candidate is approved; nothing of others, or where its use case is gone."""
-    if found.model.state not in ("candidate", "refused"):
+    if found.model.state not in ("candidate", "refused") or found.refusal:
         return ""
     with suppress(UseCaseError):
         rule = use_cases.find(found.model.use_case, own).approval

@@ -6,6 +6,7 @@ from typing import Any
 from cloud_hub.registry import wording
 from cloud_hub.registry.trace import Trace
 from cloud_hub.store.database import Row
+from cloud_hub.terminal import printable
 
 DATE = "%Y-%m-%d %H:%M"
 
@@ -22,7 +23,7 @@ def trained(row: Row) -> str:
 def listed(row: Row) -> dict[str, Any]:
     """One row of ``andon model list`` as plain values."""
     names = ("release", "use_case", "version", "state", "run", "dataset", "created", "released", "why")
-    return {name: row[name] for name in names} | {
+    return {name: row[name] for name in (*names, "refused_by", "refusal")} | {
         "aliases": row["aliases"] or [],
         "figure": figure_of(row["gate"], row["rmse"]),
         "passed": row["gate"]["passed"],
@@ -42,9 +43,7 @@ def figure_of(gate: Mapping[str, Any], rmse: str | None) -> Mapping[str, Any] | 
 def cells(row: dict[str, Any]) -> tuple[str, ...]:
     figure, made = row["figure"], f"{row['created']:{DATE}}"
     told = _figure(figure) if figure else ""
-    overridden = row["state"] in ("approved", "released") and not row["passed"]
-    state = f"{row['state']}, against the gate" if overridden else row["state"]
-    return (row["release"], state, ", ".join(row["aliases"]), told, row["why"], made)
+    return (row["release"], _state(row), ", ".join(row["aliases"]), told, row["why"], made)
 
 
 def traced(trace: Trace, missing: str) -> str:
@@ -60,6 +59,7 @@ def traced(trace: Trace, missing: str) -> str:
         f"  gate         {said}: {model.gate['reason']}",
         *([f"  oracle       {oracle['said']}"] if oracle else []),
         *(f"  approved     {_approval(row)}" for row in trace.approvals),
+        *([f"  refused      {_refusal(trace.refusal)}"] if trace.refusal else []),
         *([f"  waits        {missing}"] if missing else []),
         f"  trained      {source.why or '(nobody knows why)'}",
         f"  run          {source.run} of {source.created:{DATE}}, correlation {source.correlation}",
@@ -93,6 +93,19 @@ def scored(found: dict[str, Any]) -> str:
     if found["unforeseen"]:
         lines.append(f"  without a prediction: {', '.join(found['unforeseen'])}")
     return "\n".join(lines)
+
+
+def _state(row: dict[str, Any]) -> str:
+    """With who has said so, where the state alone does not tell."""
+    if row["state"] in ("approved", "released") and not row["passed"]:
+        return f"{row['state']}, against the gate"
+    if row["state"] == "refused" and row.get("refused_by"):
+        return f"refused by {row['refused_by']}"
+    return str(row["state"])
+
+
+def _refusal(row: Row) -> str:
+    return f"for good by {row['person']} on {row['refused']:{DATE}}: {printable(row['reason'])}"
 
 
 def _approval(row: Row) -> str:

@@ -44,8 +44,9 @@ SELECT m.*, r.dataset, r.metrics ->> 'rmse' AS rmse, r.created AS asked,
                   WHERE a.subject = m.run AND a.action = 'retrain.request' ORDER BY a.id LIMIT 1),
                 '') AS why,
        (SELECT array_agg(a.name ORDER BY a.name) FROM alias a
-         WHERE a.use_case = m.use_case AND a.version = m.version) AS aliases
-  FROM model m JOIN run r ON r.id = m.run
+         WHERE a.use_case = m.use_case AND a.version = m.version) AS aliases,
+       f.person AS refused_by, f.reason AS refusal
+  FROM model m JOIN run r ON r.id = m.run LEFT JOIN refusal f ON f.release = m.release
  WHERE %(use_case)s::text IS NULL OR m.use_case = %(use_case)s
  ORDER BY m.created DESC, m.release DESC;
 
@@ -69,6 +70,10 @@ SELECT * FROM dataset WHERE id = %(dataset)s;
 
 -- approvals
 SELECT person, override, approved FROM approval WHERE release = %(release)s ORDER BY id;
+
+-- refusal
+-- The no of a person, for good; the gate's no is none.
+SELECT person, reason, refused FROM refusal WHERE release = %(release)s;
 
 -- author
 -- Who asked for the training.

@@ -38,6 +38,7 @@ class Trace:
     source: Source
     aliases: tuple[str, ...]
     approvals: tuple[Row, ...]  # person, override, approved
+    refusal: Row | None  # person, reason, refused: a person's no, for good; the gate's is none
     precisions: Mapping[str, str]  # beside float32, each with whether its release has it and why
     rollouts: tuple[Row, ...]  # id, state, created, created_by, committed, devices
     predictions: Row  # predictions, machines, first, last; machines and last where they were not counted
@@ -59,6 +60,7 @@ class Trace:
             "onnx_sha256": model.onnx_sha256,
             "bundle_sha256": model.bundle_sha256,
             "approvals": [dict(row) for row in self.approvals],
+            "refusal": None if self.refusal is None else dict(self.refusal),
             "precisions": dict(self.precisions),
             "source": asdict(self.source),
             "rollouts": [dict(row) for row in self.rollouts],
@@ -79,6 +81,7 @@ def trace(registry: Registry, release: str, *, counted: bool = True) -> Trace:
         source=_source(database, model),
         aliases=tuple(row["name"] for row in database.rows(SQL["aliases"], named)),
         approvals=tuple(database.rows(SQL["approvals"], named)),
+        refusal=database.row(SQL["refusal"], named),
         precisions=(database.row(SQL["weighed"], named) or {"precisions": {}})["precisions"],
         rollouts=tuple(database.rows(SQL["rollouts"], named)),
         predictions=database.row(SQL["predictions" if counted else "predicting"], named) or {},

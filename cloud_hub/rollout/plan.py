@@ -18,6 +18,9 @@ from cloud_hub.errors import HubError
 from firmware_configs.errors import WindowError
 from firmware_configs.windows import Window
 
+LONGEST_HOURS = 10 * 366 * 24.0  # of a plan: times so far away have no date any more
+MOST_DEVICES = 10**9  # that a wave may count to
+
 _WAVE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(%?)")
 
 
@@ -52,6 +55,8 @@ class Wave:
         if not match:
             raise PlanError(f"expected a wave such as 1, 50% or 100%, got {text!r}")
         reach, percent = float(match[1]), bool(match[2])
+        if reach > MOST_DEVICES:
+            raise PlanError(f"expected a wave of at most {MOST_DEVICES} devices, got {text[:40]!r}")
         if reach == 0:
             raise PlanError(f"a wave must reach somebody, got {text!r}")
         if percent and reach > 100:
@@ -61,7 +66,7 @@ class Wave:
         return cls(reach=reach, percent=percent)
 
     def __str__(self) -> str:
-        return f"{self.reach:g}%" if self.percent else f"{self.reach:g}"
+        return f"{self.reach:.15g}%" if self.percent else str(int(self.reach))
 
     def of(self, devices: int) -> int:
         """How many of ``devices`` it reaches; a share of them is rounded up."""
@@ -108,10 +113,12 @@ class Plan:
             raise PlanError("the plan opens no wave")
         _check_growth(self.waves)
         _check_shares(self.tolerated, self.succeed)
-        if not (0 <= self.soak_hours < math.inf):
-            raise PlanError(f"expected a soak of 0 hours or more, got {self.soak_hours:g}")
-        if not (0 < self.timeout_hours < math.inf):
-            raise PlanError(f"expected a timeout above 0 hours, got {self.timeout_hours:g}")
+        if not (0 <= self.soak_hours <= LONGEST_HOURS):
+            raise PlanError(f"expected a soak from 0 to {LONGEST_HOURS:g} hours, got {self.soak_hours:g}")
+        if not (0 < self.timeout_hours <= LONGEST_HOURS):
+            raise PlanError(
+                f"expected a timeout above 0 and up to {LONGEST_HOURS:g} hours, got {self.timeout_hours:g}"
+            )
         if self.at_once is not None and self.at_once < 1:
             raise PlanError(
                 f"expected at least 1 device at once, got {self.at_once}: nobody would be offered it"

@@ -30,7 +30,7 @@ SELECT d.id, d.name, s.name AS site, s.zone,
        NOT ('*' = ANY (%(targets)s::text[])
             OR coalesce(d.target = ANY (%(targets)s::text[]), false)) AS off_target,
        p.device IS NOT NULL AS pinned, coalesce(p.reason, '') AS pin,
-       coalesce(r.release = %(release)s, false) AS running
+       coalesce(r.release = %(release)s, false) AS running, r.release AS runs
   FROM device d
   JOIN site s ON s.id = d.site
   LEFT JOIN pin p ON p.device = d.id AND p.use_case = %(use_case)s
@@ -45,13 +45,16 @@ SELECT d.id, d.name, s.name AS site, s.zone,
                       AND (rd.state <> 'withdrawn' OR rd.sequence IS NOT NULL))
  ORDER BY d.online DESC, d.name;
 
+-- started_by
+SELECT id, plan FROM rollout WHERE id = %(rollout)s AND created_by = %(actor)s;
+
 -- conflicts
--- Active rollouts of the use case that direct one of these devices.
+-- Active rollouts of the use case that direct one of these devices; one with a device to send back is followed.
 SELECT r.id, array_agg(d.name ORDER BY d.name) AS devices
   FROM rollout r
   JOIN rollout_device rd ON rd.rollout = r.id
   JOIN device d ON d.id = rd.device
- WHERE r.use_case = %(use_case)s
+ WHERE r.use_case = %(use_case)s AND r.followed
    AND (r.state IN ('running', 'awaiting', 'paused') OR rd.state = 'returning')
    AND rd.device = ANY (%(devices)s::integer[])
  GROUP BY r.id

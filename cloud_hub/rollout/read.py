@@ -36,6 +36,7 @@ class Rollout:
     changed: datetime
     approvals: list[int]  # waves that open only once a person has approved
     awaiting: int | None  # the wave that awaits approval now
+    passed: datetime | None  # since when the newest open wave has proved enough, and soaks
     first_failure: datetime | None  # of what halted it, as the hub received it
     halted: datetime | None
     seconds_to_halt: float | None  # of clock time
@@ -70,6 +71,7 @@ class WaveStatus:
     committed: int
     failed: int
     skipped: int  # silent or withdrawn, counted as nothing
+    withdrawn: int
     open: int
 
 
@@ -124,10 +126,18 @@ def rollout(database: Database, name: str, *, most: int | None = None, sites: Si
     head = summary(database, name)
     wanted = {"rollout": name, "most": most, "failures": [*FAILURES, SILENT], "sites": sites}
     devices = tuple(RolloutDevice(**each) for each in database.rows(SQL["devices"], wanted))
-    history = tuple(Decided(**each) for each in database.rows(SQL["history"], {"rollout": name}))
     return RolloutDetail(
-        rollout=head.rollout, waves=head.waves, devices=devices, history=history, offered=head.offered
+        rollout=head.rollout,
+        waves=head.waves,
+        devices=devices,
+        history=history(database, name),
+        offered=head.offered,
     )
+
+
+def history(database: Database, name: str) -> tuple[Decided, ...]:
+    """Who or what decided about a rollout, and why, in order."""
+    return tuple(Decided(**each) for each in database.rows(SQL["history"], {"rollout": name}))
 
 
 def sent_back(database: Database, name: str) -> tuple[int, int]:
@@ -163,5 +173,6 @@ def _wave(found: Rollout, plan: Plan, counted: Tally) -> WaveStatus:
         committed=counted.committed,
         failed=counted.failed,
         skipped=counted.skipped,
+        withdrawn=counted.withdrawn,
         open=counted.open,
     )

@@ -1,6 +1,6 @@
 -- rollouts
 SELECT r.id, r.use_case, r.release, r.state, r.reason, r.wave, r.plan, r.correlation, r.created_by, r.created,
-       r.changed, r.first_failure, r.halted, r.approvals,
+       r.changed, r.first_failure, r.halted, r.approvals, r.passed,
        extract(epoch FROM r.halted - r.first_failure)::double precision AS seconds_to_halt,
        CASE WHEN r.state = 'awaiting' THEN r.wave + 1 END AS awaiting,
        counted.waves, counted.devices, counted.states

@@ -13,8 +13,9 @@ from psycopg.types.json import Jsonb
 from cloud_hub.errors import ConflictError, NotFoundError
 from cloud_hub.rollout.plan import Plan
 from cloud_hub.rollout.ports import Crown, Record, Wake
-from cloud_hub.rollout.preview import Preview, foresee
-from cloud_hub.rollout.selection import SQL, candidates, released
+from cloud_hub.rollout.preview import Preview
+from cloud_hub.rollout.selection import SQL, released
+from cloud_hub.rollout.starting import check_once, look_ahead
 from cloud_hub.store.database import Connection, Database, Row
 from wire.clock import Clock
 
@@ -38,36 +39,48 @@ class Rollouts:
         self._wake = wake
         self._crown = crown
 
-    def start(self, plan: Plan, *, actor: str, supersede: bool = False, correlation: str = "") -> str:
+    def start(
+        self, plan: Plan, *, actor: str, supersede: bool = False, correlation: str = "", seal: str = ""
+    ) -> str:
         """Begin a rollout and return its id; the engine opens the first wave.
 
         Raises ``ConflictError`` while another rollout of the use case directs one
-        of the devices, unless ``supersede`` says to abort that one.
+        of the devices, unless ``supersede`` says to abort that one. With the ``seal``
+        of a preview it is what was seen there that starts: ``StartedError`` for a
+        second time, ``ChangedError`` where that is no longer what would start.
         """
         with self._database.transaction() as connection:
             connection.execute(SQL["lock_use_case"], {"use_case": plan.use_case})
+            if seal:
+                check_once(connection, plan, seal, actor)
             model = released(connection, plan)
-            ahead = foresee(plan, candidates(connection, plan, model["manifest"]), self._clock.now())
-            rollout = self._name(connection, plan)
-            ended = self._end_others(connection, plan, list(ahead.waves), rollout, supersede)
+            ahead = look_ahead(connection, plan, model, self._clock.now())
+            if seal:
+                ahead.check_seal(seal)
+            ended = self._end_others(connection, ahead, supersede)
             traced = correlation or model["correlation"]
-            self._insert(connection, rollout, plan, ahead, actor=actor, correlation=traced)
+            self._insert(connection, ahead, actor=actor, correlation=traced)
             self._wake(connection)
             self._record(
                 connection,
                 actor=actor,
                 action="rollout.start",
-                subject=rollout,
+                subject=ahead.rollout,
                 detail={"plan": plan.fields(), "devices": len(ahead.waves), "supersedes": ended},
                 correlation=traced,
             )
-        return rollout
+        return ahead.rollout
 
     def preview(self, plan: Plan) -> Preview:
-        """What ``start`` would do now, and refuse; another rollout in the way aside."""
+        """What ``start`` would do now, and refuse; rollouts in the way are named."""
         with self._database.transaction() as connection:
             model = released(connection, plan)
-            return foresee(plan, candidates(connection, plan, model["manifest"]), self._clock.now())
+            return look_ahead(connection, plan, model, self._clock.now())
+
+    def check_once(self, plan: Plan, seal: str, *, actor: str) -> None:
+        """``StartedError`` where ``actor`` has started ``plan`` from the preview of this ``seal`` before."""
+        with self._database.transaction() as connection:
+            check_once(connection, plan, seal, actor)
 
     def approve(self, rollout: str, *, actor: str, reason: str = "") -> None:
         """Let the wave open that awaits it, and no other; with four eyes not by who started the rollout."""
@@ -128,44 +141,27 @@ class Rollouts:
             before = connection.execute(SQL["last_done"], values).fetchone()
             self._crown(connection, row["use_case"], before["release"] if before else None)
 
-    def _name(self, connection: Connection, plan: Plan) -> str:
-        """Such as motor-health-3.1: the first rollout of motor-health/3."""
-        counted = connection.execute(SQL["count_rollouts"], {"release": plan.release}).fetchone()
-        assert counted is not None
-        return f"{plan.release.replace('/', '-')}.{counted['number'] + 1}"
-
-    def _end_others(
-        self, connection: Connection, plan: Plan, devices: list[int], rollout: str, supersede: bool
-    ) -> list[str]:
-        wanted = {"use_case": plan.use_case, "devices": devices}
-        others = connection.execute(SQL["conflicts"], wanted).fetchall()
-        if others and not supersede:
-            names = ", ".join(others[0]["devices"][:3])
+    def _end_others(self, connection: Connection, ahead: Preview, supersede: bool) -> list[str]:
+        if ahead.others and not supersede:
+            other = ahead.others[0]
             raise ConflictError(
-                f"rollout {others[0]['id']} of {plan.use_case} still directs {names}: "
+                f"rollout {other.id} of {ahead.plan.use_case} still directs {', '.join(other.devices[:3])}: "
                 "wait for it, abort it, or start with --supersede"
             )
-        for other in others:
-            change = {"rollout": other["id"], "reason": f"superseded by {rollout}", "now": self._clock.now()}
+        for other in ahead.others:
+            reason = f"superseded by {ahead.rollout}"
+            change = {"rollout": other.id, "reason": reason, "now": self._clock.now()}
             connection.execute(SQL["supersede"], change)
-        return [other["id"] for other in others]
+        return [other.id for other in ahead.others]
 
-    def _insert(
-        self,
-        connection: Connection,
-        rollout: str,
-        plan: Plan,
-        ahead: Preview,
-        *,
-        actor: str,
-        correlation: str,
-    ) -> None:
+    def _insert(self, connection: Connection, ahead: Preview, *, actor: str, correlation: str) -> None:
         now = self._clock.now()
-        row = {"id": rollout, "use_case": plan.use_case, "release": plan.release, "actor": actor}
+        plan = ahead.plan
+        row = {"id": ahead.rollout, "use_case": plan.use_case, "release": plan.release, "actor": actor}
         extra = {"plan": Jsonb(plan.fields()), "correlation": correlation, "now": now}
         connection.execute(SQL["insert_rollout"], row | extra | {"approvals": list(ahead.approvals)})
         places = {"devices": list(ahead.waves), "waves": list(ahead.waves.values())}
-        connection.execute(SQL["insert_devices"], {"rollout": rollout, "now": now} | places)
+        connection.execute(SQL["insert_devices"], {"rollout": ahead.rollout, "now": now} | places)
 
 
 def _check_eyes(connection: Connection, row: Row, actor: str) -> None:

@@ -36,6 +36,7 @@ class Candidate:
     zone: str  # IANA, of its site
     why: str  # what speaks against it; "": nothing
     detail: str = ""  # of a pin: its reason
+    runs: str | None = None  # the release of the use case that it runs
 
 
 def released(connection: Connection, plan: Plan) -> Row:
@@ -45,6 +46,8 @@ def released(connection: Connection, plan: Plan) -> Row:
         raise NotFoundError("release", plan.release)
     if model["state"] == "removed":
         raise ConflictError(f"the files of {plan.release} were removed: train the use case again")
+    if model["state"] == "refused":
+        raise ConflictError(f"{plan.release} is refused: `andon model show {plan.release}` says why")
     if model["state"] != "released" or not model["bundle_path"]:
         raise ConflictError(
             f"expected {plan.release} to be released, it is {model['state']}: "
@@ -82,7 +85,7 @@ def select(found: Sequence[Candidate], plan: Plan) -> list[Candidate]:
 
 def _candidate(row: Row, facts: Row) -> Candidate:
     why = next((text.format(**facts) for name, text in _OBJECTIONS.items() if row[name]), "")
-    named = {name: row[name] for name in ("id", "name", "site", "zone")}
+    named = {name: row[name] for name in ("id", "name", "site", "zone", "runs")}
     return Candidate(**named, why=why, detail=row["pin"] if why == "pinned" else "")
 
 

@@ -9,7 +9,7 @@ from cloud_hub.errors import UnreachableError
 # What is no page of the plant: it has no database behind it, or asks the scoring service.
 APART = {"health.healthz", "icon", "live.events", "static"}
 DOOR = {"login.look", "login.show", "sso.come_back"}  # for whoever is not in yet
-ASKS_SCORING = {"whatif.show", "why.show", "why.explanation"}
+ASKS_SCORING = {"whatif.show", "why.show", "api.explanation"}
 
 
 def test_every_page_of_the_console_is_measured(app: Flask) -> None:

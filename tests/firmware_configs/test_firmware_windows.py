@@ -1,9 +1,11 @@
 """Maintenance windows: read as people write them, and right on the days a clock changes."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from firmware_configs.errors import WindowError
 from firmware_configs.windows import Window, is_open, next_open, parse_windows
@@ -78,3 +80,24 @@ def test_an_hour_that_is_skipped_is_in_no_window():
 def test_what_is_no_window_is_refused_by_name(text, reason):
     with pytest.raises(WindowError, match=reason):
         Window.parse(text)
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Paris", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns"]
+)
+@given(
+    begins=st.integers(0, 1439),
+    lasts=st.integers(1, 600),
+    minute=st.integers(0, 275 * 1440),
+)
+@settings(max_examples=12, deadline=None)
+def test_no_opening_is_leapt_over(zone, begins, lasts, minute):
+    days, end = "sun,wed" if begins % 2 else "daily", (begins + lasts) % 1440
+    text = f"{days} {begins // 60:02}:{begins % 60:02}-{end // 60:02}:{end % 60:02}"
+    moment = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(minutes=minute)
+    windows, place = parse_windows([text]), ZoneInfo(zone)
+    found = next_open(windows, moment, place)
+    minutes = int((found - moment).total_seconds() // 60)
+    assert is_open(windows, found, place)
+    earlier = (found - timedelta(minutes=minute) for minute in range(1, minutes + 1))
+    assert not any(is_open(windows, each, place) for each in earlier)

@@ -145,6 +145,27 @@ def test_the_list_tells_a_release_that_people_let_out_against_the_gate() -> None
     assert printing.cells(row | long)[3] == "RMSE 12,346 h"
 
 
+def test_what_a_person_refused_is_told_everywhere_with_who_and_why(stored: Stored) -> None:
+    assert asked("show", "motor-health/1")["refusal"] is None
+    stored.database.execute("UPDATE model SET state = 'candidate'")
+    found = asked("refuse", "motor-health/1", "--reason", "a broken sensor")
+    assert (found["state"], found["reason"], found["new"]) == ("refused", "a broken sensor", True)
+    assert asked("refuse", "motor-health/1", "--reason", "again")["new"] is False
+    (listed,) = asked("list")
+    assert (listed["state"], listed["refused_by"]) == ("refused", found["refused_by"])
+    assert listed["refusal"] == "a broken sensor"
+    assert (
+        printing.cells(listed | {"created": to_datetime(BEGIN_US)})[1] == f"refused by {found['refused_by']}"
+    )
+    shown = asked("show", "motor-health/1")
+    assert (shown["refusal"]["reason"], shown["missing"]) == ("a broken sensor", "")
+    text = runner.invoke(model_app, ["show", "motor-health/1"]).stdout
+    assert f"  refused      for good by {found['refused_by']} on " in text
+    told = runner.invoke(model_app, ["refuse", "motor-health/1", "--reason", "again"]).stdout
+    assert "was refused already" in told
+    assert told.rstrip().endswith(": a broken sensor")
+
+
 def test_export_writes_the_registered_bytes(stored: Stored, tmp_path: Path) -> None:
     asked("export", "motor-health/1", "--out", str(tmp_path / "m.onnx"))
     assert (tmp_path / "m.onnx").read_bytes() == b"r-1"

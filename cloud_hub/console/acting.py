@@ -1,0 +1,58 @@
+"""What a person may do to a rollout from afar: the calls of the command line, for pages and programs alike.
+
+Who may is the caller's to check (``NEEDED``, by ``gate.needs``); what an act takes and tells is here.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from cloud_hub.console.here import caller, hub
+from cloud_hub.errors import HubError
+from cloud_hub.identity.people.permissions import Permission
+
+LONGEST_REASON = 500
+NEEDED: Mapping[str, Permission] = MappingProxyType(
+    {
+        "approve": Permission.WIDEN,
+        "pause": Permission.PAUSE,
+        "resume": Permission.STEER,
+        "abort": Permission.STEER,
+        "undo": Permission.STEER,
+    }
+)
+NEEDS_REASON = frozenset({"pause", "abort", "undo"})
+_DONE: Mapping[str, str] = MappingProxyType(
+    {
+        "approve": "Approved: the wave opens.",
+        "pause": "Paused.",
+        "resume": "Resumed.",
+        "abort": "Aborted.",
+        "undo": "Devices are being sent back.",
+    }
+)
+
+
+class ReasonError(HubError):
+    """An act without the reason that it takes, or with one too long to keep."""
+
+
+def act_on(rollout: str, act: str, reason: str) -> str:
+    """Do ``act``, of ``NEEDED``, in the caller's name; returns what was done, as a sentence.
+
+    ``ReasonError`` and ``ConflictError`` say why nothing was done.
+    """
+    told = " ".join(reason.split())
+    if act in NEEDS_REASON and not told:
+        raise ReasonError("Say why: the reason goes into the audit chain.")
+    if len(told) > LONGEST_REASON:
+        raise ReasonError(f"Say it in {LONGEST_REASON} characters; this reason has {len(told)}.")
+    rollouts, actor = hub().rollouts, caller().name
+    calls = {
+        "approve": rollouts.approve,
+        "pause": rollouts.pause,
+        "resume": rollouts.resume,
+        "abort": rollouts.abort,
+        "undo": rollouts.undo,
+    }
+    calls[act](rollout, actor=actor, reason=told)
+    return _DONE[act]
