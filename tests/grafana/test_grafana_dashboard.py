@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -55,9 +56,35 @@ COLUMNS = {
 Reader = psycopg.Connection[dict[str, Any]]
 
 
+@pytest.fixture(scope="module")
+def seeded(
+    database_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The name of a database with a plant in it, which ``hub`` copies."""
+    name = f"test_grafana_{uuid.uuid4().hex[:12]}"
+    of = database_url.replace
+    with psycopg.connect(of("@/andon?", "@/postgres?"), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+        _fill(
+            HubConfig(state_dir=tmp_path_factory.mktemp("grafana"), database_url=of("@/andon?", f"@/{name}?"))
+        )
+        yield name
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
-def hub(database: str, tmp_path: Path) -> Iterator[Hub]:
-    config = HubConfig(state_dir=tmp_path, database_url=database)
+def hub(database_url: str, seeded: str, tmp_path: Path) -> Iterator[Hub]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    of = database_url.replace
+    with psycopg.connect(of("@/andon?", "@/postgres?"), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {seeded}")
+        config = HubConfig(state_dir=tmp_path, database_url=of("@/andon?", f"@/{name}?"))
+        with config.database() as opened:
+            yield assemble(config, opened, config.time())
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _fill(config: HubConfig) -> None:
     with config.database() as opened:
         made = assemble(config, opened, config.time())
         seed(made)
@@ -66,7 +93,6 @@ def hub(database: str, tmp_path: Path) -> Iterator[Hub]:
                 connection.execute(f"CREATE TABLE {table}_rest PARTITION OF {table} DEFAULT")
         with opened.connect() as connection:
             rollups.turn(connection, config.store, made.clock)
-        yield made
 
 
 @pytest.fixture
