@@ -40,6 +40,8 @@ def test_a_worker_that_fell_silent_is_said_to_be_gone(client: FlaskClient, hub: 
     text = client.get("/jobs").text
     assert text.count("No worker has been seen for 12\u202fmin") == 2
     assert "fell silent" in text
+    assert "its worker is gone: the next one begins it again" in row(text, "motor-health-r4")
+    assert text.count("comes round when a worker is there") == 3
     assert "no worker is there for the queue default" in row(text, "motor-health-r5")
     hub.database.execute("UPDATE job_worker SET ended = seen")
     assert "was stopped" in client.get("/jobs").text
@@ -51,6 +53,8 @@ def test_what_runs_shows_how_far_it_is_and_by_whom(client: FlaskClient, jobs: di
     for expected in ("motor-health-r4", "training", "40 %", WORKER, "8\u202fmin"):
         assert expected in running
     assert "worker alive" in text
+    assert "is gone" not in text
+    assert "comes round when" not in text
 
 
 def test_what_waits_says_for_what(client: FlaskClient, hub: Hub, jobs: dict[str, int]) -> None:
