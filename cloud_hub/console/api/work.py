@@ -270,7 +270,8 @@ def audit_chain() -> ChainTold:
 def _decision(row: Mapping[str, Any]) -> Decision:
     before, behind = wording.told(row["action"])
     subject = row["subject"] if wording.names_subject(row["action"]) else ""
-    return Decision(**row, words=f"{row['actor']} {before}{subject}{behind}")
+    told = {name: row[name] for name in Decision.__dataclass_fields__ if name != "words"}
+    return Decision(**told, words=f"{row['actor']} {before}{subject}{behind}")
 
 
 def _of(kind: type[Any], value: Any) -> dict[str, Any]:
