@@ -1,17 +1,21 @@
 """The API for people who read: every operation, drawn from the document that is served to programs."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
 from cloud_hub.console.api.document import document
 from cloud_hub.console.gate import needs
 from cloud_hub.identity.people.permissions import Permission
 
 METHODS = ("get", "post")  # in the order in which they stand
+LARGEST = 2**31  # a bound that says something; beyond it is what the database counts to
+_CODE = re.compile(r"`([^`]+)`")
 
 pages = Blueprint("reference", __name__)
 
@@ -39,6 +43,15 @@ class Told:
     fields: tuple[Field, ...]
     status: str
     answer: str  # the name of what it answers
+
+
+@pages.app_template_filter("coded")
+def coded(text: str) -> Markup:
+    """Words between backticks as code, whatever else is in ``text`` as plain text."""
+    parts = _CODE.split(text.replace("``", "`"))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
 
 
 @pages.get("/api")
@@ -123,30 +136,31 @@ def _properties(schema: Mapping[str, Any], place: str) -> tuple[Field, ...]:
 
 def _kind(schema: Mapping[str, Any]) -> str:
     """A schema in a few words: ``integer, 1 to 100``, ``list of AlarmTold``, ``time or null``."""
-    if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
     if "anyOf" in schema:
         return " or ".join(map(_kind, schema["anyOf"]))
     if "enum" in schema:
         return " or ".join(map(str, schema["enum"]))
-    if "const" in schema:
-        return str(schema["const"])
-    if schema.get("type") == "array":
-        inner = schema.get("items") or next(iter(schema.get("prefixItems", ())), {})
+    if "$ref" in schema or "const" in schema:
+        return str(schema.get("$ref", schema.get("const"))).rpartition("/")[2]
+    if schema.get("type") in ("array", "object"):
+        return _holder(schema)
+    plain = "time" if schema.get("format") == "date-time" else schema.get("type", "anything")
+    return f"{plain}{_bounds(schema)}"
+
+
+def _holder(schema: Mapping[str, Any]) -> str:
+    if schema["type"] == "array":
+        inner: Mapping[str, Any] = schema.get("items") or next(iter(schema.get("prefixItems", ())), {})
         return f"list of {_kind(inner)}"
-    if schema.get("type") == "object":
-        inner = schema.get("additionalProperties")
-        return f"{_kind(inner)} by name" if isinstance(inner, Mapping) else "object"
-    if schema.get("format") == "date-time":
-        return "time"
-    return f"{schema.get('type', 'anything')}{_bounds(schema)}"
+    named = schema.get("additionalProperties")
+    return f"{_kind(named)} by name" if isinstance(named, Mapping) else "object"
 
 
 def _bounds(schema: Mapping[str, Any]) -> str:
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
-    if low is not None and high is not None and abs(high) < 2**31:
-        return f", {low:g} to {high:g}"
+    if low is not None and high is not None and abs(high) < LARGEST:
+        return f", {low:.15g} to {high:.15g}"
     if "maxLength" in schema:
         return f", at most {schema['maxLength']} characters"
     return ""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cloud_hub.hub import Hub
-from tests.console.api.conftest import Program
+from tests.console.console_programs import Program
 
 Programs = Callable[..., Program]
 

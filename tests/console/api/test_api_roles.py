@@ -10,7 +10,7 @@ from flask import Flask
 from cloud_hub.console.api.document import document
 from cloud_hub.hub import Hub
 from cloud_hub.identity.people.permissions import MAY, Permission, Role
-from tests.console.api.conftest import Program
+from tests.console.console_programs import Program
 
 Programs = Callable[..., Program]
 

@@ -15,7 +15,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.generation import GenerationMode
 
 from cloud_hub.hub import Hub
-from tests.console.api.conftest import Program
+from tests.console.console_programs import Program
 
 Programs = Callable[..., Program]
 

@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 
 from cloud_hub.hub import Hub
 from cloud_hub.identity.people.permissions import Permission
-from tests.console.api.conftest import Program
 from tests.console.console_people import Browser, token
+from tests.console.console_programs import Program
 
 Programs = Callable[..., Program]
 
