@@ -1,11 +1,12 @@
 """Who may do what by token: the table of permissions, operation by operation, and site by site."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
+from psycopg.types.json import Jsonb
 
 from cloud_hub.console.api.document import document
 from cloud_hub.hub import Hub
@@ -24,6 +25,19 @@ NAMES = {
 }
 THINGS = {"machines": "pump-1", "devices": "cell-1", "rollouts": "motor-health-2.1", "quarantine": "1"}
 HERE, ELSEWHERE = {"machines": "pump-1", "devices": "cell-1"}, {"machines": "pump-5", "devices": "cell-3"}
+
+KEPT = (("model", "release", "gate"), ("dataset", "id", "manifest"))
+TROUBLES = (
+    """INSERT INTO alarm (machine, use_case, release, opened, severity, message)
+       SELECT id, 'motor-health', 'motor-health/2', now() - interval '1 hour', 1, 'too hot' FROM machine
+        WHERE name = 'pump-5'""",
+    """INSERT INTO gap (device, machine, reason, from_time, to_time, noted)
+       SELECT device, id, 'agent-down', now() - interval '2 hours', now() - interval '1 hour', now()
+         FROM machine WHERE name = 'pump-5'""",
+    """UPDATE model SET gate = jsonb_set(gate, '{evidence,machines}', '["pump-1", "pump-5"]')""",
+    """UPDATE dataset SET manifest = jsonb_set(manifest, '{rows_by_machine}', '{"pump-1": 5, "pump-5": 7}')""",
+)
+CALM = ("DELETE FROM alarm WHERE message = 'too hot'", "DELETE FROM gap WHERE machine IS NOT NULL")
 
 
 def calls(app: Flask) -> list[tuple[str, str, Permission | None]]:
@@ -101,6 +115,26 @@ def test_a_thing_at_another_site_answers_as_one_that_is_not_there(
     assert tried > 15
 
 
+@pytest.fixture
+def troubled(hub: Hub) -> Iterator[None]:
+    """An alarm, a failure and a gap at tours, and evidence and a dataset that name the machine there."""
+    names = [each.split(" ")[0] for each in TROUBLES]
+    before = {
+        table: hub.database.rows(f"SELECT {key}, {column} AS kept FROM {table}")
+        for table, key, column in KEPT
+    }
+    for name, statement in zip(names, TROUBLES, strict=True):
+        assert hub.database.execute(statement) >= 1, name
+    yield
+    for statement in CALM:
+        hub.database.execute(statement)
+    for table, key, column in KEPT:
+        for row in before[table]:
+            values = {"key": row[key], "kept": Jsonb(row["kept"])}
+            hub.database.execute(f"UPDATE {table} SET {column} = %(kept)s WHERE {key} = %(key)s", values)
+
+
+@pytest.mark.usefixtures("troubled")
 def test_no_list_or_detail_names_what_stands_at_another_site(
     app: Flask, program: Programs, hub: Hub, rollout: str
 ) -> None:
