@@ -116,6 +116,8 @@ class StoreSettings(_Settings):
     row_retention_days: float = Field(default=1095.0, gt=0)
     quarantine_days: float = Field(default=90.0, gt=0)  # of what could not be stored
     settled_quarantine_days: float = Field(default=7.0, gt=0)  # of what was stored after all
+    capture_days: float = Field(default=365.0, gt=0)  # of raw windows
+    captures_each: int = Field(default=100, ge=1)  # of a machine, for each reason: the newest
     rollup_minute_days: float = Field(default=400.0, gt=0)  # never less than raw_retention_days
     rollup_hour_days: float = Field(default=3650.0, gt=0)  # never less than rollup_minute_days
 

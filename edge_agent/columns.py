@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.draft import Draft
-from wire.batch import BatchClass, Event, Features, Rows, Series
+from wire.batch import BatchClass, Capture, Event, Features, Rows, Series
 
 SAMPLE_BYTES = 16
+WAVEFORM_BYTES = 256 << 10  # of captures in one batch, before it is packed, where one alone has no more
 
 Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -51,6 +52,7 @@ class Columns:
         self._features: dict[tuple[int, str], _Stack] = defaultdict(_Stack)
         self._predictions: dict[tuple[int, str], _Stack] = defaultdict(_Stack)
         self._events: list[Event] = []
+        self._captures: list[tuple[int, Capture]] = []  # by machine
         self.rows = 0  # samples, feature rows, predictions and events
         self.bytes = 0  # of what was added, before it is packed
 
@@ -78,11 +80,22 @@ class Columns:
         self._events.append(event)
         self.rows += 1
 
+    def add_captures(self, machine: int, captures: Sequence[Capture]) -> None:
+        self._captures += [(machine, item) for item in captures]
+        self.bytes += sum(item.values.nbytes for item in captures)
+
+    def shed_captures(self) -> list[tuple[int, int]]:
+        """Give up the captures alone; machine and time of each."""
+        lost, self._captures = self._captures, []
+        self.bytes -= sum(item.values.nbytes for _, item in lost)
+        return [(machine, item.time_us) for machine, item in lost]
+
     def shed(self) -> tuple[int, int] | None:
         """Give up all but the events; the first and the last time of it, None where there was nothing."""
         times = [when for group in self._groups.values() for when in group.times]
         stacks = [*self._features.values(), *self._predictions.values()]
         times += [when for stack in stacks for when in stack.times]
+        times += [item.time_us for _, item in self._captures]
         events = self._events
         self.clear()
         for event in events:
@@ -90,12 +103,19 @@ class Columns:
         return (min(times), max(times)) if times else None
 
     def drafts(self, table_hash: bytes, *, backlog: bool) -> list[Draft]:
-        """One draft a class that has anything, most precious first; the columns stay as they are."""
+        """One draft a class that has anything, most precious first; the columns stay as they are.
+
+        Captures are cut into several, so that other batches pass between them and brokers take each.
+        """
         drafts = [
             Draft(batch_class=BatchClass.ALARM, table_hash=table_hash, events=tuple(self._events)),
             Draft(batch_class=BatchClass.PREDICTION, table_hash=table_hash, rows=_rows(self._predictions)),
             Draft(batch_class=BatchClass.FEATURE, table_hash=table_hash, rows=_rows(self._features)),
             Draft(batch_class=BatchClass.SAMPLE, table_hash=table_hash, series=self._series()),
+            *(
+                Draft(batch_class=BatchClass.WAVEFORM, table_hash=table_hash, captures=tuple(some))
+                for some in _cut([item for _, item in self._captures])
+            ),
         ]
         return [replace(draft, backlog=backlog) for draft in drafts if not draft.empty]
 
@@ -114,6 +134,19 @@ class Columns:
             for column, signal in enumerate(group.signals):
                 pieces[signal].append((times, values[:, column]))
         return tuple(_joined(signal, found) for signal, found in sorted(pieces.items()))
+
+
+def _cut(captures: Sequence[Capture]) -> list[list[Capture]]:
+    """In order, as many together as ``WAVEFORM_BYTES`` allow."""
+    parts: list[list[Capture]] = []
+    size = 0
+    for item in captures:
+        if not parts or size + item.values.nbytes > WAVEFORM_BYTES:
+            parts.append([])
+            size = 0
+        parts[-1].append(item)
+        size += item.values.nbytes
+    return parts
 
 
 def all_finite(values: Sequence[float]) -> bool:

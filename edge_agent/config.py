@@ -93,6 +93,12 @@ class OutboxSettings(_Settings):
     when_full: Literal["drop", "refuse"] = "drop"  # drop the least precious, or stop reading the feed
 
 
+class CaptureSettings(_Settings):
+    """Raw windows, kept beside those of alarms and those that are asked for."""
+
+    routine_hours: float = Field(default=24.0, ge=0, allow_inf_nan=False)  # of the readings' time; 0: none
+
+
 class ProbationSettings(_Settings):
     """When a new release has proved itself; hours are clock time."""
 
@@ -150,6 +156,7 @@ class AgentConfig(_Settings):
     feed: FeedSettings
     uplink: UplinkSettings = UplinkSettings()
     outbox: OutboxSettings = OutboxSettings()
+    captures: CaptureSettings = CaptureSettings()
     probation: ProbationSettings = ProbationSettings()
     inference: InferenceSettings = InferenceSettings()
     updates: UpdateSettings = UpdateSettings()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from wire.batch import BatchClass, Event, GapEvent, Header, Rows, Series
+from wire.batch import BatchClass, Capture, Event, GapEvent, Header, Rows, Series
 from wire.codec import encode_body
 
 
@@ -41,10 +41,11 @@ class Draft:
     series: tuple[Series, ...] = ()
     rows: tuple[Rows, ...] = ()
     events: tuple[Event, ...] = ()
+    captures: tuple[Capture, ...] = ()
 
     @property
     def empty(self) -> bool:
-        return not (self.series or self.rows or self.events)
+        return not (self.series or self.rows or self.events or self.captures)
 
     def packed(self) -> Packed:
         """All the work of encoding that needs no sequence."""
@@ -53,7 +54,7 @@ class Draft:
             batch_class=self.batch_class,
             table_hash=self.table_hash,
             backlog=self.backlog,
-            body=encode_body(series=self.series, rows=self.rows, events=self.events),
+            body=encode_body(series=self.series, rows=self.rows, events=self.events, captures=self.captures),
             from_us=from_us,
             to_us=to_us,
         )
@@ -63,8 +64,8 @@ class Draft:
         columns = [column.times for column in self.series] + [rows.times for rows in self.rows]
         firsts = [int(times.min()) for times in columns if len(times)]
         lasts = [int(times.max()) for times in columns if len(times)]
-        events = [event.time_us for event in self.events]
-        return min(firsts + events, default=0), max(lasts + events, default=0)
+        moments = [item.time_us for item in (*self.events, *self.captures)]
+        return min(firsts + moments, default=0), max(lasts + moments, default=0)
 
 
 def loss_draft(gaps: Sequence[GapEvent], beside: Sequence[Draft | Packed]) -> list[Draft]:

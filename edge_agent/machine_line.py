@@ -50,6 +50,7 @@ class MachineLine:
         scalars = table.signals_of(index, SignalKind.SCALAR)
         self._waveforms = table.signals_of(index, SignalKind.WAVEFORM)
         self.rates = {signal.name: signal.rate_hz for signal in self._waveforms}
+        self.waveforms = {signal.id: signal.rate_hz for signal in self._waveforms}
         self._places = {signal.id: place for place, signal in enumerate(scalars)}
         self._plans: dict[tuple[int, ...], Plan] = {}
         self._watched = watched

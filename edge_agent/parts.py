@@ -116,6 +116,7 @@ class Parts:
             clock=clock,
             watcher=self,
             phases=self.phases,
+            captures=config.captures,
             position=damage.positions.get(config.device, told) if damage else None,
         )
         if damage:

@@ -12,6 +12,7 @@ from math import isfinite
 
 import structlog
 
+from edge_agent.captures import Captures
 from edge_agent.columns import Columns, all_finite
 from edge_agent.gaps import GapNotes
 from edge_agent.machine_line import MachineLine, Plan
@@ -43,6 +44,7 @@ class Counters:
     predictions_by_old: int = 0  # sent by the old release because the new one failed
     predictions_failed: int = 0
     alarms_opened: int = 0
+    captures: int = 0  # windows kept raw
     gaps: int = 0
 
     def to_bytes(self) -> bytes:
@@ -66,6 +68,7 @@ class Pipeline:
         counters: Counters,
         releases: Releases,
         phases: Phases,
+        captures: Captures,
         saved: Mapping[str, bytes],
     ) -> None:
         watched = phases.watch(table)
@@ -77,6 +80,7 @@ class Pipeline:
         self._counters = counters
         self._predictor = Predictor(releases)
         self._phases = phases
+        self._captures = captures
         self._touched: set[int] = set()
 
     def use(self, releases: Releases) -> None:
@@ -97,7 +101,9 @@ class Pipeline:
         for signal, place in plan.watched:
             self._phases.hear(signal, reading.time_us, values[place])
         self._keep(line, plan, values, reading.time_us)
+        before = self._counters.alarms_opened
         self._make_features(line, plan, values, reading)
+        self._capture(line, reading, alarmed=self._counters.alarms_opened > before)
 
     def memory(self) -> dict[str, bytes]:
         """What the machines seen since the last commit remember."""
@@ -109,6 +115,12 @@ class Pipeline:
 
     def committed(self) -> None:
         self._touched.clear()
+
+    def _capture(self, line: MachineLine, reading: Reading, *, alarmed: bool) -> None:
+        if line.waveforms:
+            found = self._captures.take(line, reading, alarmed=alarmed)
+            self._columns.add_captures(line.index, found)
+            self._counters.captures += len(found)
 
     def _keep(self, line: MachineLine, plan: Plan, values: Sequence[float], time_us: int) -> None:
         signals = plan.signals

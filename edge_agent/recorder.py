@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from edge_agent.captures import Captures
 from edge_agent.columns import Columns
-from edge_agent.config import UplinkSettings
+from edge_agent.config import CaptureSettings, UplinkSettings
 from edge_agent.draft import Draft
 from edge_agent.errors import OutboxFullError
 from edge_agent.gaps import GapNotes
@@ -34,6 +35,7 @@ MOST_GROUPED = 20  # times max_rows, which are committed at once
 LARGEST = 1 << 20  # bytes in open columns: a quarter of what the hub accepts in one batch
 RETRY_S = 0.2  # while the outbox refuses
 LOSSES_EVERY_S = 10.0
+CAPTURE_DROPPED = "capture-dropped"  # in a gap: a raw window that no room was left for, and nothing else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class Recorder:
         clock: Clock,
         watcher: Watcher,
         phases: Phases,
+        captures: CaptureSettings | None = None,
         position: int | None = None,
     ) -> None:
         """``position`` stands in for the outbox's, where that was lost."""
@@ -77,6 +80,7 @@ class Recorder:
         self._gaps.restore(saved.get("gaps", b"[]"))
         self._counters = Counters()
         self._counters.restore(saved.get("counters", b"{}"))
+        self._captures = Captures((captures or CaptureSettings()).routine_hours, saved)
         self._position = outbox.positions().get(source, 0) if position is None else position
         self._newest_us = int(saved.get("newest", b"0"))
         self._absence = "agent-down"  # what a live source missed meanwhile is called; empty: nothing
@@ -95,6 +99,16 @@ class Recorder:
         with self._lock:
             self._releases = releases
             self._pipeline.use(releases)
+
+    def capture(self, machine: str, command: str) -> bool:
+        """Keep the next windows of ``machine`` raw, as ``command`` asks; False where it has no waveforms.
+
+        For any thread; it waits for nothing.
+        """
+        known = any(line.machine.name == machine and line.waveforms for line in self._pipeline.lines)
+        if known:
+            self._captures.ask(machine, command)
+        return known
 
     def line_of(self, machine_class: str) -> MachineLine | None:
         """The first machine of this class that features are made of."""
@@ -183,6 +197,7 @@ class Recorder:
             counters=self._counters,
             releases=self._releases,
             phases=self._phases,
+            captures=self._captures,
             saved=self._outbox.states(),
         )
 
@@ -243,17 +258,26 @@ class Recorder:
         )
 
     def _try_commit(self, *, every_gap: bool = False) -> None:
-        """What a full outbox refuses stays in the columns."""
+        """What a full outbox refuses stays in the columns, but for captures: nothing else waits for them."""
         self._tried = time.monotonic()
         try:
             self._commit(every_gap=every_gap)
         except OutboxFullError as error:
+            if self._give_captures_up():
+                self._try_commit(every_gap=every_gap)
+                return
             if not self.full:
                 log.warning("outbox full", reason=str(error))
             self.full = str(error)
         else:
             self.full = ""
             self._watcher.committed()
+
+    def _give_captures_up(self) -> bool:
+        lost = self._columns.shed_captures()
+        for machine, time_us in lost:
+            self._gaps.note(machine, CAPTURE_DROPPED, time_us)
+        return bool(lost)
 
     def _commit(self, *, every_gap: bool) -> None:
         now, now_us = time.monotonic(), self._clock.now_us()
@@ -272,16 +296,21 @@ class Recorder:
         )
         self._columns.clear()
         self._pipeline.committed()
+        self._captures.committed()
         self._moved, self._committed = False, now
         self._losses_told = now if tell_losses else self._losses_told
         self._note_stored()
 
     def _memory(self) -> dict[str, bytes]:
-        return self._pipeline.memory() | {
-            "gaps": self._gaps.to_bytes(),
-            "counters": self._counters.to_bytes(),
-            "newest": str(self._newest_us).encode(),
-        }
+        return (
+            self._pipeline.memory()
+            | self._captures.memory()
+            | {
+                "gaps": self._gaps.to_bytes(),
+                "counters": self._counters.to_bytes(),
+                "newest": str(self._newest_us).encode(),
+            }
+        )
 
     def _note_stored(self) -> None:
         self.stored = Stored(

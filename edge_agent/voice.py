@@ -15,7 +15,7 @@ from edge_agent.outbox import Outbox
 from edge_agent.recorder import Recorder
 from edge_agent.updates import Updates
 from wire.clock import Clock
-from wire.messages import Birth, Command
+from wire.messages import WAVEFORM, Birth, Command
 from wire.table import SignalTable
 
 MOST_WAITING = 64
@@ -63,8 +63,15 @@ class Voice:
     def command(self, command: Command) -> None:
         if command.kind == "self-test":
             self._self_test()
+        elif command.kind == WAVEFORM:
+            self._capture(command)
         else:
             log.warning("command not understood", kind=command.kind, id=command.id)
+
+    def _capture(self, command: Command) -> None:
+        machine = str(command.arguments.get("machine", ""))
+        if not self._recorder.capture(machine, command.id):
+            log.warning("no waveforms to capture", machine=machine[:80], id=command.id[:80])
 
     def _birth(self, table: SignalTable) -> Birth:
         return Birth(

@@ -151,6 +151,31 @@ class ReportEvent:
 
 Event = AlarmEvent | GapEvent | ReportEvent
 
+LONGEST_CAPTURE = 65_536  # samples
+
+
+class Why(StrEnum):
+    """What a capture was taken for, the most telling first."""
+
+    ALARM = "alarm"  # its machine raised one by this window
+    ASKED = "asked"  # somebody at the hub
+    ROUTINE = "routine"  # what to hold the others against
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Capture:
+    """The raw window of one waveform signal: ``values`` float32 [n] at ``rate_hz``, the first at ``time_us``.
+
+    Those of one machine and time belong together, in whatever batches they come.
+    """
+
+    signal: int
+    time_us: int
+    rate_hz: float
+    values: Features
+    why: str  # a ``Why``, or what a later device calls it
+    command: str = ""  # the id of the command that it answers; empty: none
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
@@ -177,6 +202,7 @@ class Batch:
     series: Sequence[Series] = ()
     rows: tuple[Rows, ...] = ()
     events: tuple[Event, ...] = ()
+    captures: tuple[Capture, ...] = ()
 
     @property
     def header(self) -> Header:

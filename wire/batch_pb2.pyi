@@ -41,14 +41,16 @@ class Header(_message.Message):
     def __init__(self, batch_class: _Optional[_Union[BatchClass, str]] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., floor: _Optional[int] = ..., table_hash: _Optional[bytes] = ..., backlog: _Optional[bool] = ...) -> None: ...
 
 class Body(_message.Message):
-    __slots__ = ("samples", "rows", "events")
+    __slots__ = ("samples", "rows", "events", "captures")
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
+    CAPTURES_FIELD_NUMBER: _ClassVar[int]
     samples: Samples
     rows: _containers.RepeatedCompositeFieldContainer[Rows]
     events: _containers.RepeatedCompositeFieldContainer[Event]
-    def __init__(self, samples: _Optional[_Union[Samples, _Mapping]] = ..., rows: _Optional[_Iterable[_Union[Rows, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
+    captures: _containers.RepeatedCompositeFieldContainer[Capture]
+    def __init__(self, samples: _Optional[_Union[Samples, _Mapping]] = ..., rows: _Optional[_Iterable[_Union[Rows, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., captures: _Optional[_Iterable[_Union[Capture, _Mapping]]] = ...) -> None: ...
 
 class Samples(_message.Message):
     __slots__ = ("signals", "counts", "starts", "steps", "time_forms", "value_forms", "time_deltas", "times", "mantissas", "float32_values", "float64_values")
@@ -89,6 +91,22 @@ class Rows(_message.Message):
     times: bytes
     values: bytes
     def __init__(self, machine: _Optional[int] = ..., source: _Optional[str] = ..., width: _Optional[int] = ..., times: _Optional[bytes] = ..., values: _Optional[bytes] = ...) -> None: ...
+
+class Capture(_message.Message):
+    __slots__ = ("signal", "time_us", "rate_hz", "values", "why", "command")
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    TIME_US_FIELD_NUMBER: _ClassVar[int]
+    RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    signal: int
+    time_us: int
+    rate_hz: float
+    values: bytes
+    why: str
+    command: str
+    def __init__(self, signal: _Optional[int] = ..., time_us: _Optional[int] = ..., rate_hz: _Optional[float] = ..., values: _Optional[bytes] = ..., why: _Optional[str] = ..., command: _Optional[str] = ...) -> None: ...
 
 class Event(_message.Message):
     __slots__ = ("time_us", "alarm", "gap", "report")

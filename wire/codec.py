@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, EncodeError
 
 from wire import batch_pb2 as pb
 from wire import columns, first_schema, samples
-from wire.batch import Batch, BatchClass, Event, Header, Rows, Series
+from wire.batch import Batch, BatchClass, Capture, Event, Header, Rows, Series
 from wire.errors import (
     MessageError,
     NotABatchError,
@@ -46,11 +46,16 @@ _Head = TypeVar("_Head", pb.Header, pb.Batch)
 
 def encode(batch: Batch) -> bytes:
     """The bytes of ``batch``; equal batches give equal bytes."""
-    return seal(batch, encode_body(series=batch.series, rows=batch.rows, events=batch.events))
+    body = encode_body(series=batch.series, rows=batch.rows, events=batch.events, captures=batch.captures)
+    return seal(batch, body)
 
 
 def encode_body(
-    *, series: Sequence[Series] = (), rows: Sequence[Rows] = (), events: Sequence[Event] = ()
+    *,
+    series: Sequence[Series] = (),
+    rows: Sequence[Rows] = (),
+    events: Sequence[Event] = (),
+    captures: Sequence[Capture] = (),
 ) -> bytes:
     """What a batch holds, packed: all the work of ``encode``, before sequence and floor are known.
 
@@ -64,6 +69,8 @@ def encode_body(
         body.rows.extend([columns.from_rows(item) for item in rows])
     if events:
         body.events.extend([to_message(item) for item in events])
+    if captures:
+        body.captures.extend([columns.from_capture(item) for item in captures])
     try:
         return pack(body.SerializeToString())
     except EncodeError as error:
@@ -191,9 +198,12 @@ def _batch(
     head: pb.Header | pb.Batch, series: Sequence[Series], message: pb.Body | pb.Batch, limits: Limits
 ) -> Batch:
     rows, events = message.rows, message.events
-    parts = len(series) + len(rows) + len(events)
+    captures = message.captures if isinstance(message, pb.Body) else ()
+    parts = len(series) + len(rows) + len(events) + len(captures)
     if parts > limits.parts:
         raise TooManyPartsError(f"expected at most {limits.parts} series, rows and events, got {parts}")
+    if captures and (claimed := sum(len(item.values) // 4 for item in captures)) > limits.values:
+        raise TooLargeError(f"expected at most {limits.values} values in captures, got {claimed}")
     if rows and (claimed := sum(len(item.values) // 4 for item in rows)) > limits.values:
         raise TooLargeError(f"expected at most {limits.values} values in rows, got {claimed}")
     if events:
@@ -208,4 +218,5 @@ def _batch(
         series=series,
         rows=tuple(map(columns.to_rows, rows)),
         events=tuple(map(from_message, events)),
+        captures=tuple(map(columns.to_capture, captures)),
     )

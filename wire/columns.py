@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wire import batch_pb2 as pb
-from wire.batch import Rows
-from wire.errors import ColumnMismatchError
+from wire.batch import Capture, Rows
+from wire.errors import ColumnMismatchError, MessageError
 
 UINT8, UINT32 = np.dtype("u1"), np.dtype("<u4")
 INT32, INT64 = np.dtype("<i4"), np.dtype("<i8")
@@ -50,4 +50,37 @@ def to_rows(message: pb.Rows) -> Rows:
         source=message.source,
         times=np.frombuffer(message.times, INT64),
         values=values.reshape(count, message.width),
+    )
+
+
+def from_capture(capture: Capture) -> pb.Capture:
+    values = np.ascontiguousarray(capture.values, dtype=FLOAT32)
+    if values.ndim != 1:
+        raise ColumnMismatchError(f"signal {capture.signal}: expected a window of values, got {values.shape}")
+    try:
+        return pb.Capture(
+            signal=capture.signal,
+            time_us=capture.time_us,
+            rate_hz=capture.rate_hz,
+            values=values.tobytes(),
+            why=capture.why,
+            command=capture.command,
+        )
+    except ValueError as error:
+        raise MessageError(f"a capture cannot be written: {error}") from error
+
+
+def to_capture(message: pb.Capture) -> Capture:
+    count, odd = divmod(len(message.values), 4)
+    if odd:
+        raise ColumnMismatchError(
+            f"signal {message.signal}: expected values of 4 bytes, got {len(message.values)} bytes"
+        )
+    return Capture(
+        signal=message.signal,
+        time_us=message.time_us,
+        rate_hz=message.rate_hz,
+        values=column(message.values, FLOAT32, count, f"signal {message.signal}"),
+        why=message.why,
+        command=message.command,
     )

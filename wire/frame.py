@@ -32,7 +32,8 @@ _NAMES: tuple[tuple[str, type[MessageError]], ...] = (
 class Limits:
     """The most one batch may claim, checked before anything is unpacked.
 
-    ``parts`` are series, rows and events: empty ones cost next to nothing on the wire and much in memory.
+    ``parts`` are series, rows, events and captures: empty ones cost next to nothing on the wire and much in
+    memory.
     """
 
     payload_bytes: int = 4 << 20

@@ -14,6 +14,7 @@ from wire.table import SignalTable
 
 MOST_RANGES = 64
 UNREADABLE = "unreadable"  # a command: the batch of these bytes will never be read; arguments {"sha256": hex}
+WAVEFORM = "waveform"  # a command: send the next raw windows; arguments {"machine": name}
 MOST_EPOCHS = 256  # a device tells of a few; more would only cost the hub an answer each
 
 

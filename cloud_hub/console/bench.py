@@ -16,7 +16,9 @@ from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
+from cloud_hub.console.bench_browser import first_content
 from cloud_hub.console.bench_data import BenchPlant, Scale
+from cloud_hub.console.bench_living import living
 from cloud_hub.console.live import MOST_OF_ONE
 from cloud_hub.errors import UnreachableError
 
@@ -52,6 +54,16 @@ PAGES = {
     "model": "/models/motor-health/2",
     "rollouts": "/rollouts",
     "rollout of all devices": "/rollouts/motor-health-2-a",
+    "data": "/data",
+    "dataset of all machines": "/data/datasets/motor-health-3",
+    "datasets compared": "/data/datasets/motor-health-3?against=motor-health-2",
+    "dataset, make": "/data/make",
+    "quarantine": "/data/quarantine",
+    "quarantine, last page": "/data/quarantine?page=99999",
+    "quarantine, one reason": "/data/quarantine?reason=NotFinite",
+    "quarantine, one device": "/data/quarantine?device=cell-00023",
+    "quarantined message": "/data/quarantine/1",
+    "storage": "/data/storage",
     "people": "/people",
     "account": "/account",
     "metrics": "/metrics",
@@ -93,7 +105,9 @@ def console(race: Callable[..., Any], *, quick: bool) -> Rows:
         cookie = _sign_in(plant)
         with _listening(plant) as news:
             yield from _pages(Browser(plant, cookie), rounds)
+            yield from first_content(f"http://127.0.0.1:{plant.port}", cookie, PAGES)
             yield from _news(plant, news, rounds=3 if quick else 10)
+            yield from living(plant, cookie, seconds=10.0 if quick else 30.0)
 
 
 def _sign_in(plant: BenchPlant) -> str:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -42,6 +43,7 @@ SIGNALS = 5  # of a machine
 PATIENCE_S = 60.0
 FILLED_ONCE = ("sites", "devices", "about_devices", "machines", "signals")
 FILLED_LAST = ("latest", "predictions", "latest_predictions", "alarms", "rollout", "rollout_devices")
+FILLED_BESIDE = ("dataset", "quarantine")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,16 @@ class BenchPlant(BenchStage):
         """Something changes, as it does all the time while devices send."""
         self.database.execute(QUERIES["beat"])
 
+    def live(self, turn: int) -> None:
+        """A second of a plant that lives, the ``turn``-th."""
+        for name in ("live_batches", "live_predictions"):
+            self.database.execute(QUERIES[name], {"turn": turn})
+
+    def processor_s(self) -> float:
+        """How long the console's process has kept a processor busy."""
+        told = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")  # proc(5): user and system time
+
     def stop_serving(self) -> None:
         """End the console, and with it whatever is open of it; more than once is no harm."""
         self._process.terminate()
@@ -113,7 +125,7 @@ class BenchPlant(BenchStage):
             hour = values | {"hour": to_datetime(self.end_us - back * partitions.HOUR_US)}
             connection.execute(QUERIES["hour_of_samples"], hour)
             connection.execute(QUERIES["hour_touched"], hour)
-        for name in FILLED_LAST:
+        for name in (*FILLED_LAST, *FILLED_BESIDE):
             connection.execute(QUERIES[name], values)
         partitions.summarise(connection)
         rollups.turn(connection, SETTINGS, clock)
@@ -135,7 +147,8 @@ class BenchPlant(BenchStage):
 
     def _serve(self) -> None:
         command = [sys.executable, "-m", "andon", "hub", "web", "--config", str(self.folder / "hub.toml")]
-        self._process = process = subprocess.Popen(command, env={**os.environ, "ANDON_CLOCK": ""})
+        environment = {**os.environ, "ANDON_CLOCK": ""}
+        self._process = process = subprocess.Popen(command, env=environment, stdout=2)  # 1 is for figures
         self._stack.callback(self.stop_serving)
         deadline = time.monotonic() + PATIENCE_S
         while not _listens(self.port):

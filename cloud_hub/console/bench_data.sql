@@ -128,9 +128,49 @@ INSERT INTO rollout_device (rollout, device, wave, state, sequence, previous, ch
 SELECT 'motor-health-2-a', id, 1 + least(id / 100, 2), CASE WHEN id %% 50 = 11 THEN 'rolled-back' ELSE 'committed' END, 7,
        'motor-health/1', %(now)s - interval '1 day' FROM device WHERE enrolled IS NOT NULL AND retired IS NULL;
 
+-- dataset
+-- Of all machines, each measured, with as many features as a vibration trend makes.
+INSERT INTO dataset (id, use_case, hash, path, rows, machines, lives, feature_set, manifest, created)
+SELECT 'motor-health-3', 'motor-health', md5('3'), 'datasets/c', 4e6, %(machines)s, 900, 'vibration-trend/1',
+       jsonb_build_object(
+           'rows_by_machine', jsonb_object_agg(name, 2000),
+           'warnings', jsonb_build_array('up to 12%% of the rows of pump-0003 are missing'),
+           'features', (SELECT jsonb_agg(jsonb_build_object('name', 'feature_' || n, 'unit', 'bar'))
+                          FROM generate_series(1, 120) AS n),
+           'distributions', (SELECT jsonb_object_agg('feature_' || n, jsonb_build_object('low', 1.25, 'high', 8.5,
+                                    'median', 4.25, 'below', 500, 'above', 500, 'counts',
+                                    (SELECT jsonb_agg(100 + b * n) FROM generate_series(1, 24) AS b)))
+                               FROM generate_series(1, 120) AS n),
+           'quality', jsonb_build_object(
+               'findings', jsonb_build_array(jsonb_build_object('check', 'missing', 'text',
+                                             'up to 12%% of the rows of pump-0003 are missing')),
+               'signals', jsonb_build_object('pressure', jsonb_build_object('constant', false, 'stuck', '[]'::jsonb,
+                                             'spikes', 0.0, 'beyond', 0.0)),
+               'machines', jsonb_object_agg(name, jsonb_build_object('rows', 2000, 'missing', 0.01, 'missing_hours',
+                                            jsonb_build_object('agent-down', 4.5), 'repeated', 0, 'denied', 0,
+                                            'disorder', 0, 'skew_s', 0.1)))), %(now)s
+  FROM machine;
+
+-- quarantine
+-- A hundred thousand messages at full scale, of the sizes that batches have.
+INSERT INTO quarantine (device, topic, epoch, sequence, reason, detail, payload, sha256, bytes, received)
+SELECT device.id, 'andon/v1/' || device.name || '/batch', 1, n, (ARRAY['NotFinite', 'TooLate', 'WrongWidth'])[1 + n %% 3],
+       'expected finite values, got NaN', decode(repeat(md5(n::text), 40), 'hex'), decode(md5(n::text), 'hex'), 640,
+       %(now)s - make_interval(secs => n)
+  FROM device CROSS JOIN generate_series(1, 10) AS n;
+
 -- beat
 -- What ingest does with each batch, as far as pages hear of it.
 UPDATE device SET last_batch = (SELECT max(last_batch) FROM device) + interval '1 second' WHERE name = 'cell-00001';
+
+-- live_batches
+-- A second of a plant that lives: batches of a tenth of the devices that watch machines.
+UPDATE device SET last_batch = last_batch + interval '1 second'
+ WHERE id IN (SELECT device FROM machine) AND id %% 10 = %(turn)s %% 10;
+
+-- live_predictions
+-- And a prediction for each machine once a minute.
+UPDATE latest_prediction SET time = time + interval '1 minute' WHERE machine %% 60 = %(turn)s %% 60;
 
 -- rows
 SELECT (SELECT count(*) FROM machine) AS machines, (SELECT count(*) FROM device) AS devices,

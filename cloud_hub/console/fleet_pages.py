@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import Blueprint, current_app, render_template
+from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
 from cloud_hub.console import listing, outlooks, risk
 from cloud_hub.console.gate import needs
-from cloud_hub.console.here import hub, seen_sites
-from cloud_hub.console.ranking import Ranking
+from cloud_hub.console.here import caller, hub, seen_sites
+from cloud_hub.console.ranking import Ranked, Ranking
 from cloud_hub.console.risk import Risk
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.store import fleet, plant
@@ -27,33 +27,56 @@ pages = Blueprint("fleet", __name__)
 @pages.get("/")
 @needs(Permission.SEE)
 def show() -> ResponseReturnValue:
-    """Filtered and cut at the hub: a page is as large for two thousand machines as for fifty."""
-    database = hub().database
+    """Filtered and cut at the hub: a page is as large for two thousand machines as for fifty.
+
+    Who asks for what changed is sent that part, and nothing where it would look the same.
+    """
     asked = listing.asked(FILTERS, {"state": risk.STATES})
     number = listing.page_number()
     ranking: Ranking = current_app.extensions["ranking"]
-    seen = seen_sites()
-    every = [each for each in ranking.read() if seen is None or each.machine.site in seen]
+    ranked, seen = ranking.ranked(), seen_sites()
+    glance = ranked.glances.of((caller().rights, *asked.values(), number))
+    values = glance.values(lambda: _view(ranked, asked, number, seen))
+    if glance.is_shown:
+        return "", 204
+    template = "fleet_live.html" if "HX-Request" in request.headers else "fleet.html"
+    return render_template(template, **values, part=glance.drawn("fleet_glance.html"), shown=glance.digest)
+
+
+def _view(
+    ranked: Ranked, asked: Mapping[str, str], number: int, seen: list[str] | None
+) -> tuple[dict[str, Any], object]:
+    """What the page shows, and of it what a reader would see to differ."""
+    database = hub().database
+    every = [each for each in ranked.risks if seen is None or each.machine.site in seen]
     here = [each for each in every if _matches(each, asked | {"state": ""})]
     at = [asked["site"]] if asked["site"] and (seen is None or asked["site"] in seen) else seen
     found = [each for each in here if asked["state"] in ("", each.state)]
-    part = listing.Part(asked=number, total=len(found))
-    sites = plant.sites(database, sites=seen)
-    return render_template(
-        "fleet.html",
-        asked=asked,
-        part=part,
-        link=listing.link,
-        machines=_shown(database, every, found[part.offset : part.last]),
-        states=Counter(each.state for each in here),
-        state_names=risk.STATES,
-        total=len(every),
-        classes=sorted({each.machine.machine_class for each in every}),
-        sites=sites,
-        places=_places(sites, every),
-        incidents=_by_kind(fleet.incidents(database, most=MOST_INCIDENTS, sites=at)),
-        events=fleet.events(database, most=MOST_EVENTS, sites=at),
-    )
+    paging = listing.Part(asked=number, total=len(found))
+    sites = [each for each in ranked.sites if seen is None or each.name in seen]
+    view = {
+        "asked": asked,
+        "paging_of": paging,
+        "machines": _shown(database, every, found[paging.offset : paging.last]),
+        "states": Counter(each.state for each in here),
+        "state_names": risk.STATES,
+        "total": len(every),
+        "classes": sorted({each.machine.machine_class for each in every}),
+        "sites": sites,
+        "places": _places(sites, every),
+        "incidents": _by_kind(fleet.incidents(database, most=MOST_INCIDENTS, sites=at)),
+        "events": fleet.events(database, most=MOST_EVENTS, sites=at),
+    }
+    seen_of = [each if name != "machines" else [*map(_seen, each)] for name, each in view.items()]
+    return view | {"link": listing.link}, seen_of
+
+
+def _seen(row: Mapping[str, Any]) -> object:
+    """Of a row: without what is not on the page and differs with every batch."""
+    machine, judged = row["machine"], row["risk"]
+    silent = (judged.silence, machine.last_batch) if judged.silence else ()
+    named = (machine.name, machine.site, machine.machine_class, machine.open_alarms)
+    return named, silent, judged.state, judged.meaning, row["outlook"], row["band"], row["spark"]
 
 
 def _by_kind(incidents: Sequence[Incident]) -> dict[str, list[Incident]]:

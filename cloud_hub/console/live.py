@@ -1,7 +1,7 @@
 """What changed, told to every open page: one look at the database a second, however many pages.
 
 A page hears the hub's time and the names of what changed, and asks again for
-what it shows. Nobody listening, nobody looks.
+what it shows, at once and then every few seconds at most (live.js). Nobody listening, nobody looks.
 """
 
 import json
@@ -114,12 +114,14 @@ class Pulse:
         number, now = self._beat.number + 1, self._clock.now()
         try:
             row = self._database.row(SQL["pulse"]) or {}
-            self._prepare()
+            marks = {name: str(mark) for name, mark in row.items()}
+            if marks != self._beat.marks:  # where all is quiet, what pages will ask for is there already
+                self._prepare()
         except (HubError, psycopg.Error) as error:
             log.warning("no pulse", reason=" ".join(str(error).split()))
             trouble = "The database does not answer; what you see may be old."
             return Beat(number=number, now=now, marks=self._beat.marks, trouble=trouble)
-        return Beat(number=number, now=now, marks={name: str(mark) for name, mark in row.items()})
+        return Beat(number=number, now=now, marks=marks)
 
 
 def _news(known: Beat, beat: Beat) -> dict[str, object]:

@@ -15,8 +15,8 @@ class Entry:
 
 ENTRIES = (
     Entry("Plant", "fleet.show", frozenset({"fleet", "machine"})),
-    Entry("Devices", "devices.index", frozenset({"devices", "device", "enrol"})),
-    Entry("Models", "model.index", frozenset({"model", "whatif"})),
+    Entry("Devices", "devices.index", frozenset({"device", "devices", "enrol"})),
+    Entry("Models", "model.index", frozenset({"comparison", "deciding", "lineage", "model", "whatif"})),
     Entry("Rollouts", "rollout.index", frozenset({"rollout", "start"})),
     Entry("Data", "data.index", frozenset({"data", "quarantine", "storage"})),
     Entry("Jobs", "jobs.index", frozenset({"jobs"}), Permission.AUDIT),

@@ -4,7 +4,10 @@ The same calls as ``andon data quarantine``, and the same entries in the audit c
 devices at sites that somebody does not see is not there for them.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -29,7 +32,7 @@ pages = Blueprint("quarantine", __name__, url_prefix="/data/quarantine")
 @needs(Permission.SEE)
 def index() -> ResponseReturnValue:
     typed = kept.shown()
-    return _list(objection=kept.AGAIN if typed else "")
+    return _list(typed=typed, objection=kept.AGAIN if typed else "")
 
 
 @pages.post("/replay")
@@ -42,10 +45,10 @@ def replay_all() -> ResponseReturnValue:
             hub(), reason, device=device or None, actor=caller().name, most=replaying.MOST
         )
     except ConflictError as error:
-        return _list(objection=f"Nothing was changed: {error}."), 409
+        typed = {"reason": reason, "device": device}
+        return _list(typed=typed, objection=f"Nothing was changed: {error}."), 409
     flash(_told(asked.fresh, len(asked.numbers)))
-    told = {"reason": reason, "device": device}
-    return redirect(url_for("quarantine.index", **{name: text for name, text in told.items() if text}), 303)
+    return redirect(url_for("quarantine.index", reason=reason, device=device or None), 303)
 
 
 @pages.get(f"/<int(max={LARGEST}):name>")
@@ -66,10 +69,11 @@ def replay(name: int) -> ResponseReturnValue:
     return redirect(url_for("quarantine.show", name=name), 303)
 
 
-def _list(objection: str = "") -> str:
+def _list(*, typed: Mapping[str, Any] = MappingProxyType({}), objection: str = "") -> str:
     database, sites = hub().database, seen_sites()
     names = (*quarantine_list.FILTERS, "since")
     asked = listing.asked(names, {"state": quarantine_list.STATES, "since": SINCE})
+    asked.update({name: str(typed[name]) for name in ("reason", "device") if name in typed})
     since = _since(asked["since"])
     total = quarantine_list.count(database, asked, since=since, sites=sites)
     part = listing.Part(asked=listing.page_number(), total=total)
@@ -79,6 +83,7 @@ def _list(objection: str = "") -> str:
         part=part,
         link=listing.link,
         objection=objection,
+        again=bool(typed),
         listed=quarantine_list.page(
             database, asked, size=part.size, offset=part.offset, since=since, sites=sites
         ),

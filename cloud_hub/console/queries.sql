@@ -80,3 +80,9 @@ SELECT ARRAY (SELECT DISTINCT site.name FROM rollout_device
 SELECT device.name FROM device JOIN site ON site.id = device.site
  WHERE device.name = ANY (%(names)s) AND (%(sites)s::text[] IS NULL OR site.name = ANY (%(sites)s))
  ORDER BY device.name;
+
+-- machines_at
+SELECT machine.name FROM machine
+  JOIN device ON device.id = machine.device JOIN site ON site.id = device.site
+ WHERE machine.name = ANY (%(names)s) AND site.name = ANY (%(sites)s)
+ ORDER BY machine.name;

@@ -6,14 +6,16 @@ ask for is there, and no older than the news. Where none is open, a page looks f
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cloud_hub.console import risk
+from cloud_hub.console.glances import Glances
 from cloud_hub.console.here import SQL
 from cloud_hub.console.outlooks import Meaning
 from cloud_hub.console.risk import Risk
-from cloud_hub.store import fleet
+from cloud_hub.store import fleet, plant
 from cloud_hub.store.database import Database
+from cloud_hub.store.plant import Site
 from wire.clock import Clock
 
 HOLDS_S = 2.0  # longer than from one beat of the pulse to the next
@@ -22,7 +24,9 @@ HOLDS_S = 2.0  # longer than from one beat of the pulse to the next
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
     risks: tuple[Risk, ...]
+    sites: tuple[Site, ...]  # by name
     began: float  # of the look, on the monotonic clock
+    glances: Glances = field(default_factory=Glances)  # what pages show of it
 
 
 class Ranking:
@@ -36,12 +40,16 @@ class Ranking:
 
     def read(self) -> tuple[Risk, ...]:
         """As it was two seconds ago at most."""
+        return self.ranked().risks
+
+    def ranked(self) -> Ranked:
+        """The same with all that pages share of it."""
         if not self._holds(self._ranked):
             with self._turn:
                 if not self._holds(self._ranked):
                     self._ranked = self._look()
         assert self._ranked is not None  # it never becomes None again
-        return self._ranked.risks
+        return self._ranked
 
     def look(self) -> None:
         """Have it be as it is now."""
@@ -52,7 +60,7 @@ class Ranking:
         began = time.monotonic()
         machines = fleet.machines(self._database)
         risks = risk.ranked(machines, meanings(self._database), self._clock.now())
-        return Ranked(risks=tuple(risks), began=began)
+        return Ranked(risks=tuple(risks), sites=tuple(plant.sites(self._database)), began=began)
 
     @staticmethod
     def _holds(ranked: Ranked | None) -> bool:

@@ -40,6 +40,15 @@ def devices_seen(names: Iterable[str]) -> list[str]:
     return [row["name"] for row in hub().database.rows(SQL["devices_at"], wanted)]
 
 
+def machines_seen(names: Iterable[str]) -> list[str]:
+    """The same of machines; whoever sees every site sees those that are of none any more, too."""
+    sites = seen_sites()
+    if sites is None:
+        return sorted(names)
+    wanted = {"names": list(names), "sites": sites}
+    return [row["name"] for row in hub().database.rows(SQL["machines_at"], wanted)]
+
+
 def _sites(query: str, name: str) -> Sites:
     row = hub().database.row(SQL[query], {"name": name})
     return None if row is None or row["sites"] is None else frozenset(row["sites"])

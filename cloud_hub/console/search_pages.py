@@ -50,7 +50,7 @@ def place(hit: Hit) -> str:
         use_case, _, version = hit.name.rpartition("/")
         return url_for("model.show", use_case=use_case, version=int(version))
     if hit.kind == "use case":
-        return url_for("model.index", _anchor=f"u-{hit.name}")
+        return url_for("model.use_case", use_case=hit.name)
     return url_for(PLACES[hit.kind], name=hit.name)
 
 

@@ -10,6 +10,10 @@ SELECT (SELECT count(*) FROM run WHERE use_case = %(use_case)s)
 INSERT INTO run (id, use_case, state, settings, correlation, created)
 VALUES (%(id)s, %(use_case)s, 'queued', %(settings)s, %(correlation)s, %(now)s);
 
+-- marked
+-- The run that a form has asked for before.
+SELECT id FROM run WHERE use_case = %(use_case)s AND settings ->> 'mark' = %(mark)s;
+
 -- unknown_machines
 -- Of names, those that no machine of a class has.
 SELECT named FROM unnest(%(names)s::text[]) AS names (named)

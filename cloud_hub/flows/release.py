@@ -28,14 +28,14 @@ def approve(hub: Hub, release: str, *, person: str, override: str = "") -> Stand
         model = model_of(connection, release)
         use_case = use_cases.find(model["use_case"], hub.config.use_cases)
         said = [row["person"] for row in connection.execute(REGISTRY["approvals"], {"release": release})]
-        actors = [*said, person, _author(connection, model)]
+        actors = [*said, person, author_of(connection, model)]
         *said, voice, author = (row["voice"] for row in connection.execute(SQL["voices"], {"actors": actors}))
         if model["state"] in ("approved", "released"):
             _queue(connection, release)  # an earlier publishing may have failed
             return Standing(enough=True, voices=tuple(dict.fromkeys(said)))
         _check_not_refused(connection, release)
         _check(model, override)
-        _check_known(connection, actors, use_case.approval)
+        check_known(connection, actors, use_case.approval)
         stands = standing([*said, voice], author, use_case.approval)
         if voice not in said:
             approval = {"release": release, "person": person, "override": override.strip()}
@@ -125,7 +125,7 @@ def _check(model: Row, override: str) -> None:
         raise GateError(f"the gate refused {release}: {_reason(model)}; to approve it all the same, say why")
 
 
-def _check_known(connection: Connection, actors: list[str], rule: Approval) -> None:
+def check_known(connection: Connection, actors: list[str], rule: Approval) -> None:
     """``ConflictError`` where it takes two people, and nobody knows whose voice one of ``actors`` is."""
     if rule.people == 1 and rule.author_may:
         return
@@ -137,7 +137,7 @@ def _check_known(connection: Connection, actors: list[str], rule: Approval) -> N
             )
 
 
-def _author(connection: Connection, model: Row) -> str:
+def author_of(connection: Connection, model: Row) -> str:
     """Who asked for the training that made the model."""
     row = connection.execute(REGISTRY["author"], {"run": model["run"]}).fetchone()
     return str(row["actor"]) if row else ""

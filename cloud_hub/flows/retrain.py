@@ -50,6 +50,21 @@ def request(
         return _queue(hub, connection, use_case, actor=actor, settings=settings, correlation=correlation)
 
 
+def request_once(hub: Hub, use_case: str, *, actor: str, mark: str) -> tuple[str, bool]:
+    """``request`` for a form, whose own ``mark`` comes along: sent twice, it is the run of the first time.
+
+    The run, and whether it is new.
+    """
+    use_cases.find(use_case, hub.config.use_cases)
+    with hub.database.transaction() as connection:
+        connection.execute(SQL["lock_runs"])
+        known = connection.execute(SQL["marked"], {"use_case": use_case, "mark": mark}).fetchone()
+        if known is not None:
+            return str(known["id"]), False
+        settings = {"mark": mark}
+        return _queue(hub, connection, use_case, actor=actor, settings=settings, correlation=None), True
+
+
 def queue_run(
     hub: Hub, connection: Connection, use_case: str, *, actor: str, why: str, since: datetime | None = None
 ) -> str:

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from cloud_hub.ingest import directives, replays
+from cloud_hub.ingest import captures, directives, replays
 from cloud_hub.ingest.attempts import StoppedError
 from cloud_hub.ingest.births import Born, keep_births, keep_statuses, parse_birth
 from cloud_hub.ingest.births_tables import QUERIES as BIRTHS
@@ -122,6 +122,10 @@ class Announcements:
         names = [births[item.device].device for item in born]
         self._desk.attempts.run(
             lambda connection: directives.publish_pending(connection, self._consumer, names)
+        )
+        now = self._desk.clock.now()
+        self._desk.attempts.run(
+            lambda connection: captures.publish_asked(connection, self._consumer, now, names)
         )
 
     def _decode_waiting(self, born: list[Born]) -> None:

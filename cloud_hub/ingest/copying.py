@@ -16,6 +16,12 @@ TRAILER = b"\xff\xff"
 _PG_EPOCH_US = 946_684_800_000_000  # 2000-01-01, where PostgreSQL's time starts
 _FLOAT4_OID = 700
 
+
+def moment(time_us: int) -> bytes:
+    """A time in microseconds since 1970 as a field."""
+    return (time_us - _PG_EPOCH_US).to_bytes(8, signed=True)
+
+
 _SAMPLE = np.dtype(
     [
         ("fields", ">i2"),

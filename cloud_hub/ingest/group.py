@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cloud_hub.ingest import quarantining, writing
+from cloud_hub.ingest import captures, quarantining, writing
 from cloud_hub.ingest.judge import SUPPORTED, Judged, KnownTable, Rules, judge
 from cloud_hub.ingest.judge_events import EventRules
 from cloud_hub.ingest.ledger import QUERIES, Claim, Claimed, Key, Stream, claim
@@ -47,6 +47,7 @@ class Outcome:
     rebirths: frozenset[str] = frozenset()  # devices whose signal table is missing
     unreadable: frozenset[tuple[str, bytes]] = frozenset()  # devices, and the hashes of what says no sequence
     samples: int = 0
+    captures: int = 0
     again: int = 0  # batches that had come before
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)  # by device and reason
 
@@ -88,6 +89,7 @@ def store_group(connection: Connection, readings: Sequence[Reading], tables: Tab
             (item.name, item.sha256) for item in nameless if channel_of(item.topic) is Channel.BATCH
         ),
         samples=samples,
+        captures=sum(len(item.judged.captures) for item in new if item.judged is not None),
         again=len(keyed) - len(new),
         rejected=Counter((item.name, item.reason) for item in kept),
     )
@@ -117,6 +119,7 @@ def write(
     storable = _storable(new)
     samples = writing.write_values(connection, storable)
     write_events(connection, storable, marks, now)
+    captures.write_captures(connection, storable, now)
     for item in new:
         if item.refusal is not None:
             kept.append(item.refusal)

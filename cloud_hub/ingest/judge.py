@@ -5,14 +5,15 @@ What is refused comes back as one batch for each reason, so that it can be kept 
 quarantine and tried again as it is.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from cloud_hub.ingest.judge_captures import HubCapture, judge_capture
 from cloud_hub.store.reasons import Reason
-from wire.batch import Batch, BatchClass, Event, Rows, SampleColumns, Series
+from wire.batch import Batch, BatchClass, Capture, Event, Rows, SampleColumns, Series
 from wire.clock import readable
 
 WIDEST = 4096  # values in one row
@@ -27,6 +28,8 @@ class KnownTable:
     machines: npt.NDArray[np.int32]
     signals: npt.NDArray[np.int32]
     scalar: npt.NDArray[np.bool_]  # by signal
+    owners: npt.NDArray[np.int32]  # by signal: the hub's id of its machine
+    rates: npt.NDArray[np.float64]  # by signal, in Hz
     feature_sets: tuple[str, ...]  # by machine
     widths: tuple[int, ...]  # by machine: values in a feature row; 0: not known yet
 
@@ -68,9 +71,10 @@ class Judged:
     rows: tuple[HubRows, ...]
     events: tuple[Event, ...]
     refusals: tuple[Refusal, ...]
+    captures: tuple[HubCapture, ...] = ()
 
 
-SUPPORTED = frozenset({BatchClass.ALARM, BatchClass.PREDICTION, BatchClass.FEATURE, BatchClass.SAMPLE})
+SUPPORTED = frozenset(BatchClass) - {BatchClass.SKETCH}
 
 
 def judge(batch: Batch, table: KnownTable, rules: Rules, judge_event: Callable[[Event], str]) -> Judged:
@@ -84,6 +88,7 @@ def judge(batch: Batch, table: KnownTable, rules: Rules, judge_event: Callable[[
             refused.of(Reason.BAD_EVENT, problem).events.append(event)
         else:
             events.append(event)
+    captures = _accepted_captures(batch.captures, table, rules, refused)
     return Judged(
         times=samples.times,
         signals=np.repeat(table.signals[samples.signals], np.diff(samples.offsets)),
@@ -91,6 +96,7 @@ def judge(batch: Batch, table: KnownTable, rules: Rules, judge_event: Callable[[
         rows=tuple(rows),
         events=tuple(events),
         refusals=refused.refusals(),
+        captures=captures,
     )
 
 
@@ -100,6 +106,7 @@ class _Parts:
     series: list[Series] = field(default_factory=list)
     rows: list[Rows] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    captures: list[Capture] = field(default_factory=list)
 
 
 class _Refused:
@@ -118,12 +125,26 @@ class _Refused:
 
     def _refusal(self, reason: Reason, parts: _Parts) -> Refusal:
         series, rows, events = tuple(parts.series), tuple(parts.rows), tuple(parts.events)
-        more = len(series) + len(rows) + len(events) - 1
+        captures = tuple(parts.captures)
+        more = len(series) + len(rows) + len(events) + len(captures) - 1
         return Refusal(
             reason=reason,
             detail=f"{parts.detail}; and {more} more like it" if more else parts.detail,
-            part=replace(self._batch, series=series, rows=rows, events=events),
+            part=replace(self._batch, series=series, rows=rows, events=events, captures=captures),
         )
+
+
+def _accepted_captures(
+    captures: Sequence[Capture], table: KnownTable, rules: Rules, refused: _Refused
+) -> tuple[HubCapture, ...]:
+    accepted: list[HubCapture] = []
+    for capture in captures:
+        found = judge_capture(capture, table, rules.latest_us)
+        if isinstance(found, HubCapture):
+            accepted.append(found)
+        else:
+            refused.of(*found).captures.append(capture)
+    return tuple(accepted)
 
 
 def _accepted_samples(

@@ -28,6 +28,7 @@ class Metrics:
         of = self.registry
         self._batches = Counter("andon_ingest_batches", "Batches settled.", ["came"], registry=of)
         self._samples = Counter("andon_ingest_samples", "Samples stored.", registry=of)
+        self._captures = Counter("andon_ingest_captures", "Raw windows stored.", registry=of)
         self._rejected = Counter(
             "andon_ingest_rejected",
             "Messages, series and rows that were not stored.",
@@ -46,6 +47,7 @@ class Metrics:
         self._batches.labels("again").inc(outcome.again)
         self._batches.labels("new").inc(batches - outcome.again)
         self._samples.inc(outcome.samples)
+        self._captures.inc(outcome.captures)
         for (_, reason), count in outcome.rejected.items():
             self._rejected.labels(reason).inc(count)
         self._seconds.observe(seconds)

@@ -44,7 +44,8 @@ class Reading:
         """Roughly how many rows it makes in the database."""
         if self.batch is None:
             return 1
-        return self.batch.samples + sum(len(rows.times) for rows in self.batch.rows) + len(self.batch.events)
+        few = len(self.batch.events) + len(self.batch.captures)
+        return self.batch.samples + sum(len(rows.times) for rows in self.batch.rows) + few
 
     @property
     def bytes(self) -> int:
@@ -52,7 +53,9 @@ class Reading:
         size = len(self.arrival.payload)
         if self.batch is not None:
             arrays = [array for rows in self.batch.rows for array in (rows.times, rows.values)]
+            arrays += [capture.values for capture in self.batch.captures]
             parts = len(self.batch.series) + len(self.batch.rows) + len(self.batch.events)
+            parts += len(self.batch.captures)
             evidence = [item.evidence for item in self.batch.events if isinstance(item, ReportEvent)]
             size += LETTER_BYTES * sum(len(str(item)) for item in evidence if item)
             size += 16 * self.batch.samples + sum(array.nbytes for array in arrays) + PART_BYTES * parts

@@ -138,7 +138,7 @@ def _store_aside(
 def _stores_something(item: Keyed) -> bool:
     judged = item.judged
     return judged is not None and bool(
-        len(judged.times) or judged.rows or judged.events or not judged.refusals
+        len(judged.times) or judged.rows or judged.events or judged.captures or not judged.refusals
     )
 
 

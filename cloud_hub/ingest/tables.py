@@ -73,10 +73,13 @@ class Tables:
 
 def _known(row: Row) -> KnownTable:
     table = SignalTable.from_fields(row["body"])
+    machines = np.array(row["machines"], np.int32)
     return KnownTable(
-        machines=np.array(row["machines"], np.int32),
+        machines=machines,
         signals=np.array(row["signals"], np.int32),
         scalar=np.array([signal.kind is SignalKind.SCALAR for signal in table.signals], np.bool_),
+        owners=machines[np.array([signal.machine for signal in table.signals], np.intp)],
+        rates=np.array([signal.rate_hz for signal in table.signals], np.float64),
         feature_sets=tuple(machine.feature_set for machine in table.machines),
         widths=tuple(width or 0 for width in [*row["widths"], *[0] * len(table.machines)]),
     )

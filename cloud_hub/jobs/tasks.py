@@ -19,7 +19,7 @@ from cloud_hub.hub import Hub
 from cloud_hub.jobs import attempts, queue
 from cloud_hub.jobs.child import ChildError, InterruptedJobError, run_child
 from cloud_hub.signing.repository import Repository
-from cloud_hub.store import partitions, rollups
+from cloud_hub.store import captures, partitions, rollups
 
 TICK_S = 1.0
 FOR_EVER = procrastinate.RetryStrategy(wait=1)  # a rollout is not given up because the database was away
@@ -93,9 +93,12 @@ def _upkeep(app: procrastinate.App, hub: Hub) -> None:
             partitions.summarise(connection)
             rollups.turn(connection, hub.config.store, hub.clock)
             dropped = partitions.tidy(connection, hub.config.store, hub.clock)
+            gone = captures.tidy(connection, hub.config.store, hub.clock)
         attempts.tidy(hub.database, datetime.now(UTC))
         if dropped:
             log.info("dropped partitions past their retention", partitions=dropped)
+        if gone:
+            log.info("deleted captures past their retention", windows=gone)
 
     @app.periodic(cron=queue.cron(queue.REFRESH))
     @app.task(name=queue.REFRESH, queueing_lock=queue.REFRESH, priority=-5)

@@ -25,8 +25,8 @@ def refuse(
         found = note(hub, release, person=person(), reason=reason)
     if as_json:
         told = {"release": found.release, "state": "refused", "refused_by": found.person}
-        told |= {"reason": found.reason, "refused": found.refused, "new": found.new}
-        typer.echo(json.dumps(told, default=str))
+        dated = told | {"reason": found.reason, "refused": found.refused, "new": found.new}
+        typer.echo(json.dumps(dated, default=str))
     elif found.new:
         typer.echo(f"{release} is refused: nobody can approve it or roll it out any more")
     else:

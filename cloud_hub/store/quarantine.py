@@ -51,6 +51,7 @@ class Contents:
     rows: int
     events: int
     samples: int
+    captures: int
 
 
 def quarantined(
@@ -201,4 +202,5 @@ def _contents(payload: bytes) -> Contents | None:
         rows=sum(len(rows.times) for rows in batch.rows),
         events=len(batch.events),
         samples=batch.samples,
+        captures=len(batch.captures),
     )

@@ -175,6 +175,8 @@ def _print(item: Quarantined, contents: Contents | None, *, as_json: bool) -> No
     if contents:
         held = f"{contents.samples} samples in {contents.series} series, {contents.rows} rows"
         typer.echo(f"  a batch of class {contents.batch_class}: {held}, {contents.events} events")
+        if contents.captures:
+            typer.echo(f"  {contents.captures} captures")
 
 
 def _text(value: Any) -> str:

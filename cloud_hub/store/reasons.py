@@ -27,10 +27,13 @@ class Reason(StrEnum):
     WRONG_KIND = "WrongKind"
     WRONG_FEATURE_SET = "WrongFeatureSet"
     WRONG_WIDTH = "WrongWidth"
+    WRONG_RATE = "WrongRate"
+    WRONG_LENGTH = "WrongLength"
     NOT_FINITE = "NotFinite"
     TOO_LATE = "TooLate"
     FROM_THE_FUTURE = "FromTheFuture"
     BAD_EVENT = "BadEvent"
+    BAD_CAPTURE = "BadCapture"
 
 
 _EXPLANATIONS: Mapping[str, str] = MappingProxyType(
@@ -47,13 +50,16 @@ _EXPLANATIONS: Mapping[str, str] = MappingProxyType(
         Reason.UNKNOWN_SIGNAL: "The signal is not in the batch's own signal table: a fault in the agent.",
         Reason.UNKNOWN_MACHINE: "The machine is not in the batch's own signal table: a fault in the agent.",
         Reason.UNKNOWN_RELEASE: "The prediction names a release this hub never made.",
-        Reason.WRONG_KIND: "Samples of a signal that is declared a waveform.",
+        Reason.WRONG_KIND: "Samples of a signal that is declared a waveform, or a capture of a scalar.",
         Reason.WRONG_FEATURE_SET: "Features of another set than the machine's signal table declares.",
         Reason.WRONG_WIDTH: "Another number of values than this feature set had before with these signals.",
+        Reason.WRONG_RATE: "A capture at another rate than the signal table declares: look at the source.",
+        Reason.WRONG_LENGTH: "A capture of no values, or of more than one may have: a fault in the agent.",
         Reason.NOT_FINITE: "NaN or an infinity among the values: look at the sensor.",
         Reason.TOO_LATE: "Older than the late horizon when it came: store.late_horizon_days.",
         Reason.FROM_THE_FUTURE: "Later than the hub's clock: set the device's clock right.",
         Reason.BAD_EVENT: "An alarm, gap or report whose fields cannot be kept.",
+        Reason.BAD_CAPTURE: "A capture that tells no reason this hub knows: upgrade the hub, then replay.",
         "NotABatch": "The bytes are no batch: damaged on the device's disk, if its gap `unreadable` follows.",
         "Truncated": "The batch is cut short.",
         "Damaged": "The batch is whole and not as it was written: look at the device's disk.",

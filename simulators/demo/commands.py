@@ -74,6 +74,7 @@ class Running:
         self.name = name
         self.log = log
         self._file: IO[bytes] = log.open("ab")
+        self._drainer: threading.Thread | None = None
         self._process = subprocess.Popen(
             command,
             env=environment,
@@ -94,7 +95,8 @@ class Running:
         if not lines or not lines[0].strip():
             state = "ended" if self._process.poll() is not None else "is silent"
             raise DemoError(f"{self.name} {state} before it was ready: see {self.log}: {self.last_words()}")
-        threading.Thread(target=self._drain, args=(stream,), daemon=True).start()
+        self._drainer = threading.Thread(target=self._drain, args=(stream,), daemon=True)
+        self._drainer.start()
         return json.loads(lines[0])
 
     def _drain(self, stream: IO[bytes]) -> None:
@@ -127,4 +129,8 @@ class Running:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        if self._drainer is not None:
+            self._drainer.join(patience_s)  # it ends with what it reads
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         self._file.close()

@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import datetime, timedelta
+from random import Random
 
 from psycopg.types.json import Jsonb
 
@@ -31,21 +32,29 @@ def seed(hub: Hub, *, hostile: str = "") -> str:
             connection.execute(f"CREATE TABLE {table}_rest PARTITION OF {table} DEFAULT")
         connection.execute("INSERT INTO site (name, zone) VALUES ('lyon', 'Europe/Paris')")
         for number in range(1, 4):
-            _device(connection, f"cell-{number}", now, online=number != 3, hostile=hostile)
+            add_device(connection, f"cell-{number}", now, online=number != 3, hostile=hostile)
         for number, (machine, life) in enumerate(LIVES.items()):
-            _machine(connection, machine, f"cell-{number // 2 + 1}", life=life, now=now, hostile=hostile)
+            add_machine(connection, machine, f"cell-{number // 2 + 1}", life=life, now=now, hostile=hostile)
         _models(connection, now)
         _troubles(connection, now, hostile)
     return _rollout(hub, now, hostile)
 
 
-def _device(connection: Connection, name: str, now: datetime, *, online: bool, hostile: str) -> None:
+def add_device(
+    connection: Connection, name: str, now: datetime, *, online: bool, hostile: str = "", site: str = "lyon"
+) -> None:
     connection.execute(
         """INSERT INTO device (name, site, profile, key_fingerprint, added, enrolled, online, status_since,
                                status_reason, born, agent_version, target, last_batch, skew_s, rejected)
            SELECT %(name)s, id, 'generic-x86', %(name)s, %(added)s, %(added)s, %(online)s, %(now)s, %(reason)s,
-                  %(now)s, %(version)s, 'linux-x86_64', %(now)s, 0.031, %(rejected)s FROM site""",
-        {"name": name, "added": now - timedelta(days=30), "online": online, "now": now - timedelta(minutes=3)}
+                  %(now)s, %(version)s, 'linux-x86_64', %(now)s, 0.031, %(rejected)s FROM site WHERE name = %(site)s""",
+        {
+            "name": name,
+            "site": site,
+            "added": now - timedelta(days=30),
+            "online": online,
+            "now": now - timedelta(minutes=3),
+        }
         | {"reason": hostile, "version": hostile or "0.1.0", "rejected": 0 if online else 7},
     )
     connection.execute(
@@ -60,9 +69,10 @@ def _device(connection: Connection, name: str, now: datetime, *, online: bool, h
     )
 
 
-def _machine(
-    connection: Connection, name: str, device: str, *, life: float, now: datetime, hostile: str
+def add_machine(
+    connection: Connection, name: str, device: str, *, life: float, now: datetime, hostile: str = ""
 ) -> None:
+    """With two weeks of samples and predictions, an hour apart."""
     machine = _id(
         connection,
         """INSERT INTO machine (name, device, machine_class, feature_set, added)
@@ -77,7 +87,10 @@ def _machine(
             "INSERT INTO signal (machine, name, unit, kind) VALUES (%s, %s, %s, 'scalar') RETURNING id",
             [machine, text + hostile, unit],
         )
-        values = [mean + swing * math.sin(hour / 3.8 + mean) + swing * hour / 900 for hour in hours]
+        noise = Random(f"{name} {text}")  # the same every time
+        values = [
+            mean + swing * (math.sin(hour / 3.8 + mean) + hour / 900 + noise.gauss(0, 0.25)) for hour in hours
+        ]
         with (
             connection.cursor() as cursor,
             cursor.copy("COPY sample (time, signal, value) FROM STDIN") as copy,

@@ -1,6 +1,5 @@
 """In a real browser a machine's page is live, is read in the viewer's zone, and two people see the same judgement."""
 
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -8,12 +7,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
 
-from cloud_hub.console import vendor
 from cloud_hub.hub import Hub
+from tests.console.chromium import chromium, let_in, listening, overhear
 from tests.console.console_seed import seed
-from tests.console.test_console_browser import CHROMIUM, FLAGS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE_MS = 20_000
@@ -22,29 +19,16 @@ LIVE_S = 2.0  # from a sample's commit to the page, beats of a second included; 
 
 @pytest.fixture
 def base(app: Flask) -> Iterator[str]:
-    """The console in this process, at an address of its own."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    app.extensions["pulse"].stop()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(app) as address:
+        yield address
 
 
 def test_a_point_arrives_and_a_judgement_is_seen_by_everybody(
     app: Flask, base: str, client: FlaskClient, hub: Hub
 ) -> None:
-    if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}")
-    if not vendor.present():
-        pytest.skip("the console's scripts are not here: run python -m cloud_hub.console.vendor")
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     seed(hub)
     said: list[str] = []
-    with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    with chromium() as browser:
         tokyo, phone = (
             _page(browser, client, base, said, timezone_id=zone, viewport={"width": width, "height": 900})
             for zone, width in (("Asia/Tokyo", 1440), ("Europe/Paris", 390))
@@ -70,7 +54,6 @@ def test_a_point_arrives_and_a_judgement_is_seen_by_everybody(
         phone.get_by_label("Maintenance: somebody").check()
         phone.get_by_role("button", name="Log it").click()
         phone.get_by_text("Logged: maintenance at").wait_for(timeout=PATIENCE_MS)
-        browser.close()
     assert said == []
     row = hub.database.row("SELECT time FROM label WHERE kind = 'maintenance' ORDER BY time DESC LIMIT 1")
     assert row
@@ -80,12 +63,8 @@ def test_a_point_arrives_and_a_judgement_is_seen_by_everybody(
 def _page(browser: Any, client: FlaskClient, base: str, said: list[str], **options: Any) -> Any:
     """A page of a browser that is let in as ``client`` is."""
     context = browser.new_context(**options)
-    cookies = client._cookies.values()  # there is no other way to list them
-    context.add_cookies([{"name": each.key, "value": each.value, "url": base} for each in cookies])
-    page = context.new_page()
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    return page
+    let_in(context, client, base)
+    return overhear(context.new_page(), said)
 
 
 def _seconds_to_show(hub: Hub, page: Any, value: float) -> float:

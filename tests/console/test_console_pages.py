@@ -67,15 +67,16 @@ def test_models_tell_the_trivial_guess_that_the_gate_held_them_against(
     duels = [{"rival": "mean"}, {"rival": "motor-health/1"}]
     told = {"baselines": {"mean": 83.7, "age": 74.3}, "paired": duels}
     hub.database.execute("UPDATE model SET gate = gate || %(gate)s", {"gate": Jsonb({"evidence": told})})
-    text = client.get("/models").text
-    assert "83.7" in text
-    assert "74.3" not in text
+    for path in ("/models", "/models/motor-health"):
+        text = client.get(path).text
+        assert "a guess 83.7" in text
+        assert "74.3" not in text
 
 
 def test_a_run_that_is_done_leads_to_the_release_it_made(client: FlaskClient, hub: Hub, rollout: str) -> None:
     told = "UPDATE run SET state = 'failed', error = 'too few machines' WHERE id = 'motor-health-r4'"
     hub.database.execute(told)
-    rows = client.get("/models").text.partition('id="h-trainings"')[2].split("<tr>")
+    rows = client.get("/models/motor-health").text.partition('id="h-runs"')[2].split("<tr>")
     by_run = {row.partition('class="mono">')[2].partition("<")[0]: row for row in rows}
     assert 'href="/models/motor-health/2"' in by_run["motor-health-r2"]
     assert 'href="/models/' not in by_run["motor-health-r4"]
@@ -103,9 +104,11 @@ def test_what_other_devices_suffer_hides_no_incident_or_alarm_of_this_one(hub: H
 
 
 def test_models_show_champion_verdict_and_lineage(client: FlaskClient, rollout: str) -> None:
-    text = client.get("/models").text
-    for expected in ("champion", "candidate", "not passed", "31.2", "64.5", "training"):
-        assert expected in text
+    for path in ("/models", "/models/motor-health"):
+        text = client.get(path).text
+        for expected in ("champion", "candidate", "31.2", "64.5", "training"):
+            assert expected in text
+    assert "not passed" in text
     text = client.get("/models/motor-health/2").text
     for expected in ("motor-health-3f9a0c11d2e4", "20\u202f160", "motor-health-r2", "mira", "RMSE 31.2 h"):
         assert expected in text

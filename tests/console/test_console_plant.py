@@ -186,7 +186,7 @@ def test_search_jumps_to_the_one_thing_that_is_called_so(client: FlaskClient, ro
         "cell-2": "/devices/cell-2",
         "lyon": "/?site=lyon",
         "motor-health/2": "/models/motor-health/2",
-        "motor-health": "/models#u-motor-health",
+        "motor-health": "/models/motor-health",
         rollout: f"/rollouts/{rollout}",
     }
     for text, place in jumps.items():

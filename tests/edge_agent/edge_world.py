@@ -300,7 +300,7 @@ class Device:
         return json.loads((self.state / "status.json").read_text())
 
 
-def until(true: Callable[[], object], *, timeout_s: float = 30.0, what: str = "") -> None:
+def until(true: Callable[[], object], *, timeout_s: float = 90.0, what: str = "") -> None:
     """Wait until ``true()`` holds."""
     deadline = time.monotonic() + timeout_s
     while not true():

@@ -99,7 +99,7 @@ class FleetWorld:
         )
         return self.hub.rollouts.start(plan, actor="ada")
 
-    def drive_until(self, reached, seconds: float = 30.0) -> None:
+    def drive_until(self, reached, seconds: float = 90.0) -> None:
         """Step the engine until it came to that."""
         deadline = time.monotonic() + seconds
         while not reached():

@@ -16,7 +16,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from wire import batch_pb2 as pb
 from wire import codec, columns, decimals, events, first_schema, frame, samples, times
-from wire.batch import AlarmEvent, Batch, BatchClass, GapEvent, ReportEvent, Rows, Series
+from wire.batch import AlarmEvent, Batch, BatchClass, Capture, GapEvent, ReportEvent, Rows, Series
 from wire.codec import decode, encode, encode_body, header, seal
 from wire.errors import MessageError
 from wire.frame import Limits
@@ -71,11 +71,16 @@ def seeds() -> list[Batch]:
             time_us=3, use_case="u", directive_sequence=4, state="s", event="e", evidence={"a": [1, {"b": 2}]}
         ),
     )  # fmt: skip
+    captures = (
+        Capture(signal=2, time_us=-1, rate_hz=12_800.0, values=np.float32(odd[1:4]), why="alarm"),
+        Capture(signal=3, time_us=5, rate_hz=0.0, values=np.empty(0, np.float32), why="asked", command="c-1"),
+    )
     named = {"epoch": 2**63, "sequence": 9, "floor": 3, "table_hash": bytes(range(32))}
     return [
         Batch(batch_class=BatchClass.SAMPLE, series=series, **named),
         Batch(batch_class=BatchClass.SAMPLE, series=series[:1] * 3, **named),
         Batch(batch_class=BatchClass.FEATURE, rows=rows, **named),
+        Batch(batch_class=BatchClass.WAVEFORM, captures=captures, **named),
         Batch(batch_class=BatchClass.ALARM, events=events, series=series[:2], rows=rows, **named),
     ]
 
@@ -85,7 +90,7 @@ def mutated(draw: random.Random) -> bytes:
     batch = draw.choice(seeds())
     if draw.random() < 0.2:
         return _bent(encode(batch), draw)
-    body = encode_body(series=batch.series, rows=batch.rows, events=batch.events)
+    body = encode_body(series=batch.series, rows=batch.rows, events=batch.events, captures=batch.captures)
     plain = zstandard.ZstdDecompressor().decompress(body)
     if draw.random() < 0.7:
         message = pb.Body.FromString(plain)
@@ -113,6 +118,13 @@ def check(payload: bytes) -> None:
     assert again.columns.times.tobytes() == batch.columns.times.tobytes()
     assert again.columns.values.tobytes() == batch.columns.values.tobytes()
     assert again.header == batch.header
+    assert list(map(told, again.captures)) == list(map(told, batch.captures))
+
+
+def told(capture: Capture) -> tuple[object, ...]:
+    """All of a capture, bit by bit."""
+    fields = (capture.signal, capture.time_us, np.float64(capture.rate_hz).tobytes())
+    return (*fields, capture.values.tobytes(), capture.why, capture.command)
 
 
 def _bent(data: bytes, draw: random.Random) -> bytes:

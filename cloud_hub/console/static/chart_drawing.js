@@ -1,5 +1,7 @@
 // How a chart looks and what it tells under the pointer: axes of time, gaps shaded, what happened marked.
 
+import { minute, wall, zone } from "./times.js";
+
 const NEAR = 6; // pixels from a mark at which it is told
 const SHORTEST_S = 10; // of a span
 
@@ -14,22 +16,13 @@ export const css = (name) => getComputedStyle(document.documentElement).getPrope
 export const faded = (colour, share) => `color-mix(in srgb, ${colour} ${share}%, transparent)`;
 export const told = (value) => (value == null ? "–" : Number(value.toPrecision(4)).toString());
 
-const two = (number) => String(number).padStart(2, "0");
-const day = (date) => `${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-const hour = (date) => `${two(date.getHours())}:${two(date.getMinutes())}`;
-
-export function minute(seconds) {
-  const date = new Date(seconds * 1e3);
-  return `${date.getFullYear()}-${day(date)} ${hour(date)}`;
-}
-
 // A day at its midnight, else the time of day, with seconds where a span is that short; in ISO order.
 function ticks(_, splits) {
   const short = splits.length > 1 && splits[1] - splits[0] < 60;
   return splits.map((seconds) => {
-    const date = new Date(seconds * 1e3);
-    if (short) return `${hour(date)}:${two(date.getSeconds())}`;
-    return date.getHours() || date.getMinutes() ? hour(date) : day(date);
+    const [day, time] = wall(new Date(seconds * 1e3), zone(), true).split("T");
+    if (short) return time;
+    return time.startsWith("00:00") ? day.slice(5) : time.slice(0, 5);
   });
 }
 
@@ -124,11 +117,12 @@ function horizontal(u, value, colour) {
   u.ctx.restore();
 }
 
-export function options(place, height, series, extra) {
+export function options(uPlot, place, height, series, extra) {
   const report = (u) => tell(u, extra.output, (at) => extra.name(u.data, at), place.gaps ?? []);
   return {
     width: Math.max(place.clientWidth, 200),
     height,
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), zone()),
     scales: { x: { time: true, range: () => place.span }, ...extra.scales },
     axes: axes(),
     series: [{}, ...series],

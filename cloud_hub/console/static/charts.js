@@ -1,9 +1,12 @@
-// Draws what /api/v1 tells, in the viewer's zone. A live span asks at each beat of the hub for the newest points alone,
+// Draws what /api/v1 tells, in the zone in which the page shows times. A live span asks at each beat of the hub for the newest points alone,
 // and for the whole of it as often as a point of its width goes by, one request at a time.
 
-import { css, faded, minute, options, setMarks, told } from "./chart_drawing.js";
+import { css, faded, options, setMarks, told } from "./chart_drawing.js";
+import { show } from "./times.js";
 
 const POINTS = 2000; // of a chart, as the hub tells them
+const PATIENCE_S = 5; // until a chart that failed asks again by itself; twice as long each time
+const LONGEST_S = 60;
 
 // A chart is as wide as its place, however the page changes.
 const fit = new ResizeObserver((changes) => {
@@ -18,7 +21,8 @@ function redraw(uPlot, place, height, make, data) {
   const { series, extra } = make();
   place.plot?.destroy();
   place.replaceChildren();
-  place.plot = new uPlot(options(place, height, series, extra), data, place);
+  if (place.getAttribute("role") === "group") place.setAttribute("role", "img");
+  place.plot = new uPlot(options(uPlot, place, height, series, extra), data, place);
   fit.observe(place);
   place.again = () => redraw(uPlot, place, height, make, place.plot.data);
 }
@@ -35,6 +39,21 @@ function nothing(place, text) {
   said.className = "empty";
   said.textContent = text;
   place.replaceChildren(said);
+  if (place.getAttribute("role") === "img") place.setAttribute("role", "group"); // words are for everybody
+}
+
+// Why there is no chart, in its place, and a way to ask again. What was drawn before stays: it is old, not wrong.
+function failed(place, text, again) {
+  place.waits = Math.min((place.waits ?? PATIENCE_S / 2) * 2, LONGEST_S);
+  place.retry = performance.now() + place.waits * 1e3;
+  if (place.drawn) return;
+  nothing(place, text);
+  place.firstElementChild.setAttribute("role", "status");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Try again";
+  button.addEventListener("click", again);
+  place.firstElementChild.append(document.createElement("br"), button);
 }
 
 // Remaining life with its interval, or the anomaly where a release tells no life.
@@ -132,25 +151,28 @@ const plots = () => [...document.querySelectorAll(".chart, .chart > div")].filte
 
 async function ask(url) {
   const answer = await fetch(url, { headers: { Accept: "application/json" } });
-  const body = await answer.json();
-  return answer.ok ? body : { error: body.error ?? "The chart could not be loaded." };
+  if (answer.status === 401) return { error: "Your session has ended: load this page again to sign in." };
+  const body = await answer.json().catch(() => ({}));
+  return answer.ok ? body : { error: body.error ?? `The chart could not be loaded: the hub answered ${answer.status}.` };
 }
 
 async function refresh(uPlot, place) {
   if (place.asking) return;
   place.asking = true;
+  let body;
   try {
-    const body = await ask(place.dataset.url);
-    if (body.error) nothing(place, body.error);
-    else {
-      DRAW[place.dataset.chart](uPlot, place, body);
-      place.drawn = body;
-    }
+    body = await ask(place.dataset.url);
   } catch {
-    if (!place.drawn) nothing(place, "The hub does not answer; asking again.");
-  } finally {
-    place.asking = false;
+    body = { error: "The hub does not answer." };
   }
+  place.asking = false;
+  if (body.error) {
+    failed(place, body.error, () => refresh(uPlot, place));
+    return;
+  }
+  DRAW[place.dataset.chart](uPlot, place, body);
+  place.drawn = body;
+  place.waits = place.retry = undefined;
 }
 
 // The span goes on to ``now``, with one more point where there is a newer one.
@@ -174,7 +196,10 @@ function growAll(body) {
     const row = document.querySelector(`[data-latest="${CSS.escape(signal)}"]`);
     if (!row) continue;
     row.querySelector("[data-value]").textContent = told(point.value);
-    row.querySelector("time").textContent = minute(point.time);
+    const time = row.querySelector("time");
+    if (!time) continue;
+    time.dateTime = new Date(point.time * 1e3).toISOString();
+    show(time);
   }
 }
 
@@ -190,6 +215,7 @@ let asking = false;
 async function follow(uPlot, places, news) {
   const live = places.filter((place) => place.dataset.newest);
   const due = places.filter((place) => {
+    if (performance.now() < place.retry) return false;
     if (!place.drawn) return true;
     const { start, end } = place.drawn;
     if (place.dataset.chart === "life" && news.changed.includes("alarms")) return true;
@@ -225,6 +251,7 @@ async function start() {
     if (!document.hidden) follow(uPlot, places, event.detail);
   });
   const again = () => plots().forEach((place) => place.again?.());
+  document.addEventListener("andon:zone", again);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
 }
 

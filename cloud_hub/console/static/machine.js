@@ -1,39 +1,12 @@
-// A machine's page in the viewer's zone: moments, the fields of an own span, the time of what is logged. Without it
-// the page says UTC everywhere, and its forms too.
+// A machine's page: its forms in the zone in which times are shown. Without it they say UTC.
 
-const here = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+import { mine, wall, zone } from "./times.js";
 
-// What a clock in ``zone`` shows, as a field of date and time writes it.
-function wall(date, zone, seconds = false) {
-  const parts = new Intl.DateTimeFormat("en-GB", {
-    timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
-  }).formatToParts(date);
-  const of = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
-  return `${of.year}-${of.month}-${of.day}T${of.hour}:${of.minute}${seconds ? `:${of.second}` : ""}`;
-}
-
-function tellMoments(part) {
-  for (const time of part.querySelectorAll("time[datetime]")) {
-    if (!("moment" in time.dataset || time.closest("[data-moments]"))) continue;
-    const date = new Date(time.dateTime);
-    time.textContent = wall(date, here).replace("T", " ");
-    time.title = `${wall(date, "UTC").replace("T", " ")} UTC`;
-  }
-  for (const there of part.querySelectorAll("[data-there]")) {
-    const date = new Date(there.dataset.of);
-    there.hidden = wall(date, there.dataset.there) === wall(date, here);
-  }
-}
-
-function tellZone() {
-  const note = document.querySelector("[data-zone-note]");
-  if (note) note.textContent = note.textContent.replace("Times are UTC;", `Times are in your zone, ${here};`);
-}
-
-// The viewer's zone is offered, and chosen where the link or an earlier try did not choose one.
+// The viewer's zone is offered, and that of the times is chosen where the link or an earlier try did not choose one.
 function offerZone(select) {
-  if (![...select.options].some((option) => option.value === here)) select.add(new Option(here, here), 0);
-  for (const option of select.options) if (option.value === here) option.text = `${here}, your zone`;
+  const here = zone();
+  for (const each of [mine, here]) if (![...select.options].some((option) => option.value === each)) select.add(new Option(each, each), 0);
+  for (const option of select.options) if (option.value === mine) option.text = `${mine}, your zone`;
   if ("fixed" in select.dataset) return;
   for (const field of select.form.querySelectorAll("input[type=datetime-local]")) {
     if (field.value) field.value = wall(new Date(`${field.value}Z`), here, field.step === "1");
@@ -47,10 +20,7 @@ function keepNow(news) {
   if (field && document.activeElement !== field) field.value = wall(new Date(news.now * 1e3), field.form.elements.zone.value);
 }
 
-function prepare(part) {
-  tellMoments(part);
-  part.querySelectorAll("[data-zones]").forEach(offerZone);
-}
+const prepare = (part) => part.querySelectorAll("[data-zones]").forEach(offerZone);
 
 // Only what the span needs goes into the link.
 function trimLink(form) {
@@ -77,7 +47,6 @@ function findSignals(form) {
 }
 
 prepare(document);
-tellZone();
 for (const form of document.querySelectorAll("form[data-span]")) {
   trimLink(form);
   findSignals(form);
@@ -88,7 +57,6 @@ for (const happens of ["input", "change"]) {
 }
 document.addEventListener("htmx:afterSettle", (event) => {
   if (event.target.id === "history") prepare(event.target);
-  else tellMoments(event.target);
 });
 const wanted = document.getElementById(location.hash.slice(1));
 if (wanted?.matches("details")) wanted.open = true;

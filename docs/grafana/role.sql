@@ -1,0 +1,36 @@
+-- A role that may read what the panels of andon.json read, and nothing else: no people, sessions, tokens, keys,
+-- payloads or audit chain. Run it as the owner of the hub's database, again after each upgrade:
+--
+--     psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f role.sql
+--     psql "$DATABASE_URL" -c '\password andon_grafana'
+--
+-- Whoever runs it needs the right to make roles. Where that is somebody else's, let them make the role, and run the
+-- rest as the owner.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'andon_grafana') THEN
+        CREATE ROLE andon_grafana LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION CONNECTION LIMIT 20;
+    END IF;
+END
+$$;
+
+-- What a panel may cost: a question that takes longer is broken off, and nothing is ever written.
+ALTER ROLE andon_grafana SET statement_timeout = '15s';
+ALTER ROLE andon_grafana SET idle_in_transaction_session_timeout = '30s';
+ALTER ROLE andon_grafana SET default_transaction_read_only = on;
+ALTER ROLE andon_grafana SET timezone = 'UTC';
+ALTER ROLE andon_grafana SET search_path = public;
+
+GRANT USAGE ON SCHEMA public TO andon_grafana;
+GRANT SELECT (id, name, zone) ON site TO andon_grafana;
+GRANT SELECT (id, name, site, profile, added, enrolled, retired, online, status_since, born, agent_version, target,
+              last_batch, last_live, skew_s, rejected) ON device TO andon_grafana;
+GRANT SELECT (device, epoch, mark, highest, floor, superseded, last_seen) ON mark TO andon_grafana;
+GRANT SELECT (id, device, machine, reason, from_time, to_time) ON gap TO andon_grafana;
+GRANT SELECT (id, device, reason, bytes, times, received, settled) ON quarantine TO andon_grafana;
+GRANT SELECT (id, use_case, release, state, reason, wave, created, changed) ON rollout TO andon_grafana;
+GRANT SELECT (rollout, device, wave, state, changed) ON rollout_device TO andon_grafana;
+GRANT SELECT (release, manifest) ON model TO andon_grafana;
+GRANT SELECT ON machine, signal, sample, rollup_minute, rollup_hour, prediction, latest, latest_prediction, alarm,
+                device_standing, release_figure
+   TO andon_grafana;

@@ -1,0 +1,1 @@
+SELECT name FROM site ORDER BY name;

@@ -1,0 +1,49 @@
+"""Every page of the console, once: what is drawn in a browser, held against WCAG and pictured for the documents.
+
+A page joins by one line. ``{rollout}`` in a path is the rollout of the seeded plant.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    name: str  # of its pictures
+    path: str
+    caption: str
+    ready: str = "main"  # a selector that is there once the page is drawn
+    opens: str = ""  # a selector of what is clicked open before the page is looked at
+    by_stranger: bool = False  # seen before signing in
+    status: int = 200
+
+
+CHART = "canvas >> nth=4"
+
+PAGES = (
+    Page("login", "/login", "Signing in", by_stranger=True),
+    Page("plant", "/", "Plant: what needs someone first"),
+    Page("plant-empty", "/?state=silent&text=no-such", "Plant: a filter that matches nothing"),
+    Page("machine", "/machines/pump-1?span=7d", "Machine: remaining life, signals, alarms, history", CHART),
+    Page(
+        "machine-judge",
+        "/machines/pump-1?span=7d",
+        "Machine: judging an alarm",
+        CHART,
+        "details[id^=judge] > summary",
+    ),
+    Page("devices", "/devices", "Devices: state, agent, clock, backlog"),
+    Page("device", "/devices/cell-1", "Device: releases, outboxes, what happened"),
+    Page("device-retire", "/devices/cell-1/retire", "Device: what retiring it will do"),
+    Page("enrol", "/enrol", "Enrolling a device"),
+    Page("search", "/search?text=pump", "Search by name"),
+    Page("models", "/models", "Models: champion and candidates"),
+    Page("model", "/models/motor-health/2", "Model: lineage, gate, card"),
+    Page("rollouts", "/rollouts", "Rollouts"),
+    Page("rollout", "/rollouts/{rollout}", "Rollout: waves, devices, decisions"),
+    Page(
+        "rollout-undo", "/rollouts/{rollout}", "Rollout: what undoing it will do", opens="#act-undo > summary"
+    ),
+    Page("people", "/people", "People and their roles"),
+    Page("account", "/account", "Account: sessions and tokens"),
+    Page("problem", "/machines/no-such", "What is not here", status=404),
+)
