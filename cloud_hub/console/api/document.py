@@ -26,7 +26,9 @@ TITLES = {  # of the areas, each a module, in the order in which people ask
     "rollouts": "Rollouts",
     "steering": "Starting and steering",
     "data": "Data",
-    "work": "Jobs and audit",
+    "quarantined": "Quarantine",
+    "work": "Jobs and trainings",
+    "decisions": "Audit",
     "caller": "Who asks",
     "document": "Document",
 }

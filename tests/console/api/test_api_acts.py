@@ -154,8 +154,37 @@ def test_a_training_is_asked_for_once_and_cancelled_once(ada: Program, hub: Hub)
     run = answer.json["run"]
     assert ada.post("/use-cases/turbofan-rul/train").status_code == 409
     assert ada.get("/runs", use_case="turbofan-rul").json["items"][0]["state"] == "queued"
+    assert ada.post(f"/runs/{run}/again").status_code == 409, "it has not ended"
     assert ada.post(f"/runs/{run}/cancel").json == {"run": run, "state": "cancelled"}
     assert ada.post(f"/runs/{run}/cancel").status_code == 409
+    again = ada.post(f"/runs/{run}/again").json["run"]
+    assert again != run
+    assert ada.post(f"/runs/{run}/again").status_code == 409
+    assert ada.post(f"/runs/{again}/cancel").status_code == 200
+
+
+def test_a_training_with_a_mark_is_asked_for_once_by_it(ada: Program, hub: Hub) -> None:
+    mark = "0f" * 16
+    first = ada.post("/use-cases/turbofan-rul/train", mark=mark).json
+    assert first["changed"] is True
+    assert ada.post("/use-cases/turbofan-rul/train", mark=mark).json == first | {"changed": False}
+    assert ada.post("/use-cases/turbofan-rul/train", mark="x").status_code == 422
+    assert ada.post(f"/runs/{first['run']}/cancel").status_code == 200
+
+
+def test_only_a_publishing_that_failed_is_tried_again(ada: Program, hub: Hub) -> None:
+    answer = ada.post("/releases/motor-health/2/publish-again")
+    assert answer.status_code == 409
+    assert "it is released" in answer.json["error"]
+
+
+def test_a_trace_tells_its_story_in_order(ada: Program, hub: Hub, rollout: str) -> None:
+    told = ada.get("/traces/trace-2").json
+    times = [step["time"] for step in told["steps"]]
+    assert times == sorted(times)
+    decided = [step["decision"]["words"] for step in told["steps"] if step["decision"]]
+    assert f"mira started {rollout}" in decided
+    assert ada.get("/traces/no-such").status_code == 404
 
 
 def test_pages_follow_each_other_to_the_end(ada: Program, hub: Hub) -> None:

@@ -38,6 +38,7 @@ KNOWN = {
     "quarantine": {"name": 1},
     "audit": {"number": 1},
     "runs": {"run": "motor-health-r4"},
+    "traces": {"correlation": "trace-2"},
 }
 UNANSWERED = {"what_if"}  # no scoring service runs beside a test: 503 is the honest answer
 SETTINGS = settings(
