@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cloud_hub.console import (
     account_pages,
+    api_pages,
     audit_pages,
     comparison_pages,
     cookies,
@@ -88,6 +89,7 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
         audit_pages,
         search_pages,
         api,
+        api_pages,
         live,
         health,
         login_pages,

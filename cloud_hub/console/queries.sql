@@ -19,7 +19,7 @@ SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum
        || (SELECT concat_ws('|', '', max(id), max(finished), count(*) FILTER (WHERE state = 'running')) FROM snapshot)
        || (SELECT concat_ws('|', '', max(received)) FROM quarantine)
        || (SELECT concat_ws('|', '', count(*), max(replay)) FROM quarantine WHERE replay IS NOT NULL)
-       || (SELECT concat_ws('|', '', max(id)) FROM gap) AS data;
+       || (SELECT concat_ws('|', '', max(id)) FROM gap) AS data,
        (SELECT concat_ws('|', max(began), max(ended), count(ended))
           FROM (SELECT began, ended FROM job_attempt ORDER BY began DESC LIMIT 20) AS newest)
        || (SELECT concat_ws('|', '', max(id), sum(id), count(*) FILTER (WHERE status = 'doing'))
