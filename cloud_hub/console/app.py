@@ -9,6 +9,8 @@ from werkzeug.exceptions import HTTPException
 from cloud_hub.console import (
     account_pages,
     api,
+    capture_api,
+    capture_pages,
     cookies,
     device_pages,
     devices_pages,
@@ -60,6 +62,8 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
         machine_pages,
         saying_pages,
         why_pages,
+        capture_pages,
+        capture_api,
         device_pages,
         model_pages,
         whatif_pages,

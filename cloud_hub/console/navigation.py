@@ -14,7 +14,7 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("Plant", "fleet.show", frozenset({"fleet", "machine"})),
+    Entry("Plant", "fleet.show", frozenset({"fleet", "machine", "capture"})),
     Entry("Devices", "devices.index", frozenset({"devices", "device", "enrol"})),
     Entry("Models", "model.index", frozenset({"model", "whatif"})),
     Entry("Rollouts", "rollout.index", frozenset({"rollout"})),

@@ -12,7 +12,9 @@ SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum
              FROM run WHERE state IN ('queued', 'running') OR finished IS NOT NULL)
        || (SELECT concat_ws('|', '', string_agg(use_case || name || version, ',')) FROM alias) AS models,
        (SELECT concat_ws('|', max(id), count(*) FILTER (WHERE closed IS NULL)) FROM alarm)
-       || (SELECT concat_ws('|', '', max(id)) FROM label) AS alarms;
+       || (SELECT concat_ws('|', '', max(id)) FROM label) AS alarms,
+       (SELECT concat_ws('|', max(id)) FROM capture)
+       || (SELECT concat_ws('|', '', max(asked), max(answered)) FROM capture_request) AS captures;
 
 -- figures
 SELECT (SELECT count(*) FROM device WHERE retired IS NULL) AS devices,

@@ -26,7 +26,7 @@ TONES = {
     "bad": "offline rolled-back failed refused halted alarm rejected no",
     "warn": "awaiting paused silent withdrawn kept aborted undone behind watch quarantined cancelled",
     "busy": "running offered open queued approved returning candidate downloading verifying staged switching "
-    "probation installing deferred",
+    "probation installing deferred asked",
 }
 TONE_OF = {state: tone for tone, states in TONES.items() for state in states.split()}
 STEPS = ((86400.0 * 2, 86400.0, "d"), (3600.0 * 2, 3600.0, "h"), (60.0 * 2, 60.0, "min"), (2.0, 1.0, "s"))
