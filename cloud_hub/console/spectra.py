@@ -27,7 +27,7 @@ from kernels.bearing import Bearing
 SPECTRUM, ENVELOPE = "spectrum", "envelope"
 KINDS = (SPECTRUM, ENVELOPE)
 SHAFT_HARMONICS = 6
-DEFECT_HARMONICS = 3
+DEFECT_HARMONICS = 5  # more would lie so close that a name says little
 MOST_PEAKS = 10
 SHORTEST = 64  # samples, as for features: below, there is nothing to tell apart
 SPEED_NEAR = 0.01  # the shaft does not slip; its speed was read a moment before or after
@@ -94,7 +94,7 @@ def lines(speed_hz: float | None, bearing: Bearing | None) -> tuple[Line, ...]:
     defects = (
         ("BPFO", "balls pass the outer race", bearing.outer_race, usual),
         ("BPFI", "balls pass the inner race", bearing.inner_race, usual),
-        ("BSF", "a ball strikes both races", bearing.ball_spin, range(2, 2 * DEFECT_HARMONICS + 1, 2)),
+        ("BSF", "a ball strikes both races", bearing.ball_spin, range(2, 7, 2)),
         ("BSF", "a ball spins", bearing.ball_spin, range(1, 2)),
         ("FTF", "the cage goes round", bearing.cage, range(1, 2)),
     )

@@ -4,7 +4,7 @@
 import { css, faded, told } from "./chart_drawing.js";
 
 const APART = 46; // pixels between two labels of lines
-const FAINTEST = 1e-6; // of the highest amplitude, where a logarithm needs something to stand on
+const FAINTEST = 1e-5; // of the highest amplitude: what is fainter is not drawn on a logarithmic scale
 
 const DRAWINGS = {
   waveform: {
@@ -25,15 +25,17 @@ const DRAWINGS = {
 
 const isOfShaft = (line) => line.short.endsWith("shaft");
 
-// The lines that have names, and as many of these as there is room for.
+// The lines that have names, and as many of these as there is room for: those of a bearing first, without factors.
+const order = (line) => (line.short.includes("×") ? 2 : 0) + (isOfShaft(line) ? 1 : 0);
+
 function drawLines(u, lines) {
   const { ctx, bbox } = u;
   const [low, high] = [u.scales.x.min, u.scales.x.max];
-  let last = -Infinity;
+  const told = [];
   ctx.save();
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.textAlign = "center";
-  for (const line of [...lines].sort((a, b) => a.hz - b.hz)) {
+  for (const line of [...lines].sort((a, b) => order(a) - order(b) || a.hz - b.hz)) {
     if (line.hz < low || line.hz > high) continue;
     const x = Math.round(u.valToPos(line.hz, "x", true)) + 0.5;
     ctx.strokeStyle = css(isOfShaft(line) ? "--faint" : "--warn");
@@ -43,10 +45,10 @@ function drawLines(u, lines) {
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    if (x - last < APART * devicePixelRatio) continue;
+    if (told.some((other) => Math.abs(x - other) < APART * devicePixelRatio)) continue;
     ctx.fillStyle = ctx.strokeStyle;
     ctx.fillText(line.short, x, bbox.top - 4 * devicePixelRatio);
-    last = x;
+    told.push(x);
   }
   ctx.restore();
 }
@@ -63,7 +65,7 @@ function tell(u, output, drawing, body, lines) {
     output.textContent = "";
     return;
   }
-  const values = u.data.slice(1).map((column) => column[at]);
+  const values = u.data.slice(1).map((column) => column[at]).reverse(); // this capture is drawn last, and told first
   const said = values.filter((value) => value != null).map(told).join(" and ");
   output.textContent = `${said} ${body.unit_label} at ${told(u.data[0][at])} ${drawing.unit}${nearest(lines, u)}`;
 }
@@ -99,8 +101,8 @@ function zoomed(name) {
 const short = (value) => String(Number(value.toPrecision(5)));
 
 function table(uPlot, drawing, body, floor) {
-  const columns = (one) => [drawing.x(one), drawing.y(one).map((value) => (floor ? Math.max(value, floor) : value))];
-  return body.other ? uPlot.join([columns(body), columns(body.other)]) : columns(body);
+  const columns = (one) => [drawing.x(one), drawing.y(one).map((value) => (value < floor ? null : value))];
+  return body.other ? uPlot.join([columns(body.other), columns(body)]) : columns(body);
 }
 
 function look(place, drawing, body, log) {
@@ -109,16 +111,16 @@ function look(place, drawing, body, log) {
   const grid = { stroke: css("--soft"), width: 1 };
   const axis = { stroke: css("--faint"), grid, ticks: { show: false }, font: "12px system-ui, sans-serif" };
   const line = { width: 1.2, spanGaps: true, points: { show: false } };
-  const series = [{}, { ...line, label: "this", stroke: css("--data") }];
-  if (body.other) series.push({ ...line, label: "the other", stroke: faded(css("--warn"), 75) });
+  const series = [{ ...line, label: "this", stroke: css("--data") }];
+  if (body.other) series.unshift({ ...line, label: "the other", stroke: faded(css("--warn"), 75) });
   const report = (u) => tell(u, output, drawing, body, lines);
   return {
     width: Math.max(place.clientWidth, 200),
     height: drawing.height,
-    padding: [lines.length ? 20 : 8, 8, 0, 0],
+    padding: [lines.length ? 20 : 8, 24, 0, 0],
     scales: { x: { time: false }, y: log ? { distr: 3 } : {} },
-    axes: [{ ...axis, size: 30, values: (_, splits) => splits.map((each) => `${short(each)} ${drawing.unit}`) }, { ...axis, size: 58, space: 26 }],
-    series,
+    axes: [{ ...axis, size: 30, values: (_, splits) => splits.map((each) => `${short(each)} ${drawing.unit}`) }, { ...axis, size: 58, space: 26, values: (_, splits) => splits.map((each) => (each == null ? "" : short(each))) }],
+    series: [{}, ...series],
     hooks: {
       setCursor: [report],
       draw: [(u) => drawLines(u, lines)],
@@ -139,7 +141,8 @@ function look(place, drawing, body, log) {
 function draw(uPlot, place, body) {
   const drawing = DRAWINGS[place.dataset.drawing];
   const log = drawing.zoom === "hz" && document.getElementById("drawings").dataset.scale === "log";
-  const floor = log ? Math.max(...drawing.y(body), 1e-12) * FAINTEST : 0;
+  const highest = drawing.y(body).reduce((most, value) => Math.max(most, value), 1e-12);
+  const floor = log ? highest * FAINTEST : -Infinity;
   const data = table(uPlot, drawing, body, floor);
   const wanted = zoomed(drawing.zoom);
   place.plot?.destroy();
