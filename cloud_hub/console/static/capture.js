@@ -4,6 +4,7 @@
 import { css, faded, told } from "./chart_drawing.js";
 
 const APART = 46; // pixels between two labels of lines
+const DRAWN = 3; // harmonics; more would hide the spectrum
 const FAINTEST = 1e-5; // of the highest amplitude: what is fainter is not drawn on a logarithmic scale
 
 const DRAWINGS = {
@@ -26,7 +27,7 @@ const DRAWINGS = {
 const isOfShaft = (line) => line.short.endsWith("shaft");
 
 // The lines that have names, and as many of these as there is room for: those of a bearing first, without factors.
-const order = (line) => (line.short.includes("×") ? 2 : 0) + (isOfShaft(line) ? 1 : 0);
+const order = (line) => 2 * line.number + (isOfShaft(line) ? 1 : 0);
 
 function drawLines(u, lines) {
   const { ctx, bbox } = u;
@@ -35,7 +36,7 @@ function drawLines(u, lines) {
   ctx.save();
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.textAlign = "center";
-  for (const line of [...lines].sort((a, b) => order(a) - order(b) || a.hz - b.hz)) {
+  for (const line of lines.filter((each) => each.number <= DRAWN).sort((a, b) => order(a) - order(b) || a.hz - b.hz)) {
     if (line.hz < low || line.hz > high) continue;
     const x = Math.round(u.valToPos(line.hz, "x", true)) + 0.5;
     ctx.strokeStyle = css(isOfShaft(line) ? "--faint" : "--warn");
