@@ -13,7 +13,7 @@ from cloud_hub.console.listing import Part
 from cloud_hub.console.words import unit
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.store import captures
-from cloud_hub.store.captures import Taken
+from cloud_hub.store.captures import Taken, Window
 
 pages = Blueprint("capture_api", __name__, url_prefix="/api/v1/machines/<name>/captures")
 
@@ -46,7 +46,7 @@ def show(name: str, at: str) -> ResponseReturnValue:
     found = spectra.of(window.values, window.rate_hz, choice.kind)
     return {
         **_told(capture),
-        **capture_view.drawn(window, choice.kind),
+        **capture_view.drawn(window, found),
         "signal": window.signal,
         "unit": window.unit,
         "unit_label": unit(window.unit),
@@ -54,8 +54,14 @@ def show(name: str, at: str) -> ResponseReturnValue:
         "speed_hz": turns.speed_hz,
         "lines": [asdict(each) for each in named],
         "peaks": [asdict(each) for each in spectra.peaks(found, named)],
-        "other": capture_view.drawn(other, choice.kind) if other else None,
+        "other": _beside(other, choice.kind),
     }
+
+
+def _beside(other: Window | None, kind: str) -> dict[str, Any] | None:
+    if other is None:
+        return None
+    return capture_view.drawn(other, spectra.of(other.values, other.rate_hz, kind))
 
 
 def _told(capture: Taken) -> dict[str, Any]:

@@ -145,9 +145,8 @@ def statistics(window: Window) -> dict[str, float]:
     return dict(zip(("rms", "peak", "crest", "kurtosis"), told[:4], strict=True))
 
 
-def drawn(window: Window, kind: str) -> dict[str, Any]:
+def drawn(window: Window, found: spectra.Spectrum) -> dict[str, Any]:
     """A window and its spectrum as JSON, with as many digits as can be seen."""
-    found = spectra.of(window.values, window.rate_hz, kind)
     return {
         "time": window.time.timestamp(),
         "rate_hz": window.rate_hz,
