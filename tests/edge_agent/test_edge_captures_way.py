@@ -129,7 +129,10 @@ def test_a_window_comes_from_its_source_to_the_console_bit_by_bit(
     until(lambda: not store.row("SELECT online FROM device")["online"])
     told = ask(ingest)
     assert (told["online"], told["again"]) == (False, False)
-    assert ask(ingest)["command"] == told["command"]
+    again = CliRunner().invoke(device_app, ["capture", MACHINE, "--config", str(ingest.config)]).output
+    assert "has not answered yet: said again, nothing else was changed" in again
+    assert "press-04 is offline: it answers when it comes back within a day" in again
+    assert captures.request(store, MACHINE).id == told["command"]
     assert not answered(store)
     agent.start()
     until(lambda: answered(store), what="for what was asked while it was away")
