@@ -25,6 +25,8 @@ SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum
        || (SELECT concat_ws('|', '', max(id), sum(id), count(*) FILTER (WHERE status = 'doing'))
              FROM procrastinate_jobs WHERE status IN ('todo', 'doing')) AS jobs,
        (SELECT max(id) FROM audit) AS audit;
+       (SELECT concat_ws('|', max(id)) FROM capture)
+       || (SELECT concat_ws('|', '', max(asked), max(answered)) FROM capture_request) AS captures;
 
 -- figures
 SELECT (SELECT count(*) FROM device WHERE retired IS NULL) AS devices,

@@ -29,6 +29,7 @@ TONES = {
     "warn": "awaiting paused silent withdrawn kept aborted undone behind watch quarantined cancelled stopped",
     "busy": "running offered open queued approved returning candidate downloading verifying staged switching "
     "probation installing deferred doing",
+    "probation installing deferred asked",
 }
 TONE_OF = {state: tone for tone, states in TONES.items() for state in states.split()}
 SIZES = ("B", "kB", "MB", "GB", "TB")
