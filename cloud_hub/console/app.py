@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 from cloud_hub.console import (
     account_pages,
     api,
+    bodies,
     cookies,
     device_pages,
     devices_pages,
@@ -54,6 +55,7 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
     app.extensions["pulse"] = live.Pulse(hub.database, hub.clock, prepare=ranked.look)
     cookies.prepare(app, hub.config)
     headers.secure(app)
+    bodies.guard(app)
     gate.guard(app)
     pages = (
         fleet_pages,
