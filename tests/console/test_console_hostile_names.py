@@ -49,7 +49,12 @@ def liar(hub: Hub) -> Sender:
         status = Status(online=False, since_us=now, reason=EVIL)
         births.keep_statuses(connection, {row["id"]: status}, hub.clock.now())
     named: dict[str, Any] = {"time_us": now, "use_case": EVIL, "release": f"{EVIL}/1"}
-    report: dict[str, Any] = {"directive_sequence": 7, "evidence": {EVIL: [EVIL]}, "rollout": EVIL, "correlation": EVIL}
+    report: dict[str, Any] = {
+        "directive_sequence": 7,
+        "evidence": {EVIL: [EVIL]},
+        "rollout": EVIL,
+        "correlation": EVIL,
+    }
     events = (
         AlarmEvent(**named, machine=0, state="opened", severity=0.5, message=EVIL, opened_us=now),
         GapEvent(time_us=now, reason=EVIL, machine=0, from_us=now - 9_000_000, to_us=now - 1_000_000),
@@ -101,12 +106,35 @@ def _pages(hub: Hub) -> list[str]:
     text = quote(EVIL)
     return [
         *("/", f"/?text={text}", f"/?class={text}", f"/?site={text}", "/devices", f"/devices?profile={text}"),
-        *("/machines/lathe", f"/machines/lathe?signals={text}", "/machines/lathe/now", "/machines/lathe/history"),
+        *(
+            "/machines/lathe",
+            f"/machines/lathe?signals={text}",
+            "/machines/lathe/now",
+            "/machines/lathe/history",
+        ),
         *("/machines/pump-1", f"/machines/pump-1?span={text}", f"/machines/pump-1?use_case={text}"),
-        *("/devices/liar", "/devices/cell-3", "/devices/liar/retire", "/devices/liar/token", f"/enrol?site={text}"),
+        *(
+            "/devices/liar",
+            "/devices/cell-3",
+            "/devices/liar/retire",
+            "/devices/liar/token",
+            f"/enrol?site={text}",
+        ),
         *("/models", "/models/motor-health/2", "/models/motor-health/2/what-if", "/rollouts"),
-        *(f"/rollouts/{rollout['id']}", f"/search?text={text}", f"/search/hits?text={text}", "/people", "/account"),
-        *(f"/machines/{text}", f"/devices/{text}", f"/rollouts/{text}", f"/login?next=/{text}", f"/open?link={text}"),
+        *(
+            f"/rollouts/{rollout['id']}",
+            f"/search?text={text}",
+            f"/search/hits?text={text}",
+            "/people",
+            "/account",
+        ),
+        *(
+            f"/machines/{text}",
+            f"/devices/{text}",
+            f"/rollouts/{text}",
+            f"/login?next=/{text}",
+            f"/open?link={text}",
+        ),
     ]
 
 
@@ -119,14 +147,18 @@ def test_what_devices_and_people_say_is_shown_as_text(client: FlaskClient, hub: 
         seen = _Elements(answer.text)
         assert "x-pwned" not in seen.names, path
         assert not [name for name in seen.attributes if name.startswith("on")], path
-        assert "49" not in re.findall(r"&#39;&amp;(.{2})", answer.text), path  # no template of theirs is filled in
+        assert "49" not in re.findall(r"&#39;&amp;(.{2})", answer.text), (
+            path
+        )  # no template of theirs is filled in
         told += AS_TEXT in answer.text
     assert told >= 18  # it is there to be seen: on most of these pages
 
 
 def test_what_programs_are_told_is_no_page(client: FlaskClient, liar: Sender) -> None:
     for path in ("series", "predictions", "live"):
-        answer = client.get(f"/api/v1/machines/lathe/{path}", query_string={"use_case": EVIL, "signals": EVIL})
+        answer = client.get(
+            f"/api/v1/machines/lathe/{path}", query_string={"use_case": EVIL, "signals": EVIL}
+        )
         assert answer.mimetype == "application/json", path
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
 

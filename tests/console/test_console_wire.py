@@ -109,7 +109,11 @@ def _check_open_ends(port: int) -> None:
             head = b"POST /login HTTP/1.1\r\nHost: hub\r\n" + FORM + b"Content-Length: 100\r\n\r\nname="
             wire.sendall(head if number % 2 else head[:40])
         assert lives(port)
-        form = b"POST /login HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n" + FORM + b"Content-Length: 6\r\n\r\nname=a"
+        form = (
+            b"POST /login HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n"
+            + FORM
+            + b"Content-Length: 6\r\n\r\nname=a"
+        )
         told = ask(port, form)
         assert status(told) == 503
         assert b"Too many forms are on their way" in told

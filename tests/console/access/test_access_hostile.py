@@ -61,7 +61,9 @@ def fields_of(app: Flask) -> list[str]:
     found = {"csrf-not"}
     for folder in ("*.py", "templates/*.html"):
         for file in Path(app.root_path).glob(folder):
-            found |= set(re.findall(r"""(?:args|form|kept\.shown\(\))\S*?(?:get\(|\[)["']([\w-]+)""", file.read_text()))
+            found |= set(
+                re.findall(r"""(?:args|form|kept\.shown\(\))\S*?(?:get\(|\[)["']([\w-]+)""", file.read_text())
+            )
             found |= set(re.findall(r'name="([\w-]+)"', file.read_text()))
     return sorted(found - {"csrf", "viewport", "color-scheme", "htmx-config"})
 
@@ -93,7 +95,11 @@ def routes(app: Flask, method: str) -> list[Rule]:
 
 
 def check(answer: Any, asked: str) -> None:
-    assert answer.status_code < 500 or answer.status_code == 503, (asked, answer.status_code, answer.text[:300])
+    assert answer.status_code < 500 or answer.status_code == 503, (
+        asked,
+        answer.status_code,
+        answer.text[:300],
+    )
     if answer.status_code >= 400 and answer.request.method != "HEAD":
         assert "Our mistake" not in answer.text, asked
         assert re.search(r"[A-Za-z]{3,} [a-z]", answer.text), (asked, "says nothing in words")

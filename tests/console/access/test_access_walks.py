@@ -35,7 +35,13 @@ def test_no_form_does_anything_without_the_token_of_its_session(app: Flask, ente
     browser, other = enter("mira", "admin"), enter("mira", "admin")
     foreign, before, walked = token(other.client, "/account"), marks(hub), 0
     for rule, path in forms(app):
-        for told in ({}, {"csrf": ""}, {"csrf": "x" * 43}, {"csrf": foreign}, {"csrf": foreign[:-1] + "\u00e9"}):
+        for told in (
+            {},
+            {"csrf": ""},
+            {"csrf": "x" * 43},
+            {"csrf": foreign},
+            {"csrf": foreign[:-1] + "\u00e9"},
+        ):
             answer = browser.client.post(path, data={"reason": "x", "name": "wren", "role": "admin"} | told)
             assert answer.status_code in (403, 404), (rule, told, answer.status_code)
             assert marks(hub) == before, rule
@@ -56,7 +62,9 @@ def test_no_form_does_anything_that_another_site_sends(app: Flask, enter: Enter,
 
 
 @pytest.mark.parametrize("roles", [("admin@lyon",), ("operator@lyon", "engineer@lyon"), ("viewer@lyon",)])
-def test_what_is_at_another_site_answers_as_what_is_nowhere(app: Flask, enter: Enter, hub: Hub, roles: tuple[str, ...]) -> None:
+def test_what_is_at_another_site_answers_as_what_is_nowhere(
+    app: Flask, enter: Enter, hub: Hub, roles: tuple[str, ...]
+) -> None:
     """The same words, the same status, the same heads; so nobody can try names."""
     browser, walked = enter("lea", *roles), 0
     csrf = token(browser.client, "/account")
@@ -87,7 +95,13 @@ def test_every_answer_has_the_heads_that_keep_it_safe(
 ) -> None:
     """Whatever its status: pages, refusals, files, what is not there and what is too large."""
     asked = [(path, "GET") for rule in routes(app, "GET") for path in [next(paths(app, rule, repeat("x")))]]
-    asked += [("/static/andon.css", "GET"), ("/static/nope.js", "GET"), ("/nope", "GET"), ("/", "DELETE"), ("/?page=x", "GET")]
+    asked += [
+        ("/static/andon.css", "GET"),
+        ("/static/nope.js", "GET"),
+        ("/nope", "GET"),
+        ("/", "DELETE"),
+        ("/?page=x", "GET"),
+    ]
     seen = set()
     for path, method in asked:
         for who in (client, stranger):
@@ -102,17 +116,25 @@ def test_every_answer_has_the_heads_that_keep_it_safe(
 
 def _named(app: Flask, rule: Rule, name: str) -> str:
     known = {"alarm": 1, "act": "pause", "use_case": "motor-health", "version": 2, "name": name}
-    return app.url_map.bind("localhost").build(rule.endpoint, {each: known.get(each, "1") for each in rule.arguments})
+    return app.url_map.bind("localhost").build(
+        rule.endpoint, {each: known.get(each, "1") for each in rule.arguments}
+    )
 
 
 def _check_heads(answer, path: str) -> None:
     for name, value in ALWAYS.items():
         assert answer.headers.get(name) == value, (path, answer.status_code, name)
     private = "no-store" in answer.headers.get("Cache-Control", "")
-    assert private or (path.startswith("/static/") and answer.status_code in (200, 304)), (path, answer.status_code)
+    assert private or (path.startswith("/static/") and answer.status_code in (200, 304)), (
+        path,
+        answer.status_code,
+    )
     for cookie in answer.headers.getlist("Set-Cookie"):
         assert "HttpOnly" in cookie, (path, cookie)
-        assert "SameSite=Strict" in cookie or ("-away=" in cookie and "SameSite=Lax" in cookie), (path, cookie)
+        assert "SameSite=Strict" in cookie or ("-away=" in cookie and "SameSite=Lax" in cookie), (
+            path,
+            cookie,
+        )
     if answer.mimetype == "text/html" and path != "/static/nope.js":
         assert "<script>" not in answer.text
         assert " style=" not in answer.text
@@ -129,15 +151,29 @@ TWICE = (  # page, path, fields, and what the second answer says
     ("/rollouts/{rollout}", "/rollouts/{rollout}/pause", {"reason": "smoke"}, "Nothing was changed"),
     ("/rollouts/{rollout}", "/rollouts/{rollout}/resume", {}, "Nothing was changed"),
     ("/rollouts/{rollout}", "/rollouts/{rollout}/abort", {"reason": "smoke"}, "Nothing was changed"),
-    ("/machines/pump-1", "/machines/pump-1/alarms/{alarm}/verdict", {"verdict": "right"}, "nothing was changed"),
-    ("/machines/pump-1", "/machines/pump-1/log", {"kind": "failure", "time": "{yesterday}", "zone": "UTC"}, "Nothing was changed"),
+    (
+        "/machines/pump-1",
+        "/machines/pump-1/alarms/{alarm}/verdict",
+        {"verdict": "right"},
+        "nothing was changed",
+    ),
+    (
+        "/machines/pump-1",
+        "/machines/pump-1/log",
+        {"kind": "failure", "time": "{yesterday}", "zone": "UTC"},
+        "Nothing was changed",
+    ),
 )
 
 
-def test_a_form_that_is_sent_twice_changes_nothing_twice_and_says_so(enter: Enter, hub: Hub, rollout: str) -> None:
+def test_a_form_that_is_sent_twice_changes_nothing_twice_and_says_so(
+    enter: Enter, hub: Hub, rollout: str
+) -> None:
     """By a double click, or by the button back."""
     browser = enter("mira", "admin")
-    alarm = hub.database.row("SELECT alarm.id FROM alarm JOIN machine ON machine.id = alarm.machine WHERE name = 'pump-1'")
+    alarm = hub.database.row(
+        "SELECT alarm.id FROM alarm JOIN machine ON machine.id = alarm.machine WHERE name = 'pump-1'"
+    )
     assert alarm
     yesterday = f"{hub.clock.now() - timedelta(days=1):%Y-%m-%dT%H:%M}"
     for page, path, fields, said in TWICE:
@@ -156,21 +192,63 @@ def test_a_form_that_is_sent_twice_changes_nothing_twice_and_says_so(enter: Ente
 
 
 KEPT = (  # page, where it is sent, what was typed, and how the page shows it
-    ("/account", "/account/tokens", {"name": "bot", "scope": ["see", "metrics"], "days": "30"},
-     ('value="bot"', 'value="metrics" checked', 'value="see" checked', '<option value="30" selected')),
-    ("/account", "/account/tokens", {"name": "bot", "scope": ["metrics"], "days": "7"}, ('value="see"> see', '<option value="7" selected')),
-    ("/people", "/people", {"name": "wren", "role": "engineer", "at": "@tours"},
-     ('value="wren"', '<option value="engineer" selected', '<option value="@tours" selected')),
+    (
+        "/account",
+        "/account/tokens",
+        {"name": "bot", "scope": ["see", "metrics"], "days": "30"},
+        ('value="bot"', 'value="metrics" checked', 'value="see" checked', '<option value="30" selected'),
+    ),
+    (
+        "/account",
+        "/account/tokens",
+        {"name": "bot", "scope": ["metrics"], "days": "7"},
+        ('value="see"> see', '<option value="7" selected'),
+    ),
+    (
+        "/people",
+        "/people",
+        {"name": "wren", "role": "engineer", "at": "@tours"},
+        ('value="wren"', '<option value="engineer" selected', '<option value="@tours" selected'),
+    ),
     ("/devices/cell-1/token", "/devices/cell-1/token", {"hours": "168"}, ('<option value="168" selected',)),
-    ("/enrol", "/enrol", {"name": "p-1", "site": "tours", "profile": "generic-x86", "zone": "Asia/Tokyo", "tags": "a, b", "hours": "1"},
-     ('value="p-1"', 'value="tours"', 'value="Asia/Tokyo"', 'value="a, b"', '<option value="1" selected')),
+    (
+        "/enrol",
+        "/enrol",
+        {
+            "name": "p-1",
+            "site": "tours",
+            "profile": "generic-x86",
+            "zone": "Asia/Tokyo",
+            "tags": "a, b",
+            "hours": "1",
+        },
+        ('value="p-1"', 'value="tours"', 'value="Asia/Tokyo"', 'value="a, b"', '<option value="1" selected'),
+    ),
     ("/devices/cell-1/retire", "/devices/cell-1/retire", {"reason": "scrapped"}, ('value="scrapped"',)),
     ("/rollouts/{rollout}", "/rollouts/{rollout}/abort", {"reason": "smoke"}, ('value="smoke"',)),
-    ("/machines/pump-1", "/machines/pump-1/log",
-     {"kind": "maintenance", "time": "2026-01-02T03:04", "zone": "Europe/Paris", "fault": "bearing", "note": "it sang"},
-     ('value="maintenance" required checked', 'value="2026-01-02T03:04"', 'value="it sang"', '<option value="Europe/Paris" selected')),
-    ("/machines/pump-1", "/machines/pump-1/alarms/{alarm}/verdict", {"verdict": "wrong", "note": "it was sound"},
-     ('value="wrong" required checked', 'value="it was sound"')),
+    (
+        "/machines/pump-1",
+        "/machines/pump-1/log",
+        {
+            "kind": "maintenance",
+            "time": "2026-01-02T03:04",
+            "zone": "Europe/Paris",
+            "fault": "bearing",
+            "note": "it sang",
+        },
+        (
+            'value="maintenance" required checked',
+            'value="2026-01-02T03:04"',
+            'value="it sang"',
+            '<option value="Europe/Paris" selected',
+        ),
+    ),
+    (
+        "/machines/pump-1",
+        "/machines/pump-1/alarms/{alarm}/verdict",
+        {"verdict": "wrong", "note": "it was sound"},
+        ('value="wrong" required checked', 'value="it was sound"'),
+    ),
 )
 
 
@@ -179,7 +257,9 @@ def test_every_choice_of_a_form_is_kept_when_its_session_ended_meanwhile(
     app: Flask, enter: Enter, hub: Hub, rollout: str, which: int
 ) -> None:
     page, path, fields, shown = KEPT[which]
-    alarm = hub.database.row("SELECT alarm.id FROM alarm JOIN machine ON machine.id = alarm.machine WHERE name = 'pump-1'")
+    alarm = hub.database.row(
+        "SELECT alarm.id FROM alarm JOIN machine ON machine.id = alarm.machine WHERE name = 'pump-1'"
+    )
     assert alarm
     page, path = (each.format(rollout=rollout, alarm=alarm["id"]) for each in (page, path))
     browser, before = enter("mira", "admin"), marks(hub)
