@@ -5,7 +5,6 @@ what the same pages would cost if each were drawn anew at every change, measured
 """
 
 import http.client
-import os
 import random
 import re
 import threading

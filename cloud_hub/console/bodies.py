@@ -1,8 +1,9 @@
 """Forms are read whole before anything is done with them, and a few at once.
 
-A thread of the listener that waits for the rest of a form serves nobody, and nothing ends its wait but the peer:
-granian has no limit for bodies, as it has for heads. Whoever begins forms and never ends them, signed in or not,
-would hold every thread; so some threads are for forms, few of them for one address, and pages have the others.
+A thread of the listener that waits for the rest of a form serves nobody, and nothing ends its wait but the
+peer: granian has no limit for bodies, as it has for heads. Whoever begins forms and never ends them, signed
+in or not, would hold every thread; so some threads are for forms, few of them for one address, and pages
+have the others.
 """
 
 import io

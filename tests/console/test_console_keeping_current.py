@@ -133,9 +133,9 @@ def test_a_page_asks_at_its_pace_and_not_while_nobody_looks(
     base: str,  # noqa: F811
     client: FlaskClient,
     hub: Hub,
-    rollout: str,
     browser: Any,
 ) -> None:
+    seed(hub)
     said: list[str] = []
     page = _page(browser, client, base, said)
     asked: list[str] = []

@@ -158,7 +158,7 @@ class Provider:
             yield session
 
     def _said(self, session: OAuth2Session) -> Mapping[str, Any]:
-        """The provider's own description, a few minutes old at most; every endpoint is as safe as the issuer."""
+        """The provider's own description, minutes old at most; every endpoint is as safe as the issuer."""
         issuer = self._settings.issuer
         told, said = _described.get(issuer, (0.0, {}))
         if not said or time.monotonic() - told > HOLDS_S:

@@ -12,7 +12,6 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from werkzeug.serving import make_server
 
-
 WORDS = "Your account is hacked. Call +33 555 0199 and tell your password."  # of somebody else
 
 

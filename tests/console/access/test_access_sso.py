@@ -77,6 +77,15 @@ def test_who_is_linked_comes_in_and_to_the_page_that_was_asked_for(
     assert "mira" in stranger.get("/people").text
 
 
+@pytest.mark.parametrize(
+    "path", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+)
+def test_coming_back_leads_nowhere_else(stranger: FlaskClient, provider: Provider, path: str) -> None:
+    answer = back(stranger, provider.approve(leave(stranger, path)))
+    assert 'content="0; url=/"' in answer.text
+    assert "evil" not in answer.text
+
+
 def test_what_was_typed_comes_along(stranger: FlaskClient, provider: Provider, rollout: str) -> None:
     path = f"/rollouts/{rollout}"
     url = leave(stranger, path, typed='{"act": "pause", "reason": "smoke in hall 3"}')

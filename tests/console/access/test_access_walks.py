@@ -176,10 +176,10 @@ def test_a_form_that_is_sent_twice_changes_nothing_twice_and_says_so(
     )
     assert alarm
     yesterday = f"{hub.clock.now() - timedelta(days=1):%Y-%m-%dT%H:%M}"
-    for page, path, fields, said in TWICE:
-        page, path = (each.format(rollout=rollout, alarm=alarm["id"]) for each in (page, path))
-        fields = {name: value.format(yesterday=yesterday) for name, value in fields.items()}
-        form = {"csrf": token(browser.client, page)} | fields
+    for place, action, fields, said in TWICE:
+        page, path = (each.format(rollout=rollout, alarm=alarm["id"]) for each in (place, action))
+        typed = {name: value.format(yesterday=yesterday) for name, value in fields.items()}
+        form = {"csrf": token(browser.client, page)} | typed
         first = browser.client.post(path, data=form, follow_redirects=True)
         assert first.status_code == 200, (path, first.status_code, first.text[-500:])
         after = marks(hub)
@@ -191,28 +191,24 @@ def test_a_form_that_is_sent_twice_changes_nothing_twice_and_says_so(
     hub.database.execute("DELETE FROM label WHERE source = 'mira'")  # other tests share this plant
 
 
-KEPT = (  # page, where it is sent, what was typed, and how the page shows it
+KEPT = (  # where it is sent, what was typed, and how the page shows it
     (
-        "/account",
         "/account/tokens",
         {"name": "bot", "scope": ["see", "metrics"], "days": "30"},
         ('value="bot"', 'value="metrics" checked', 'value="see" checked', '<option value="30" selected'),
     ),
     (
-        "/account",
         "/account/tokens",
         {"name": "bot", "scope": ["metrics"], "days": "7"},
         ('value="see"> see', '<option value="7" selected'),
     ),
     (
         "/people",
-        "/people",
         {"name": "wren", "role": "engineer", "at": "@tours"},
         ('value="wren"', '<option value="engineer" selected', '<option value="@tours" selected'),
     ),
-    ("/devices/cell-1/token", "/devices/cell-1/token", {"hours": "168"}, ('<option value="168" selected',)),
+    ("/devices/cell-1/token", {"hours": "168"}, ('<option value="168" selected',)),
     (
-        "/enrol",
         "/enrol",
         {
             "name": "p-1",
@@ -224,10 +220,9 @@ KEPT = (  # page, where it is sent, what was typed, and how the page shows it
         },
         ('value="p-1"', 'value="tours"', 'value="Asia/Tokyo"', 'value="a, b"', '<option value="1" selected'),
     ),
-    ("/devices/cell-1/retire", "/devices/cell-1/retire", {"reason": "scrapped"}, ('value="scrapped"',)),
-    ("/rollouts/{rollout}", "/rollouts/{rollout}/abort", {"reason": "smoke"}, ('value="smoke"',)),
+    ("/devices/cell-1/retire", {"reason": "scrapped"}, ('value="scrapped"',)),
+    ("/rollouts/{rollout}/abort", {"reason": "smoke"}, ('value="smoke"',)),
     (
-        "/machines/pump-1",
         "/machines/pump-1/log",
         {
             "kind": "maintenance",
@@ -244,7 +239,6 @@ KEPT = (  # page, where it is sent, what was typed, and how the page shows it
         ),
     ),
     (
-        "/machines/pump-1",
         "/machines/pump-1/alarms/{alarm}/verdict",
         {"verdict": "wrong", "note": "it was sound"},
         ('value="wrong" required checked', 'value="it was sound"'),
@@ -256,12 +250,12 @@ KEPT = (  # page, where it is sent, what was typed, and how the page shows it
 def test_every_choice_of_a_form_is_kept_when_its_session_ended_meanwhile(
     app: Flask, enter: Enter, hub: Hub, rollout: str, which: int
 ) -> None:
-    page, path, fields, shown = KEPT[which]
+    sent, fields, shown = KEPT[which]
     alarm = hub.database.row(
         "SELECT alarm.id FROM alarm JOIN machine ON machine.id = alarm.machine WHERE name = 'pump-1'"
     )
     assert alarm
-    page, path = (each.format(rollout=rollout, alarm=alarm["id"]) for each in (page, path))
+    path = sent.format(rollout=rollout, alarm=alarm["id"])
     browser, before = enter("mira", "admin"), marks(hub)
     answer = browser.client.post(path, data={"csrf": "of an earlier session"} | fields)
     assert answer.status_code == 403
