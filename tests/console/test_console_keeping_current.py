@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import ChoiceLoader, DictLoader
 
 from cloud_hub.console import bench_living, vendor
 from cloud_hub.console.glances import MOST, Glances
@@ -108,6 +109,17 @@ def test_what_is_drawn_for_many_knows_none_of_them(app: Flask, enter: Enter, hub
     elsewhere = enter("eva", "viewer@metz").client.get("/").text
     assert "pump-1" not in elsewhere
     assert shown(elsewhere) != shown(first.text)
+
+
+def test_a_template_that_asks_who_it_is_drawn_for_is_told_nobody(
+    app: Flask, enter: Enter, rollout: str
+) -> None:
+    """Whatever somebody writes into it one day."""
+    client, source = enter("mira", "viewer").client, "[{{ caller.name if caller else 'nobody' }}{{ csrf }}]"
+    app.jinja_env.loader = ChoiceLoader([DictLoader({"fleet_glance.html": source}), app.jinja_env.loader])
+    app.jinja_env.cache.clear()
+    look(app)
+    assert "[nobody]" in client.get("/").text
 
 
 def test_no_more_views_of_a_look_are_kept_than_so_many() -> None:

@@ -206,7 +206,9 @@ def test_what_a_provider_is_is_asked_once_in_a_while(stranger: FlaskClient, prov
     assert provider.asked_itself == before + 1
 
 
-@pytest.mark.parametrize("garbage", [b"\xff" * 2_000_000, b"[" * 100_000, b"[]", b"", b"<html>"])
+@pytest.mark.parametrize(
+    "garbage", [b'{"issuer": "' + b"x" * 2_000_000 + b'"}', b"\xff", b"[" * 100_000, b"[]", b"", b"<html>"]
+)
 def test_a_provider_that_talks_nonsense_is_said_to(
     stranger: FlaskClient, provider: Provider, garbage: bytes
 ) -> None:
