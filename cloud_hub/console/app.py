@@ -10,6 +10,7 @@ from cloud_hub.console import (
     account_pages,
     api_pages,
     audit_pages,
+    bodies,
     capture_api,
     capture_pages,
     comparison_pages,
@@ -68,6 +69,7 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
     app.extensions["chain"] = Chain(hub.database)
     cookies.prepare(app, hub.config)
     headers.secure(app)
+    bodies.guard(app)
     gate.guard(app)
     pages = (
         fleet_pages,
