@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from cloud_hub.parts.broker import find_mosquitto
+from tests.console import story_release
 from tests.console.chromium import chromium, overhear, until
 from tests.console.story_world import DEVICES, SITE, StoryWorld, running
 
@@ -121,10 +122,17 @@ def _judge_an_alarm(mira: Any, vera: Any, world: StoryWorld, machine: str) -> No
 
 def _start_a_rollout(page: Any, world: StoryWorld) -> str:
     """Wave by wave; the second waits for somebody's word, so that there is time to look at the first."""
-    plan = ("--wave", "1", "--wave", "100%", "--approve-before", "2")
-    rollout = str(world.andon("rollout", "start", world.second, *plan)["rollout"]["id"])
-    page.goto(f"{world.url}/rollouts/{rollout}")
-    return rollout
+    page.goto(f"{world.url}/rollouts/new")
+    page.get_by_label("Release").select_option(world.second)
+    page.get_by_label("Waves", exact=True).fill("1, 100%")
+    page.get_by_text("More settings").click()
+    page.get_by_label("Approval before waves").fill("2")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("heading", name=f"{world.second} to 2 devices in 2 waves").wait_for()
+    assert world.count("rollout") == 1, "a preview starts nothing"
+    page.get_by_role("button", name=re.compile("^Start ")).click()
+    page.wait_for_url(re.compile(f"{world.url}/rollouts/{story_release.USE_CASE}-[0-9.]+$"))
+    return str(page.url).rpartition("/")[2]
 
 
 def _see_a_wave_end(mira: Any, vera: Any, world: StoryWorld, rollout: str) -> None:
@@ -164,6 +172,7 @@ def _be_refused(vera: Any, world: StoryWorld, machine: str, rollout: str) -> Non
         "/enrol": {"name": "cell-9", "site": SITE, "profile": "generic-x86", "hours": "1"},
         f"/devices/{DEVICES[0]}/retire": {"reason": "I like to"},
         f"/devices/{DEVICES[0]}/token": {"hours": "1"},
+        "/rollouts/new/begin": {"plan": f"release={world.second}&waves=100%25", "seal": "x"},
         "/people": {"name": "eve", "role": "admin"},
     }
     answers = {path: _post(vera, world, path, token, form) for path, form in acts.items()}
@@ -176,7 +185,7 @@ def _undo(mira: Any, vera: Any, world: StoryWorld, rollout: str) -> None:
     loads = _loads(vera)
     moved = next(device for device in DEVICES if world.release_of(device) == world.second)
     mira.locator("#act-undo > summary").click()
-    mira.get_by_label("Reason").locator("visible=true").fill("it smells of burning")
+    mira.locator("#reason-undo").fill("it smells of burning")
     mira.get_by_role("button", name=f"Undo {rollout}").click()
     for page in (mira, vera):
         page.locator("h1 .badge:text('undone')").wait_for()
