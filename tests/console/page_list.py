@@ -39,10 +39,10 @@ PAGES = (
     Page("models", "/models", "Models: champion and candidates"),
     Page("model", "/models/motor-health/2", "Model: lineage, gate, card"),
     Page("rollouts", "/rollouts", "Rollouts"),
-    Page("rollout-new", "/rollouts/new?release=motor-health/1", "Starting a rollout: the form", "#plan"),
+    Page("rollout-new", "/rollouts/new?release=motor-health/2", "Starting a rollout: the form", "#plan"),
     Page(
         "rollout-preview",
-        "/rollouts/new/preview?release=motor-health/1&waves=1,+50%25,+100%25",
+        "/rollouts/new/preview?release=motor-health/2&waves=1,+50%25,+100%25&soak=24",
         "Starting a rollout: the preview",
         "#who",
     ),

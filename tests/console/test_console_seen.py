@@ -4,7 +4,6 @@ axe-core holds each against WCAG 2 AA. ``ANDON_SCREENS=1`` keeps what is seen in
 nothing is written, but a page that has no picture there is told.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -18,16 +17,14 @@ from cloud_hub.hub import Hub, assemble
 from cloud_hub.identity.people.office import Office
 from cloud_hub.identity.people.passwords import Passwords
 from cloud_hub.store.database import Database
-from tests.console import console_plant
+from tests.console import console_plant, pictures
 from tests.console.chromium import chromium, let_in, listening, overhear, until
 from tests.console.console_people import Browser
 from tests.console.page_list import PAGES, Page
-from tests.console.pictures import FOLDER, keep
 from wire.clock import Clock, to_us
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MOMENT = datetime(2026, 11, 26, 13, 40, tzinfo=UTC)  # that all pictures were taken at
-WIDTHS = {"wide": 1440, "phone": 390}
 PATIENCE_MS = 30_000
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 CONTRAST = {"runOnly": ["color-contrast"]}  # what else there is depends on the width or the scheme alone
@@ -70,8 +67,8 @@ def rollout(hub: Hub, office: Office, enter: Callable[..., Browser]) -> str:
     return console_plant.seed(hub, office, enter)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", pictures.WIDTHS)
+@pytest.mark.parametrize("scheme", pictures.SCHEMES)
 def test_every_page_is_quiet_fits_and_is_accessible(
     app: Flask, rollout: str, enter: Callable[..., Browser], scheme: str, width: str
 ) -> None:
@@ -86,7 +83,7 @@ def test_every_page_is_quiet_fits_and_is_accessible(
             "locale": "en-GB",
             "reduced_motion": "reduce",
         }
-        look |= {"viewport": {"width": WIDTHS[width], "height": 900}}
+        look |= {"viewport": {"width": pictures.WIDTHS[width], "height": 900}}
         inside, outside = browser.new_context(**look), browser.new_context(**look)
         let_in(inside, client, base)
         pages = {
@@ -97,7 +94,7 @@ def test_every_page_is_quiet_fits_and_is_accessible(
             page = pages[known.by_stranger]
             _open(page, base + known.path.format(rollout=rollout), known)
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, known.path
-            keep(page, f"{known.name}-{width}-{scheme}")
+            pictures.keep(page, f"{known.name}-{width}-{scheme}")
             rules = RULES if (scheme, width) in IN_FULL else CONTRAST
             wrong += [f"{known.name}: {each}" for each in _findings(axe, page, rules)]
     assert not wrong, "\n".join(wrong)
@@ -106,15 +103,15 @@ def test_every_page_is_quiet_fits_and_is_accessible(
 
 
 def test_every_page_has_its_pictures_and_no_other_is_kept() -> None:
-    if os.environ.get("ANDON_SCREENS"):
-        pytest.skip("they are being taken")
-    there = {file.stem for file in FOLDER.glob("*.png")}
-    wanted = {
-        f"{page.name}-{width}-{scheme}" for page in PAGES for width in WIDTHS for scheme in ("light", "dark")
-    }
-    assert there == wanted, "`make screens` takes them all; delete what is no page's any more"
-    index = (FOLDER / "README.md").read_text()
-    assert all(f"({name}.png)" in index for name in wanted)
+    wanted = {name for page in PAGES for name in pictures.names(page).values()}
+    there = {file.name for file in pictures.FOLDER.glob("*.png")}
+    if pictures.taking():
+        (pictures.FOLDER / "README.md").write_text(pictures.index())
+        for name in there - wanted:
+            (pictures.FOLDER / name).unlink()
+        return
+    assert there == wanted, "`make screens` takes them all, and drops what is no page's any more"
+    assert (pictures.FOLDER / "README.md").read_text() == pictures.index(), "`make screens` writes it anew"
 
 
 def _open(page: Any, url: str, known: Page) -> None:
