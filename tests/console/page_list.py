@@ -42,7 +42,7 @@ PAGES = (
     Page("rollout-new", "/rollouts/new?release=motor-health/2", "Starting a rollout: the form", "#plan"),
     Page(
         "rollout-preview",
-        "/rollouts/new/preview?release=motor-health/2&waves=1,+50%25,+100%25&soak=24",
+        "/rollouts/new/preview?release=motor-health/2&waves=1,+50%25,+100%25&soak=24&supersede=yes",
         "Starting a rollout: the preview",
         "#who",
     ),
