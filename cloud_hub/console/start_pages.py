@@ -117,14 +117,13 @@ def _again(draft: Draft, objection: str) -> ResponseReturnValue:
 
 
 def _preview(asked: Asked, *, objection: str) -> str:
-    now = hub().clock.now()
     chosen = Chosen.of(asked, request.args)
     return render_template(
         "start_preview.html",
         asked=asked,
         ahead=asked.ahead,
         plan=asked.ahead.plan,
-        waves=earliest(asked.ahead, now),
+        waves=earliest(asked.ahead, hub().clock.now()),
         chosen=chosen,
         query=urlencode(asked.draft.fields(), doseq=True),
         objection=objection,

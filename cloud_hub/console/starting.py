@@ -5,7 +5,7 @@ no name, a device at a site where they start nothing is never in the plan, and n
 they could not end by itself. What was previewed is what ``begin`` starts, once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from cloud_hub.console import reach
@@ -52,7 +52,7 @@ def foresee(draft: Draft) -> Asked:
     """What would happen; ``DraftError`` where nothing could."""
     draft = draft.within(sites_with(Permission.START))
     read = draft.read()
-    faults = {**read.faults, **_unknown(draft)}
+    faults = {**read.faults, **_unknown(draft, read.faults)}
     if read.plan is None or faults:
         raise DraftError(faults)
     _check_sites(draft.lists["site"])
@@ -94,9 +94,9 @@ def _ahead(plan: Plan) -> Preview:
         raise DraftError({"release": _sentence(error)}, 409) from error
 
 
-def _unknown(draft: Draft) -> dict[str, str]:
+def _unknown(draft: Draft, faulty: Container[str]) -> dict[str, str]:
     """Faults: a name that means nothing is a slip, and what the caller may not see means nothing."""
-    lists = {name: list(names) for name, names in draft.lists.items()}
+    lists = {name: [] if name in faulty else list(names) for name, names in draft.lists.items()}
     if not any(lists.values()):
         return {}
     missing: dict[str, list[str]] = {}

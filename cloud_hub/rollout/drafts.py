@@ -174,6 +174,7 @@ def _names(name: str, values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _lengths(draft: Draft) -> dict[str, str]:
+    """Faults of what is too long to mean anything, or what no database can keep."""
     faults = {
         name: f"Expected at most {LONGEST_TEXT} characters, got {len(text)}."
         for name, text in draft.texts.items()
@@ -186,7 +187,15 @@ def _lengths(draft: Draft) -> dict[str, str]:
             )
         elif (longest := max(map(len, names), default=0)) > LONGEST_NAME:
             faults[name] = f"Expected names of at most {LONGEST_NAME} characters, got one of {longest}."
+    for name, told in {**{name: (text,) for name, text in draft.texts.items()}, **draft.lists}.items():
+        if not all(map(_is_text, told)):
+            faults[name] = "Expected text, got what is none."
     return faults
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be kept: JSON and links can name NUL, and halves of characters."""
+    return "\0" not in text and text == text.encode(errors="replace").decode()
 
 
 def _waves(text: str) -> tuple[Wave, ...]:
