@@ -40,6 +40,7 @@ HOURS = 24  # of samples
 DAYS = 7  # of predictions
 SIGNALS = 5  # of a machine
 PATIENCE_S = 60.0
+STANDARD_ERROR = 2
 FILLED_ONCE = ("sites", "devices", "about_devices", "machines", "signals")
 FILLED_LAST = ("latest", "predictions", "latest_predictions", "alarms", "rollout", "rollout_devices")
 
@@ -135,7 +136,9 @@ class BenchPlant(BenchStage):
 
     def _serve(self) -> None:
         command = [sys.executable, "-m", "andon", "hub", "web", "--config", str(self.folder / "hub.toml")]
-        self._process = process = subprocess.Popen(command, env={**os.environ, "ANDON_CLOCK": ""})
+        environment = {**os.environ, "ANDON_CLOCK": ""}
+        # its log goes beside ours: standard output is for figures
+        self._process = process = subprocess.Popen(command, env=environment, stdout=STANDARD_ERROR)
         self._stack.callback(self.stop_serving)
         deadline = time.monotonic() + PATIENCE_S
         while not _listens(self.port):

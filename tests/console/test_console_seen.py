@@ -23,7 +23,7 @@ from tests.console.console_people import Browser
 from tests.console.page_list import PAGES, Page
 from wire.clock import Clock, to_us
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 MOMENT = datetime(2026, 11, 26, 13, 40, tzinfo=UTC)  # that all pictures were taken at
 PATIENCE_MS = 30_000
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
