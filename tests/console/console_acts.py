@@ -5,15 +5,16 @@ from collections.abc import Iterator, Mapping
 from flask import Flask
 
 from cloud_hub.console.gate import Need, need_of
-from cloud_hub.identity.people.permissions import Permission, Role, roles_with
+from cloud_hub.identity.people.permissions import Permission
 
+EVERYBODYS = (None, Permission.SEE, Permission.ACCOUNT)  # the door, looking, and an account of one's own
 NO_MATTER = (
     "1"  # what a route names and ``things`` does not: whoever is refused is refused before it is looked up
 )
 
 
-def acts(app: Flask, things: Mapping[str, str], *, but_of: Role) -> Iterator[str]:
-    """Paths that take a form from people who may more than ``but_of``.
+def acts(app: Flask, things: Mapping[str, str]) -> Iterator[str]:
+    """Paths that take a form from people who may more than see.
 
     ``things`` are values of what routes name; a ``name`` is looked up by whose it is, as ``machine`` or ``device``.
     """
@@ -26,17 +27,13 @@ def acts(app: Flask, things: Mapping[str, str], *, but_of: Role) -> Iterator[str
         values = {each: things.get(each, NO_MATTER) for each in rule.arguments}
         if "name" in values:
             values["name"] = things.get(owner, NO_MATTER)
-        for chosen in _by_permission(need, values, but_of):
+        for chosen in _by_permission(need, values):
             yield matching.build(rule.endpoint, chosen, method="POST")
 
 
-def _by_permission(need: Need, values: dict[str, str], but_of: Role) -> Iterator[dict[str, str]]:
+def _by_permission(need: Need, values: dict[str, str]) -> Iterator[dict[str, str]]:
     if isinstance(need.permission, Mapping):
         asked = [(values | {"act": act}, permission) for act, permission in need.permission.items()]
-    elif (
-        need.permission is not None and need.permission is not Permission.ACCOUNT
-    ):  # one's own account is one's own
-        asked = [(values, need.permission)]
     else:
-        asked = []
-    yield from (chosen for chosen, permission in asked if but_of not in roles_with(permission))
+        asked = [(values, need.permission)]
+    yield from (chosen for chosen, permission in asked if permission not in EVERYBODYS)

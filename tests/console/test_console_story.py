@@ -13,15 +13,14 @@ from typing import Any
 import pytest
 
 from cloud_hub.console.app import create_app
-from cloud_hub.identity.people.permissions import Role
 from cloud_hub.parts.broker import find_mosquitto
 from tests.console import story_release
 from tests.console.chromium import chromium, overhear, until
 from tests.console.console_acts import acts
 from tests.console.story_world import DEVICES, SITE, StoryWorld, running
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(420)]
-PATIENCE_MS = 60_000
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+PATIENCE_MS = 90_000
 LIVE_S = 2.0  # from the moment of sampling to the page
 PASSWORD = "four words in a row"
 NOT_YOURS = 403
@@ -83,11 +82,16 @@ def _open_the_riskiest(page: Any, world: StoryWorld) -> str:
     """It stands first in the plant, where its devices say that its life ends first."""
     page.goto(world.url)
     _hears(page)
-    first = page.locator("#live table tbody tr").first
-    name = world.machine_at_risk()
-    first.locator(f"#m-{name}").wait_for()
+    name, first = "", page.locator("#live table tbody tr").first
+
+    def agrees() -> bool:  # asked at one moment: two machines may change places
+        nonlocal name
+        name = world.machine_at_risk()
+        return bool(first.locator("th a").inner_text() == name)
+
+    world.wait(agrees, "the riskiest machine stands first")
     assert first.locator(".badge").first.inner_text() == "alarm"
-    first.locator("a").first.click()
+    page.locator(f"#m-{name}").click()
     page.wait_for_url(f"{world.url}/machines/{name}")
     return name
 
@@ -166,7 +170,7 @@ def _be_refused(vera: Any, world: StoryWorld, machine: str, rollout: str) -> Non
     vera.goto(f"{world.url}/account")
     token = vera.locator("input[name=csrf]").first.input_value()
     things = {"machine": machine, "rollout": rollout, "device": DEVICES[0], "alarm": str(alarm["id"])}
-    offered = list(acts(create_app(world.hub), things, but_of=Role.VIEWER))
+    offered = list(acts(create_app(world.hub), things))
     assert {f"/rollouts/{rollout}/undo", f"/devices/{DEVICES[0]}/retire", "/rollouts/new/begin"} <= set(
         offered
     )
