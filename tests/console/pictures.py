@@ -52,7 +52,16 @@ def keep(page: Any, name: str) -> None:
     image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     taken = page.screenshot(full_page=True, animations="disabled", caret="hide")
     FOLDER.mkdir(exist_ok=True)
-    small = image.open(io.BytesIO(taken)).convert("RGB")
-    # the method that keeps what is rare: a dot that is green, a badge
-    small = small.quantize(COLOURS, method=image.Quantize.MAXCOVERAGE, dither=image.Dither.NONE)
-    small.save(FOLDER / f"{name}.png", optimize=True)
+    _in_few_colours(image, image.open(io.BytesIO(taken)).convert("RGB")).save(
+        FOLDER / f"{name}.png", optimize=True
+    )
+
+
+def _in_few_colours(image: Any, whole: Any) -> Any:
+    """The commonest colours as they are, grounds and text; and enough of the others for a dot that is green."""
+    counted = sorted(whole.getcolors(whole.width * whole.height), reverse=True)
+    exact = [part for _, colour in counted[: COLOURS // 2] for part in colour]
+    others = whole.quantize(COLOURS // 2, method=image.Quantize.MAXCOVERAGE).getpalette()
+    palette = image.new("P", (1, 1))
+    palette.putpalette(exact + others[: 3 * COLOURS // 2])
+    return whole.quantize(palette=palette, dither=image.Dither.NONE)

@@ -25,6 +25,9 @@ from wire.clock import Clock, to_us
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 MOMENT = datetime(2026, 11, 26, 13, 40, tzinfo=UTC)  # that all pictures were taken at
+# A live chart has come to the newest point, which follows with the first news.
+GROWN = f"""[...document.querySelectorAll('[data-newest], [data-newest] div')].every(
+  (each) => !each.plot || each.plot.data[0].at(-1) > {MOMENT.timestamp() - 1})"""
 PATIENCE_MS = 30_000
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 CONTRAST = {"runOnly": ["color-contrast"]}  # what else there is depends on the width or the scheme alone
@@ -122,6 +125,7 @@ def _open(page: Any, url: str, known: Page) -> None:
     if not known.by_stranger:
         page.wait_for_selector("[data-pulse=on]")
     until(page, "!document.querySelector('.chart .empty, .htmx-request')")
+    until(page, GROWN)
 
 
 def _findings(axe: Any, page: Any, rules: dict[str, list[str]]) -> list[str]:
