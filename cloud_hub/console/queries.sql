@@ -24,7 +24,7 @@ SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum
           FROM (SELECT began, ended FROM job_attempt ORDER BY began DESC LIMIT 20) AS newest)
        || (SELECT concat_ws('|', '', max(id), sum(id), count(*) FILTER (WHERE status = 'doing'))
              FROM procrastinate_jobs WHERE status IN ('todo', 'doing')) AS jobs,
-       (SELECT max(id) FROM audit) AS audit;
+       (SELECT max(id) FROM audit) AS audit,
        (SELECT concat_ws('|', max(id)) FROM capture)
        || (SELECT concat_ws('|', '', max(asked), max(answered)) FROM capture_request) AS captures;
 
