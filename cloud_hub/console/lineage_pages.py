@@ -12,7 +12,7 @@ from cloud_hub.console.model_view import SQL as MODELS
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.registry.models import Registry
 
-PATIENCE = "SET LOCAL statement_timeout = '2s'"  # counting tens of millions of rows is not for a page
+PATIENCE = "SET LOCAL statement_timeout = '200ms'"  # counting tens of millions of rows is not for a page
 
 pages = Blueprint("lineage", __name__, url_prefix="/models/<use_case>/<int:version>/lineage")
 

@@ -6,8 +6,8 @@ from flask import Flask
 from cloud_hub.console.bench import PAGES, News
 from cloud_hub.errors import UnreachableError
 
-# What is no page of the plant: it has no database behind it, or asks the scoring service.
-APART = {"health.healthz", "icon", "live.events", "static"}
+# What is no page of the plant: it has no database behind it, asks the scoring service, or is a file of a bundle.
+APART = {"health.healthz", "icon", "live.events", "static", "model.card_file"}
 DOOR = {"login.look", "login.show", "sso.come_back"}  # for whoever is not in yet
 ASKS_SCORING = {"whatif.show", "why.show", "api.explanation"}
 

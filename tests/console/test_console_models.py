@@ -184,8 +184,9 @@ def test_the_drawings_of_a_card_are_those_of_the_bundle_that_was_signed(
     mark = Mark(x=1, at=0, low=-1, high=1, told="1 h < 2 h left")
     axis = Axis(label="error, h", low=-1, high=1)
     found = Finding(heading="Error & life", html=ranges("Errors", axis, axis, [mark]), words="It is < 1 h.")
-    told = {"gate": {"passed": True, "reason": ""}, "metrics": {}, "found": [found], "precisions": []}
-    html, row = render(manifest, title="Pumps", **told), np.zeros((1, 1), np.float32)
+    gate = {"passed": True, "reason": ""}
+    html = render(manifest, title="Pumps", gate=gate, metrics={}, found=[found], precisions=[])
+    row = np.zeros((1, 1), np.float32)
     path.parent.mkdir(parents=True)
     write_bundle(
         path, Bundle(manifest=manifest, onnx=b"x", golden_inputs=row, golden_outputs=row, card_html=html)
