@@ -37,7 +37,9 @@ def test_every_query_runs_on_hypertables_and_continuous_aggregates(
     with Database(community_bare).connect() as connection:
         partitions.ensure(connection, config.store, clock)
         rollups.turn(connection, config.store, clock)
-        connection.execute("SET ROLE andon_grafana")  # this server takes one session: the role cannot have its own
+        connection.execute(
+            "SET ROLE andon_grafana"
+        )  # this server takes one session: the role cannot have its own
         for name in QUERIES:
             for hours, interval in SPANS:
                 asked = Asked(end=now, span=timedelta(hours=hours), interval=interval, timescale=True)
