@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -150,8 +150,14 @@ def _wanted(asked: dict[str, str]) -> Wanted:
     )
     if start and end and end <= start:
         raise ConflictError("the span ends before it begins: exchange its two moments")
-    plain = {name: asked[name] for name in ("actor", "action", "subject", "correlation")}
-    return replace(Wanted(**plain), start=start, end=end)
+    return Wanted(
+        actor=asked["actor"],
+        action=asked["action"],
+        subject=asked["subject"],
+        correlation=asked["correlation"],
+        start=start,
+        end=end,
+    )
 
 
 def _verified(standing: Standing) -> str:
