@@ -136,10 +136,12 @@ function showAges() {
   for (const time of document.querySelectorAll("time[data-ago]")) show(time);
 }
 
+const city = (zone) => zone.split("/").at(-1).replaceAll("_", " "); // the whole name is in the tooltip of each time
+
 function offer() {
   if (!choice) return;
   const site = siteOf(main);
-  const names = { mine: `${mine}, yours`, site: site ? `${site}, at ${main.dataset.site}` : "the site's, where there is one", utc: "UTC" };
+  const names = { mine: `${city(mine)}, yours`, site: site ? `${city(site)}, at ${main.dataset.site}` : "the site's, where there is one", utc: "UTC" };
   for (const option of choice.options) option.text = names[option.value];
   choice.value = chosen;
   choice.hidden = false;
