@@ -3,7 +3,7 @@
 from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
 
-PROGRAMS = ("/api/", "/events", "/metrics", "/healthz")
+PROGRAMS = ("/api/", "/events", "/metrics", "/healthz", "/readyz")
 
 
 def bearer() -> str | None:

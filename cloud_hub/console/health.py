@@ -1,4 +1,4 @@
-"""For those who watch the watcher: is it up, and a few figures of the fleet."""
+"""For those who watch the watcher: is it up, can it serve, and a few figures of the fleet."""
 
 from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
@@ -8,6 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from cloud_hub.console.gate import needs, open_to_all
 from cloud_hub.console.here import SQL, hub
 from cloud_hub.identity.people.permissions import Permission
+from cloud_hub.store import migrate
 
 pages = Blueprint("health", __name__)
 
@@ -29,6 +30,16 @@ def healthz() -> ResponseReturnValue:
     """Whether this process serves and its database answers."""
     hub().database.row("SELECT 1 AS one")
     return {"status": "ok"}
+
+
+@pages.get("/readyz")
+@open_to_all
+def readyz() -> ResponseReturnValue:
+    """Whether it can serve pages: the database answers, with the schema that this code wants."""
+    lacking = migrate.missing(hub().database)
+    if lacking:
+        return {"status": "not ready", "missing_migrations": list(lacking)}, 503
+    return {"status": "ready"}
 
 
 @pages.get("/metrics")

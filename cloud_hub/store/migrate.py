@@ -63,6 +63,15 @@ def migrate(conninfo: str, config: HubConfig, *, rollups_come: bool = False) -> 
     return capabilities
 
 
+def missing(database: Database) -> tuple[str, ...]:
+    """The migrations of this code that the database has not had; all of them where it has no schema yet."""
+    with database.transaction() as connection:
+        row = connection.execute(QUERIES["has_ledger"]).fetchone()
+        there = row is not None and row["there"]
+        applied = {each["name"] for each in connection.execute(QUERIES["applied"])} if there else set()
+    return tuple(each.name for each in shipped() if each.name not in applied)
+
+
 def shipped() -> tuple[Migration, ...]:
     """The migrations of this code, in order."""
     folder = resources.files("cloud_hub.store") / "migrations"

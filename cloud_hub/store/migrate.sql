@@ -23,6 +23,9 @@ CREATE TABLE IF NOT EXISTS migration (
     applied  timestamptz NOT NULL
 );
 
+-- has_ledger
+SELECT to_regclass('migration') IS NOT NULL AS there;
+
 -- applied
 SELECT name, sha256 FROM migration ORDER BY name;
 

@@ -1,6 +1,5 @@
 """Devices: who needs someone first, what each runs, what it reported, what of it could not be kept."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -177,6 +176,6 @@ def device_gaps(name: str, query: Paging) -> Page[GapTold]:
     return paging.looked_up(query, machines.SQL["gaps"], {"device": name, "machine": None}, machines.gap)
 
 
-def _fields(value: Any) -> Mapping[str, Any]:
+def _fields(value: Any) -> dict[str, Any]:
     """The fields of a value, those within it as they are."""
     return {name: getattr(value, name) for name in value.__dataclass_fields__}

@@ -14,6 +14,24 @@ from cloud_hub.console.api.operation import OF_ACTIONS, Operation, operation, op
 from cloud_hub.identity.people.permissions import FLEET_WIDE, Permission
 
 VERSION = "1.0"
+TITLES = {  # of the areas, each a module, in the order in which people ask
+    "plant": "Plant",
+    "machines": "Machines",
+    "charts": "Charts",
+    "saying": "Verdicts and labels",
+    "devices": "Devices",
+    "enrolling": "Enrolling and retiring",
+    "releases": "Models",
+    "deciding": "Approval and what-if",
+    "rollouts": "Rollouts",
+    "steering": "Starting and steering",
+    "data": "Data",
+    "quarantined": "Quarantine",
+    "work": "Jobs and trainings",
+    "decisions": "Audit",
+    "caller": "Who asks",
+    "document": "Document",
+}
 ABOUT = """Everything the console shows and does.
 
 Times are ISO 8601 with an offset (UTC), but for charts. What a device or a person chose as text is untrusted.
@@ -87,8 +105,8 @@ def _draw(app: Flask) -> dict[str, Any]:
 
 def _tags(known: Mapping[str, Operation]) -> list[dict[str, str]]:
     """An area is a module, and says of itself what it is."""
-    areas = {each.tag: each.area for each in known.values()}
-    return [{"name": name, "description": text} for name, text in areas.items()]
+    areas = {each.tag: each.area.replace("``", "`") for each in known.values()}
+    return [{"name": TITLES[name], "description": areas[name]} for name in TITLES if name in areas]
 
 
 def _schemas(known: Mapping[str, Operation]) -> tuple[dict[Any, Any], dict[str, Any]]:
@@ -111,9 +129,9 @@ def _operation(
     }
     drawn: dict[str, Any] = {
         "operationId": rule.endpoint.rpartition(".")[2],
-        "tags": [told.tag],
+        "tags": [TITLES[told.tag]],
         "summary": told.summary.rstrip("."),
-        "description": " ".join(filter(None, (told.description, _takes(told)))),
+        "description": " ".join(filter(None, (told.description, _takes(told)))).replace("``", "`"),
         "security": [{"token": [] if told.whoever else [str(told.permission)]}],
         "parameters": [*_path(rule), *_query(told.query, parts)],
         "responses": {str(told.status): answer, **refusals},

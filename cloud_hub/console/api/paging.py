@@ -70,5 +70,5 @@ def looked_up(query: Paging, rows: str, values: Mapping[str, Any], make: Any) ->
 
 
 def _link(page: int) -> str:
-    given = request.args.to_dict(flat=False) | {"page": [str(page)]}
+    given: dict[str, Any] = request.args.to_dict(flat=False) | {"page": [str(page)]}
     return url_for(str(request.endpoint), **(request.view_args or {}), **given)

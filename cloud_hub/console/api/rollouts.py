@@ -15,6 +15,7 @@ from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.rollout import read
 from cloud_hub.rollout.read import Decided, WaveStatus
 from cloud_hub.rollout.rollouts import TRANSITIONS
+from cloud_hub.rollout.states import FAILURES, SILENT
 from cloud_hub.store.database import load_queries
 
 SQL = load_queries("cloud_hub.console.api", "rollouts.sql")
@@ -120,7 +121,7 @@ def rollout_devices(name: str, query: DevicesOf) -> Page[RolloutDeviceTold]:
     """The devices of a rollout that the caller may see, those that failed first."""
     values = {
         "rollout": name,
-        "failures": [*read.FAILURES, read.SILENT],
+        "failures": [*FAILURES, SILENT],
         "sites": seen_sites(),
         "state": query.state,
         "text": query.text,

@@ -1,6 +1,6 @@
-"""What the hub works on: jobs, trainings that people ask for, and the chain of decisions.
+"""What the hub works on: jobs, and the trainings and publishings that people ask for.
 
-Jobs and decisions tell of every site, so they take a role that holds at all of them.
+Jobs tell of every site's models and rollouts, so they take a role that holds at all of them.
 """
 
 from collections.abc import Mapping
@@ -11,19 +11,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from cloud_hub.console.api import paging
-from cloud_hub.console.api.asked import Nothing, Text, WrittenMoment
+from cloud_hub.console.api.asked import Body, Nothing, Text
 from cloud_hub.console.api.operation import operation
 from cloud_hub.console.api.paging import Page, Paging
-from cloud_hub.console.audit_pages import chain
+from cloud_hub.console.api.releases import VERSION
 from cloud_hub.console.here import caller, hub
 from cloud_hub.errors import ConflictError, NotFoundError
 from cloud_hub.flows import retrain, runs
-from cloud_hub.governance import audit, wording
-from cloud_hub.governance import read as decisions
-from cloud_hub.governance.read import Wanted
+from cloud_hub.flows.release import publish_again
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.jobs import read
 from cloud_hub.store.database import load_queries
+from models import use_case as use_cases
 from models.errors import UseCaseError
 
 SQL = load_queries("cloud_hub.console.api", "work.sql")
@@ -38,15 +37,6 @@ class AttemptsAsked(Paging):
     task: Task = ""
     outcome: Literal["done", "failed", "stopped", "lost"] | None = None
     subject: Annotated[Text, Field(description="The run, release or use case it was about.")] = ""
-
-
-class DecisionsAsked(Paging):
-    actor: Text = ""
-    action: Annotated[Text, Field(description="As rollout.start.")] = ""
-    subject: Annotated[Text, Field(description="How its name begins.")] = ""
-    correlation: Text = ""
-    start: Annotated[WrittenMoment | None, Field(alias="from")] = None
-    end: Annotated[WrittenMoment | None, Field(alias="to", description="Entries before it.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,41 +120,26 @@ class JobTold:
     attempts: tuple[AttemptTold, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """One entry of the audit chain; ``words`` says in a sentence what it was."""
+class Training(Body):
+    """Without a mark it is refused while the use case is trained already."""
 
-    id: int
-    time: datetime
-    actor: str
-    action: str
-    subject: str
-    words: str
-    detail: dict[str, Any]
-    correlation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainTold:
-    """How far the chain is known to be whole; keep ``head`` elsewhere, and compare it. Times are real.
-
-    Null in ``broken`` where nothing is; ``under_way``: it is walked now, ask again.
-    """
-
-    entries: int
-    total: int
-    head: str | None
-    broken: int | None
-    why: str
-    looked: datetime | None
-    walked_from_first: datetime | None
-    seconds: float
-    under_way: bool
+    mark: Annotated[
+        str | None, Field(pattern=r"^[0-9a-f]{32}$", description="Drawn by the caller: asked for once by it.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
+    """``changed`` is false where it had been asked for by this mark before."""
+
     run: str
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    release: str
+    queued: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,19 +182,33 @@ def job(number: int) -> JobTold:
 
 
 @operation("POST", "/use-cases/<use_case>/train", Permission.TRAIN, status=202)
-def train(use_case: str, body: Nothing) -> Asked:
-    """Train a use case on what the store holds now, and judge the candidate; a job does it.
-
-    Refused while it is trained already: sent twice, the second asks for nothing.
-    """
-    del body
-    open_one = hub().database.row(SQL["open_run"], {"use_case": use_case})
-    if open_one is not None:
-        raise ConflictError(f"{open_one['id']} trains {use_case} already: wait for it, or cancel it")
+def train(use_case: str, body: Training) -> Asked:
+    """Train a use case on what the store holds now, and judge the candidate; a job does it."""
+    actor = caller().name
     try:
-        return Asked(run=retrain.request(hub(), use_case, actor=caller().name))
+        if body.mark is not None:
+            run, fresh = retrain.request_once(hub(), use_case, actor=actor, mark=body.mark)
+            return Asked(run=run, changed=fresh)
+        use_cases.find(use_case, hub().config.use_cases)
+        _check_idle(use_case)
+        return Asked(run=retrain.request(hub(), use_case, actor=actor), changed=True)
     except UseCaseError as error:
         raise NotFoundError("use case", use_case) from error
+
+
+@operation("POST", "/runs/<run>/again", Permission.TRAIN, status=202)
+def train_again(run: str, body: Nothing) -> Asked:
+    """Ask once more for what a training was to do that failed or was cancelled; a run of its own does it."""
+    del body
+    return Asked(run=retrain.again(hub(), run, actor=caller().name), changed=True)
+
+
+@operation("POST", f"/releases/<use_case>/{VERSION}/publish-again", Permission.APPROVE, status=202)
+def publish_release_again(use_case: str, version: int, body: Nothing) -> Published:
+    """Have an approved release that could not be published be tried again."""
+    del body
+    publish_again(hub(), f"{use_case}/{version}", actor=caller().name)
+    return Published(release=f"{use_case}/{version}", queued=True)
 
 
 @operation("POST", "/runs/<run>/cancel", Permission.TRAIN)
@@ -230,47 +219,10 @@ def cancel_run(run: str, body: Nothing) -> Cancelled:
     return Cancelled(run=run, state="cancelled")
 
 
-@operation("GET", "/audit", Permission.AUDIT)
-def audit_entries(query: DecisionsAsked) -> Page[Decision]:
-    """Who decided what, newest first."""
-    database = hub().database
-    wanted = Wanted(**dict(query.model_dump(exclude={"page", "size"})))
-    found = decisions.page(database, wanted, size=query.size, offset=query.offset)
-    return paging.told(query, [_decision(row) for row in found], decisions.count(database, wanted))
-
-
-@operation("GET", f"/audit/{NUMBER}", Permission.AUDIT)
-def audit_entry(number: int) -> Decision:
-    """One decision, with everything that was kept of it."""
-    with hub().database.transaction() as connection:
-        return _decision(audit.one(connection, number))
-
-
-@operation("GET", "/audit-chain", Permission.AUDIT)
-def audit_chain() -> ChainTold:
-    """Whether the chain of decisions is whole, as far as it was walked.
-
-    Looking walks what is new; `andon audit verify` walks it all while one waits.
-    """
-    standing = chain().look()
-    found = standing.found
-    return ChainTold(
-        entries=found.entries if found else 0,
-        total=standing.total,
-        head=found.head if found else None,
-        broken=found.broken if found else None,
-        why=found.why if found else "",
-        looked=standing.looked,
-        walked_from_first=standing.from_first,
-        seconds=standing.seconds,
-        under_way=standing.under_way,
-    )
-
-
-def _decision(row: Mapping[str, Any]) -> Decision:
-    before, behind = wording.told(row["action"])
-    subject = row["subject"] if wording.names_subject(row["action"]) else ""
-    return Decision(**row, words=f"{row['actor']} {before}{subject}{behind}")
+def _check_idle(use_case: str) -> None:
+    row = hub().database.row(SQL["open_run"], {"use_case": use_case})
+    if row is not None:
+        raise ConflictError(f"{row['id']} trains {use_case} already: wait for it, or cancel it")
 
 
 def _of(kind: type[Any], value: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ PAGES = ("/", "/models", "/rollouts", "/machines/pump-1", "/devices/cell-1", "/p
 DATA = ("/api/v1/machines/a/series", "/events", "/metrics")
 OPEN = {"login.show", "login.enter", "login.look", "login.use", "sso.leave", "sso.come_back"} | {
     "health.healthz",
+    "health.readyz",
     "static",
     "icon",
 }
@@ -77,6 +78,7 @@ def test_every_answer_forbids_foreign_and_inline_code(client: FlaskClient, path:
 
 def test_health_is_told_to_everybody(stranger: FlaskClient) -> None:
     assert stranger.get("/healthz").json == {"status": "ok"}
+    assert stranger.get("/readyz").json == {"status": "ready"}
 
 
 def test_a_link_from_elsewhere_reaches_the_page_of_who_is_signed_in(client: FlaskClient) -> None:

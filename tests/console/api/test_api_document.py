@@ -12,7 +12,7 @@ from cloud_hub.console import gate
 from cloud_hub.console.api.document import document
 from cloud_hub.console.api.operation import operations
 from cloud_hub.identity.people.permissions import NEVER_BY_TOKEN, Permission
-from tests.console.api.conftest import Program
+from tests.console.console_programs import Program
 
 Programs = Callable[..., Program]
 
