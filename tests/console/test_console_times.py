@@ -51,7 +51,9 @@ def test_a_reader_chooses_the_zone_and_a_night_of_two_half_past_ones_is_told_rig
     page = _page(browser, client, base, said, timezone_id="America/New_York")
     page.goto(f"{base}/machines/pump-1")
     page.wait_for_selector("[data-pulse=on]")
-    rows = [page.locator("[aria-labelledby=h-history] tbody tr", has_text=note) for note in ("first", "second")]
+    rows = [
+        page.locator("[aria-labelledby=h-history] tbody tr", has_text=note) for note in ("first", "second")
+    ]
     assert [row.locator("time").inner_text() for row in rows] == ["2026-11-01 01:30"] * 2
     titles = [row.locator("time").get_attribute("title") for row in rows]
     assert "2026-11-01 05:30 UTC" in titles[0]
@@ -65,7 +67,9 @@ def test_a_reader_chooses_the_zone_and_a_night_of_two_half_past_ones_is_told_rig
     zone.select_option("site")
     assert rows[1].locator("time").inner_text() == "2026-11-01 07:30"
     assert rows[1].locator("[data-there]").is_hidden()
-    page.wait_for_function("before => document.getElementById('pointed-life').textContent !== before", arg=in_new_york)
+    page.wait_for_function(
+        "before => document.getElementById('pointed-life').textContent !== before", arg=in_new_york
+    )
     zone.select_option("utc")
     assert rows[0].locator("time").inner_text() == "2026-11-01 05:30"
 
@@ -114,6 +118,7 @@ def test_ages_go_on_by_the_hub_s_clock_whatever_the_browser_s_says(
     assert "ago" in age.inner_text() or age.inner_text() == "just now"
     later = (hub.clock.now() + timedelta(hours=3, seconds=1)).timestamp()
     page.evaluate(
-        "now => document.dispatchEvent(new CustomEvent('andon:beat', { detail: { now, changed: [] } }))", later
+        "now => document.dispatchEvent(new CustomEvent('andon:beat', { detail: { now, changed: [] } }))",
+        later,
     )
     assert age.inner_text() == "3\u202fh ago"
