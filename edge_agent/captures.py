@@ -21,6 +21,7 @@ from wire.feed import Reading, Window
 log = structlog.get_logger()
 
 ASKED_EVERY_S = 10.0  # of real time, between two of one machine that were asked for
+ROUTINE_EVERY_S = 30.0  # of real time, likewise of routine, however fast a scaled clock runs
 MOST_WAITING = 256  # commands that no reading came after yet
 MOST_ANSWERED = 8  # commands of a machine that are known again
 HOUR_US = 3_600_000_000
@@ -34,7 +35,8 @@ class _Owed:
     alarm: bool = False  # one was raised, and no window of it was seen yet
     answered: tuple[str, ...] = ()  # commands, the newest last
     asked: str | None = None  # a command that waits; the hub repeats it after a restart
-    asked_s: float = float("-inf")  # when the last one that was asked for was taken
+    asked_s: float = float("-inf")  # when, in real time, the last one that was asked for was taken
+    routine_s: float = float("-inf")  # and the last one of routine
     seen: tuple[int, tuple[Window, ...]] | None = None  # the newest windows
 
     def to_bytes(self) -> bytes:
@@ -114,16 +116,20 @@ class Captures:
             return None
         if owed.asked is not None and self._monotonic() - owed.asked_s >= ASKED_EVERY_S:
             return Why.ASKED
-        last_us, now_us = owed.routine_us, reading.time_us
-        # A clock that was set back must not end the routine: what lies ahead was never taken.
-        due = last_us is None or now_us < last_us or now_us - last_us >= self._routine_us
-        return Why.ROUTINE if self._routine_us and due else None
+        return Why.ROUTINE if self._is_due(owed, reading.time_us) else None
+
+    def _is_due(self, owed: _Owed, now_us: int) -> bool:
+        """A clock that was set back does not end the routine: what lies ahead was never taken."""
+        if not self._routine_us or self._monotonic() - owed.routine_s < ROUTINE_EVERY_S:
+            return False
+        last_us = owed.routine_us
+        return last_us is None or now_us < last_us or now_us - last_us >= self._routine_us
 
     def _note_taken(self, machine: str, owed: _Owed, why: Why, time_us: int) -> None:
         """Any window serves the one who asked; routine goes on by itself."""
         owed.alarm = False
         if why is Why.ROUTINE:
-            owed.routine_us = time_us
+            owed.routine_us, owed.routine_s = time_us, self._monotonic()
         if owed.asked is not None:
             owed.asked_s = self._monotonic()
             owed.answered = (*owed.answered, owed.asked)[-MOST_ANSWERED:] if owed.asked else owed.answered

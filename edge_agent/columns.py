@@ -18,7 +18,7 @@ from edge_agent.draft import Draft
 from wire.batch import BatchClass, Capture, Event, Features, Rows, Series
 
 SAMPLE_BYTES = 16
-WAVEFORM_BYTES = 256 << 10  # of captures in one batch, before it is packed, where one alone has no more
+WAVEFORM_BYTES = 96 << 10  # of captures in one batch, before it is packed, where one alone has no more
 
 Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]

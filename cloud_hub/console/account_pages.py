@@ -1,5 +1,7 @@
 """One's own account: tokens for programs, another password, and signing out everywhere."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
@@ -10,6 +12,7 @@ from cloud_hub.errors import ConflictError
 from cloud_hub.identity.people.permissions import NEVER_BY_TOKEN, Permission
 
 DAYS = (7, 30, 90, 366)
+USUAL_DAYS = 90
 
 pages = Blueprint("account", __name__, url_prefix="/account")
 
@@ -18,7 +21,7 @@ pages = Blueprint("account", __name__, url_prefix="/account")
 @needs(Permission.ACCOUNT)
 def show() -> ResponseReturnValue:
     typed = kept.shown()
-    return _page(objection=kept.AGAIN if typed else "", name=typed.get("name", ""))
+    return _page(objection=kept.AGAIN if typed else "", typed=typed)
 
 
 @pages.post("/tokens")
@@ -31,11 +34,10 @@ def make_token() -> ResponseReturnValue:
         days = int(request.form.get("days", ""))
         made = office().tokens.make(person, name, scopes, days=days, by=person)
     except ConflictError as error:
-        return Response(_page(objection=f"No token was made: {error}.", name=name), 400)
+        return Response(_page(objection=f"No token was made: {error}.", typed=kept.typed()), 400)
     except ValueError:
-        return Response(
-            _page(objection="No token was made: choose scopes and days of the list.", name=name), 400
-        )
+        objection = "No token was made: choose scopes and days of the list."
+        return Response(_page(objection=objection, typed=kept.typed()), 400)
     return _page(made=made)
 
 
@@ -78,8 +80,8 @@ def change_password() -> ResponseReturnValue:
     return redirect("/account", 303)
 
 
-def _page(*, objection: str = "", name: str = "", made: str = "") -> str:
-    found = caller()
+def _page(*, objection: str = "", typed: Mapping[str, str] | None = None, made: str = "") -> str:
+    found, typed = caller(), typed or {}
     return render_template(
         "account.html",
         person=office().accounts.get(found.name),
@@ -87,6 +89,8 @@ def _page(*, objection: str = "", name: str = "", made: str = "") -> str:
         scopes=[each for each in Permission if each not in NEVER_BY_TOKEN and found.rights.may(each)],
         days=DAYS,
         objection=objection,
-        name=name,
+        name=typed.get("name", ""),
+        chosen=typed["scope"].splitlines() if "scope" in typed else [Permission.SEE],
+        chosen_days=typed.get("days", str(USUAL_DAYS)),
         made=made,
     )

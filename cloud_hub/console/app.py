@@ -10,6 +10,9 @@ from cloud_hub.console import (
     account_pages,
     api_pages,
     audit_pages,
+    bodies,
+    capture_api,
+    capture_pages,
     comparison_pages,
     cookies,
     data_pages,
@@ -66,12 +69,15 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
     app.extensions["chain"] = Chain(hub.database)
     cookies.prepare(app, hub.config)
     headers.secure(app)
+    bodies.guard(app)
     gate.guard(app)
     pages = (
         fleet_pages,
         machine_pages,
         saying_pages,
         why_pages,
+        capture_pages,
+        capture_api,
         device_pages,
         model_pages,
         comparison_pages,

@@ -77,7 +77,7 @@ def verify() -> ResponseReturnValue:
 @pages.get("/<int:number>")
 @needs(Permission.AUDIT)
 def show(number: int) -> ResponseReturnValue:
-    if number > LARGEST:
+    if number > LARGEST:  # as no id can be: the database would compare it with every one
         raise NotFoundError("audit entry", number)
     with hub().database.transaction() as connection:
         entry = audit.one(connection, number)

@@ -45,7 +45,8 @@ def first_content(base: str, cookies: str, paths: Mapping[str, str]) -> Rows:
 def _is_page(page: Any, url: str) -> bool:
     """What a person opens: no part of a page, no figures for programs. Asked for once, as before."""
     answer = page.context.request.get(url, timeout=PATIENCE_MS)
-    return answer.headers["content-type"].startswith("text/html") and "<main" in answer.text()
+    is_html = answer.headers["content-type"].startswith("text/html")
+    return bool(answer.ok and is_html and "<main" in answer.text())
 
 
 def _missing() -> str:

@@ -41,6 +41,7 @@ HOURS = 24  # of samples
 DAYS = 7  # of predictions
 SIGNALS = 5  # of a machine
 PATIENCE_S = 60.0
+STDERR = 2  # what the console says is no figure
 FILLED_ONCE = ("sites", "devices", "about_devices", "machines", "signals")
 FILLED_LAST = ("latest", "predictions", "latest_predictions", "alarms", "rollout", "rollout_devices")
 FILLED_BESIDE = ("dataset", "quarantine")
@@ -148,7 +149,7 @@ class BenchPlant(BenchStage):
     def _serve(self) -> None:
         command = [sys.executable, "-m", "andon", "hub", "web", "--config", str(self.folder / "hub.toml")]
         environment = {**os.environ, "ANDON_CLOCK": ""}
-        self._process = process = subprocess.Popen(command, env=environment, stdout=2)  # 1 is for figures
+        self._process = process = subprocess.Popen(command, env=environment, stdout=STDERR)
         self._stack.callback(self.stop_serving)
         deadline = time.monotonic() + PATIENCE_S
         while not _listens(self.port):

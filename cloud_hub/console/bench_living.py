@@ -5,7 +5,6 @@ what the same pages would cost if each were drawn anew at every change, measured
 """
 
 import http.client
-import os
 import random
 import re
 import threading
@@ -35,7 +34,9 @@ def living(plant: BenchPlant, cookie: str, *, seconds: float) -> Rows:
         asked, sent = _at_their_pace(pages, began + seconds)
         share = (plant.processor_s() - used) / (time.monotonic() - began)
     if asked < PAGES * seconds / PACE_S / 2:
-        raise UnreachableError(f"only {asked} pages could be asked for in {seconds:g} s: measure on a quieter machine")
+        raise UnreachableError(
+            f"only {asked} pages could be asked for in {seconds:g} s: measure on a quieter machine"
+        )
     yield {
         "figure": f"processor time a second, {PAGES} open plant pages while the plant changes",
         "value": share,
@@ -44,7 +45,11 @@ def living(plant: BenchPlant, cookie: str, *, seconds: float) -> Rows:
         "reference_value": anew * PAGES / EVERY_S,
         "bar": BAR,
     }
-    yield {"figure": "pages that were asked for, and showed that already", "value": 1 - sent / asked, "unit": ""}
+    yield {
+        "figure": "pages that were asked for, and showed that already",
+        "value": 1 - sent / asked,
+        "unit": "",
+    }
 
 
 class _Page:

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console import comparison, model_view, reach
+from cloud_hub.console import comparison, differing, model_view, reach
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import hub
 from cloud_hub.console.model_pages import champion_of, traced
@@ -39,7 +39,7 @@ def show(use_case: str) -> ResponseReturnValue:
         left, right = (_traced(use_case, chosen[side]) for side in ("left", "right"))
     except (NotFoundError, ConflictError) as error:
         status = 404 if isinstance(error, NotFoundError) else 400
-        objection = f"There is {error}." if status == 404 else f"{str(error).capitalize()}."
+        objection = f"There is {error}." if status == 404 else f"Nothing is compared: {error}."
         return render_template("compare.html", **page, objection=objection, left=None), status
     return render_template(
         "compare.html", **page, objection="", left=left, right=right, **_found(left, right)
@@ -56,7 +56,7 @@ def _found(left: Trace, right: Trace) -> dict[str, Any]:
     """What the page tells of the two; where evidence cannot hold them against each other, why not."""
     machines = {*left.source.rows_by_machine, *right.source.rows_by_machine}
     hidden = sorted(machines - {*reach.machines_seen(machines)})
-    told: dict[str, Any] = {"differences": comparison.differences(left, right, hidden)}
+    told: dict[str, Any] = {"differences": differing.differences(left, right, hidden)}
     told |= {"verdict": "", "why_not": "", "figures": [], "by_machine": [], "unseen": 0}
     if left.model.release == right.model.release:
         return told | {"why_not": "Both sides are the same version: choose another for one of them."}

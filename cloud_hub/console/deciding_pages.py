@@ -14,15 +14,15 @@ from flask.typing import ResponseReturnValue
 from cloud_hub.console import kept, model_view
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import caller, hub
-from cloud_hub.console.model_pages import stands_of, traced
+from cloud_hub.console.model_pages import traced
 from cloud_hub.console.model_view import SQL as MODELS
 from cloud_hub.errors import ConflictError, GateError, HubError, NotFoundError
 from cloud_hub.flows import refusing, retrain, runs
 from cloud_hub.flows import release as releases
-from cloud_hub.flows.approving import Outlook
+from cloud_hub.flows.approving import Outlook, outlook
 from cloud_hub.identity.people.permissions import Permission
 from models import use_case as use_cases
-from models.errors import UseCaseError
+from models.errors import ModelError
 
 LONGEST_REASON = refusing.LONGEST_REASON
 MOST_AHEAD = 20  # runs that wait or are at work, told before one is asked for
@@ -169,10 +169,10 @@ def _refusing(use_case: str, version: int, objection: str = "", typed: str = "")
 
 
 def _stands(use_case: str, version: int) -> Outlook:
-    found = stands_of(traced(use_case, version))
-    if found is None:
-        raise ConflictError(f"the declaration of {use_case} is gone: nobody can tell who has to approve")
-    return found
+    try:
+        return outlook(hub(), f"{use_case}/{version}", person=caller().name)
+    except ModelError as error:
+        raise ConflictError(f"nobody can tell who has to approve it: {error}") from error
 
 
 def _declared(use_case: str) -> use_cases.UseCase:
@@ -181,7 +181,7 @@ def _declared(use_case: str) -> use_cases.UseCase:
         raise NotFoundError("use case", use_case)
     try:
         return use_cases.find(use_case, hub().config.use_cases)
-    except UseCaseError as error:
+    except ModelError as error:
         raise ConflictError(str(error)) from error
 
 

@@ -26,6 +26,7 @@ from firmware_configs.profiles import profiles
 
 LONGEST_REASON = 500
 LIFETIMES = (1, 24, 168)  # hours
+USUAL_LIFETIME = 24
 FIELDS = ("name", "site", "profile", "zone", "tags", "hours")
 
 pages = Blueprint("enrol", __name__)
@@ -34,7 +35,7 @@ pages = Blueprint("enrol", __name__)
 @pages.get("/enrol")
 @needs(Permission.ENROL)
 def new() -> ResponseReturnValue:
-    begun = {"profile": devices.PROFILE, "hours": "24", "site": request.args.get("site", "")}
+    begun = {"profile": devices.PROFILE, "hours": str(USUAL_LIFETIME), "site": request.args.get("site", "")}
     typed = kept.shown()
     return _form(begun | dict(typed), kept.AGAIN if typed else "")
 
@@ -68,7 +69,14 @@ def add() -> ResponseReturnValue:
 @pages.get("/devices/<name>/token")
 @needs(Permission.ENROL, of=reach.device)
 def ask_token(name: str) -> ResponseReturnValue:
-    return render_template("token_ask.html", device=fleet.device(hub().database, name), hours=LIFETIMES)
+    typed = kept.shown()
+    return render_template(
+        "token_ask.html",
+        device=fleet.device(hub().database, name),
+        hours=LIFETIMES,
+        chosen=typed.get("hours", str(USUAL_LIFETIME)),
+        objection=kept.AGAIN if typed else "",
+    )
 
 
 @pages.post("/devices/<name>/token")

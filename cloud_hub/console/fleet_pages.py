@@ -44,7 +44,7 @@ def show() -> ResponseReturnValue:
 
 
 def _view(
-    ranked: Ranked, asked: Mapping[str, str], number: int, seen: list[str] | None
+    ranked: Ranked, asked: dict[str, str], number: int, seen: list[str] | None
 ) -> tuple[dict[str, Any], object]:
     """What the page shows, and of it what a reader would see to differ."""
     database = hub().database
@@ -54,10 +54,10 @@ def _view(
     found = [each for each in here if asked["state"] in ("", each.state)]
     paging = listing.Part(asked=number, total=len(found))
     sites = [each for each in ranked.sites if seen is None or each.name in seen]
-    view = {
+    machines = _shown(database, every, found[paging.offset : paging.last])
+    view: dict[str, Any] = {
         "asked": asked,
         "paging_of": paging,
-        "machines": _shown(database, every, found[paging.offset : paging.last]),
         "states": Counter(each.state for each in here),
         "state_names": risk.STATES,
         "total": len(every),
@@ -67,8 +67,7 @@ def _view(
         "incidents": _by_kind(fleet.incidents(database, most=MOST_INCIDENTS, sites=at)),
         "events": fleet.events(database, most=MOST_EVENTS, sites=at),
     }
-    seen_of = [each if name != "machines" else [*map(_seen, each)] for name, each in view.items()]
-    return view | {"link": listing.link}, seen_of
+    return view | {"machines": machines, "link": listing.link}, (view, [*map(_seen, machines)])
 
 
 def _seen(row: Mapping[str, Any]) -> object:

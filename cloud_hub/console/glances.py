@@ -1,4 +1,4 @@
-"""What many open pages show at once: made once a look at the plant, and not sent again to a page that shows it.
+"""What many open pages show at once: made once a look, and not sent again to a page that shows it already.
 
 A page says by a digest what it shows; if that is still so, the hub answers that nothing
 is new and draws nothing. What is drawn goes to everybody with the same rights who asks the same,

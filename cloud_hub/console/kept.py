@@ -18,8 +18,8 @@ LONGEST_PATH = 8192  # a link may carry a whole form
 
 
 def typed() -> dict[str, str]:
-    """The fields of the form at hand and what its route names; no secrets."""
-    fields = {name: value for name, value in request.form.items() if not _is_secret(name)}
+    """The form at hand, several values of one name a line each, and what its route names; no secrets."""
+    fields = {name: "\n".join(values) for name, values in request.form.lists() if not _is_secret(name)}
     return fields | {name: str(value) for name, value in (request.view_args or {}).items()}
 
 

@@ -4,7 +4,7 @@ One description serves both the drawing and the table beside it, so that neither
 what the other does not.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,8 +86,13 @@ def _rollout(lineage: Lineage, name: str, detail: str, url: str, layer: int) -> 
     )
 
 
-def some(names: Iterable[str], most: int) -> str:
-    """The first ``most`` of ``names``, and how many more there are."""
-    told = list(names)
-    more = f" and {len(told) - most} more" if len(told) > most else ""
-    return ", ".join(told[:most]) + more
+def place(release: str) -> dict[str, Any]:
+    """What the pages of a release are asked for by."""
+    use_case, _, version = release.rpartition("/")
+    return {"use_case": use_case, "version": int(version)}
+
+
+def some(names: Sequence[str], total: int) -> str:
+    """The first ``names`` of ``total``, and how many more there are."""
+    more = f" and {total - len(names):,} more".replace(",", "\u202f") if total > len(names) else ""
+    return ", ".join(names) + more

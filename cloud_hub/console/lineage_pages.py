@@ -27,8 +27,6 @@ def release(use_case: str, version: int) -> ResponseReturnValue:
         lineage=lineage_view.of_release(found),
         release=found.model,
         dataset=None,
-        machines={},
-        unseen=0,
         counts=caller().rights.sites(Permission.SEE) is None,
     )
 

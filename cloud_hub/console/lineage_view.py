@@ -1,4 +1,4 @@
-"""What the hub knows of a lineage: back to the rows of a release, forward to what it told and to verdicts.
+"""What the hub knows of a lineage: from a release back to its rows, from a dataset to what came of it.
 
 Only what stands at sites the caller may see is named or counted; the rows that everything
 was learnt from are a whole, and their number is told to everybody.
@@ -8,27 +8,23 @@ from typing import Any
 
 from flask import url_for
 
-from cloud_hub.console import reach
-from cloud_hub.console.here import SQL, hub, seen_sites
-from cloud_hub.console.lineage import Lineage, Thing, add_rollouts, counted, judged, some
+from cloud_hub.console import lineage_forward, reach
+from cloud_hub.console.here import hub
+from cloud_hub.console.lineage import Lineage, Thing, counted, place
 from cloud_hub.console.model_view import SQL as MODELS
 from cloud_hub.console.words import moment
 from cloud_hub.errors import NotFoundError
 from cloud_hub.registry.trace import Trace
-from cloud_hub.store import verdicts
-from cloud_hub.store.database import Row
-from cloud_hub.store.fleet import Label
 
-MOST_ALARMS = 1000  # looked at; what is older counts no more here
-MOST_NAMED = 3  # devices, in a box
 MOST_MADE = 50  # runs of a dataset
+MOST_MACHINES = 200  # told one by one, by name
 
 
 def of_release(found: Trace) -> Lineage:
     lineage = Lineage()
     _back(lineage, found)
     _decided(lineage, found)
-    _forward(lineage, found)
+    lineage_forward.add(lineage, found)
     return lineage
 
 
@@ -49,11 +45,13 @@ def of_dataset(digest: str) -> dict[str, Any]:
             lineage.add(_release(run["release"], run["id"], state))
     rows = row["manifest"].get("rows_by_machine", {})
     seen = reach.machines_seen(rows)
+    told = {name: rows[name] for name in seen[:MOST_MACHINES]}
     return {
         "title": row["id"],
         "dataset": row,
         "lineage": lineage,
-        "machines": {name: rows[name] for name in seen},
+        "machines": told,
+        "more": len(seen) - len(told),
         "unseen": len(rows) - len(seen),
         "release": None,
     }
@@ -107,107 +105,6 @@ def _after_release(key: str, kind: str, title: str, detail: str) -> Thing:
     return Thing(id=key, kind=kind, title=title, detail=detail, layer=4, made_of=("release",))
 
 
-def _forward(lineage: Lineage, found: Trace) -> None:
-    model, asked = found.model, {"release": found.model.release, "sites": seen_sites()}
-    if model.bundle_sha256 is None:
-        return
-    said = tuple(each.id for each in lineage.things if each.kind == "approval")
-    precisions = [name for name, told in found.precisions.items() if told.startswith("yes")]
-    lineage.add(
-        Thing(
-            id="bundle",
-            kind="bundle",
-            title=model.bundle_sha256[:12],
-            detail=", ".join(["signed", "float32", *precisions]),
-            layer=5,
-            made_of=said or ("release",),
-        )
-    )
-    _engines(lineage, hub().database.rows(MODELS["engines"], asked))
-    rows = hub().database.rows(SQL["release_rollouts"], asked)
-    told = [
-        (row["id"], f"{row['state']}, {moment(row['created'])}", url_for("rollout.show", name=row["id"]))
-        for row in rows
-    ]
-    sent = add_rollouts(lineage, told, layer=6)
-    _at_work(lineage, found, sent or ("bundle",))
-
-
-def _engines(lineage: Lineage, rows: list[Row]) -> None:
-    by_target: dict[str, int] = {}
-    for row in rows:
-        by_target[row["target"]] = by_target.get(row["target"], 0) + 1
-    for target, count in by_target.items():
-        lineage.add(
-            Thing(
-                id=f"engine-{target}",
-                kind="engine",
-                title=target,
-                detail=counted(count, "engine signed", "engines signed"),
-                layer=6,
-                made_of=("bundle",),
-            )
-        )
-
-
-def _at_work(lineage: Lineage, found: Trace, sent: tuple[str, ...]) -> None:
-    devices = reach.devices_seen(found.devices)
-    if devices:
-        lineage.add(
-            Thing(
-                id="devices",
-                kind="devices",
-                title=counted(len(devices), "device"),
-                detail=f"run it: {some(devices, MOST_NAMED)}",
-                url=url_for("model.show", **_place(found.model.release), _anchor="h-runs"),
-                layer=7,
-                made_of=sent,
-            )
-        )
-    source = ("devices",) if devices else sent
-    asked = {"release": found.model.release, "sites": seen_sites()}
-    now = hub().database.row(MODELS["predicting"], asked) or {"machines": 0, "last": None}
-    if now["machines"]:
-        lineage.add(
-            Thing(
-                id="predictions",
-                kind="predictions",
-                title=counted(now["machines"], "machine"),
-                detail=f"predicted for now, last {moment(now['last'])}",
-                layer=8,
-                made_of=source,
-            )
-        )
-    _alarms(lineage, asked, source)
-
-
-def _alarms(lineage: Lineage, asked: dict[str, Any], source: tuple[str, ...]) -> None:
-    alarms = hub().database.rows(MODELS["alarms_raised"], asked | {"most": MOST_ALARMS})
-    if not alarms:
-        return
-    said: dict[int, list[Label]] = {}
-    for row in hub().database.rows(MODELS["verdicts"], {"machines": [each["machine"] for each in alarms]}):
-        said.setdefault(row.pop("machine"), []).append(Label(**row))
-    last = [_verdict(said.get(alarm["machine"], []), alarm) for alarm in alarms]
-    most = "the newest " if len(alarms) == MOST_ALARMS else ""
-    lineage.add(
-        Thing(
-            id="alarms",
-            kind="alarms",
-            title=f"{most}{counted(len(alarms), 'alarm')}",
-            detail=judged(last),
-            layer=8,
-            made_of=source,
-        )
-    )
-
-
-def _verdict(said: list[Label], alarm: Row) -> str:
-    """The last word on an alarm; empty where nobody judged it."""
-    found = verdicts.on_alarm(said, opened=alarm["opened"], use_case=alarm["use_case"])
-    return str(found[-1].detail.get("verdict", "")) if found else ""
-
-
 def _rows(lineage: Lineage, machines: int, lives: int, rows: int, span: Any) -> None:
     first, last = span or ("", "")
     dates = f", {first[:10]} to {last[:10]}" if first else ""
@@ -239,13 +136,8 @@ def _release(release: str, run: str, state: str, *, here: bool = False) -> Thing
         kind="release",
         title=release,
         detail=state,
-        url=url_for("model.show", **_place(release)),
+        url=url_for("model.show", **place(release)),
         layer=3,
         made_of=(run or "run",),
         here=here,
     )
-
-
-def _place(release: str) -> dict[str, Any]:
-    use_case, _, version = release.rpartition("/")
-    return {"use_case": use_case, "version": int(version)}

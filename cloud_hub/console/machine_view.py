@@ -7,7 +7,7 @@ from typing import Any
 from flask import request, url_for
 from werkzeug.exceptions import BadRequest
 
-from cloud_hub.console import happenings, moments, outlooks, spans
+from cloud_hub.console import capture_view, happenings, moments, outlooks, spans
 from cloud_hub.console.here import hub
 from cloud_hub.console.outlooks import Meaning
 from cloud_hub.console.ranking import meanings
@@ -67,6 +67,8 @@ def whole(name: str, form: Form | None = None) -> dict[str, Any]:
             "left_out": left_out(signals),
             "gaps": fleet.gaps(hub().database, machine=name, most=20),
             "kinds": EVENTS,
+            "newest": capture_view.newest(name),
+            "number": capture_view.number,
         }
     )
 

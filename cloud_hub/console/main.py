@@ -29,7 +29,7 @@ from cloud_hub.identity.ca import Authority
 from cloud_hub.identity.device_api import create_device_app
 from cloud_hub.identity.revoker import Revoker
 
-THREADS = 96  # each open page holds one for its events
+THREADS = 128  # 64 open pages hold one each for their events, forms on their way 32
 CONNECTIONS = 8
 
 log = structlog.get_logger()

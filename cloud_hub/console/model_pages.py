@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, render_template
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console import card_view, kept, lineage_view, listing, model_view, reach
+from cloud_hub.console import card_view, kept, lineage_view, listing, model_view
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import SQL, caller, hub, seen_sites
 from cloud_hub.console.model_view import SQL as MODELS
@@ -23,6 +23,7 @@ from models.errors import ModelError
 from models.use_case import UseCase
 
 MOST_RUNS = 12
+MOST_DEVICES = 24  # told one by one
 MOST_DRAWN = 100  # versions in the chart of figures
 MOST_ALIASED = 500
 
@@ -77,7 +78,10 @@ def use_case(use_case: str) -> ResponseReturnValue:
         running=_by(database.rows(MODELS["running"], asked), "release"),
         since=_by(database.rows(MODELS["crowned"], asked), "use_case"),
         runs=runs,
-        checks=database.rows(TRIGGERS["checks"], {"use_case": use_case}),
+        checks=[
+            row | {"held": model_view.without_rollouts(row["held"])}
+            for row in database.rows(TRIGGERS["checks"], {"use_case": use_case})
+        ],
         **_waiting(named["champion"], named["candidate"], drawn),
     )
 
@@ -101,10 +105,16 @@ def show(use_case: str, version: int) -> ResponseReturnValue:
         failure=failure,
         steps=model_view.steps(found, stands, failure=failure),
         champion=champion_of(use_case),
+        predicting=hub().database.row(
+            MODELS["predicting"], {"release": found.model.release, "sites": seen_sites()}
+        ),
         rollouts=hub().database.rows(
             SQL["release_rollouts"], {"release": found.model.release, "sites": seen_sites()}
         ),
-        devices=reach.devices_seen(found.devices),
+        devices=hub().database.rows(
+            MODELS["devices_of"],
+            {"release": found.model.release, "sites": seen_sites(), "most": MOST_DEVICES},
+        ),
     )
 
 

@@ -4,11 +4,13 @@ A candidate goes through five doors, always in this order: gate, approval, publi
 Each is told with what was found there, so that nobody has to guess why nothing happens.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cloud_hub.console.here import hub, seen_sites
+from cloud_hub.console.words import unit
 from cloud_hub.flows import release as releases
 from cloud_hub.flows.approving import Outlook
 from cloud_hub.registry.trace import Trace
@@ -21,6 +23,8 @@ TASKS: Mapping[str, str] = {
     "anomaly": "whether a {machine_class} behaves otherwise than when it was sound",
     "fault-class": "which fault a {machine_class} has",
 }
+UNITS = {"h": "hours", "d": "days", "min": "minutes", "s": "seconds"}  # of life, in a sentence
+ROLLOUT = re.compile(r"\brollout \S+")
 NOT_YET = "idle"
 SITE = "site "  # begins the name of a slice that is one
 
@@ -35,8 +39,8 @@ class Step:
 
 def shown(row: Row) -> dict[str, Any]:
     """A row of ``versions`` with the guess beside its figure, and its reason as far as it is the caller's."""
-    reason = without_sites(row["reason"] or "", row["slices"])
-    return row | {"baseline": _baseline(row["baselines"] or {}, row["rivals"]), "reason": reason}
+    baseline = _baseline(row["baselines"] or {}, row["rivals"])
+    return row | {"baseline": baseline, "reason": without_sites(row["reason"] or "")}
 
 
 def unseen_slices(names: Iterable[str]) -> list[str]:
@@ -47,35 +51,38 @@ def unseen_slices(names: Iterable[str]) -> list[str]:
     return [name for name in names if name.startswith(SITE) and name.removeprefix(SITE) not in seen]
 
 
-def without_sites(text: str, slices: Iterable[str]) -> str:
+def without_sites(text: str) -> str:
     """``text`` of a verdict without the names of sites that the caller may not see."""
-    for name in sorted(unseen_slices(slices), key=len, reverse=True):
-        text = text.replace(name, "another site")
+    seen = seen_sites()
+    if seen is None or SITE not in text:
+        return text
+    unseen = [row["name"] for row in hub().database.rows(SQL["unseen_sites"], {"sites": seen})]
+    for name in sorted(unseen, key=len, reverse=True):
+        text = text.replace(f"{SITE}{name}", "another site")
     return text
 
 
 def reason_of(gate: Mapping[str, Any]) -> str:
     """Why a verdict is what it is, as far as it is the caller's."""
-    return without_sites(str(gate.get("reason", "")), slices_of(gate))
+    return without_sites(str(gate.get("reason", "")))
 
 
 def checks_of(gate: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What a verdict held it to, each with what was found and what was asked."""
-    slices = slices_of(gate)
-    return [row | {"found": without_sites(row["found"], slices)} for row in gate.get("checks", ())]
+    return [row | {"found": without_sites(row["found"])} for row in gate.get("checks", ())]
 
 
-def slices_of(gate: Mapping[str, Any]) -> list[str]:
-    """The names of the sites and conditions that a verdict tells apart."""
-    return [row["name"] for row in (gate.get("evidence") or {}).get("slices") or ()]
+def without_rollouts(text: str) -> str:
+    """``text`` of a trigger without the name of a rollout, for whoever may not see every site."""
+    return text if seen_sites() is None else ROLLOUT.sub("a rollout", text)
 
 
 def predicts(use_case: UseCase) -> str:
     """What a use case tells, as a sentence."""
-    unit = use_case.life.unit.strip("{}")
-    told = TASKS[use_case.task].format(machine_class=use_case.machine_class, unit=unit)
+    code = use_case.life.unit
+    told = TASKS[use_case.task].format(machine_class=use_case.machine_class, unit=UNITS.get(code, unit(code)))
     faults = ", ".join(use_case.faults.classes) if use_case.faults else ""
-    between = "; tells apart" if use_case.task == "fault-class" else "; and which fault it has of"
+    between = ":" if use_case.task == "fault-class" else "; and which fault it then has:"
     return f"Tells {told}{f'{between} {faults}' if faults else ''}."
 
 

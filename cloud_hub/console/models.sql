@@ -12,7 +12,6 @@ SELECT m.use_case, m.version, m.release, m.run, m.state, m.created, m.released, 
        m.gate -> 'evidence' -> 'figure' AS figure, m.gate -> 'evidence' -> 'coverage' AS coverage,
        m.gate -> 'evidence' -> 'baselines' AS baselines,
        ARRAY (SELECT jsonb_path_query(m.gate, 'lax $.evidence.paired[*].rival') #>> '{}') AS rivals,
-       ARRAY (SELECT jsonb_path_query(m.gate, 'lax $.evidence.slices[*].name') #>> '{}') AS slices,
        ARRAY (SELECT a.name FROM alias a
                WHERE a.use_case = m.use_case AND a.version = m.version ORDER BY a.name) AS aliases,
        f.person AS refused_by, f.reason AS refusal
@@ -20,6 +19,9 @@ SELECT m.use_case, m.version, m.release, m.run, m.state, m.created, m.released, 
  WHERE (%(use_case)s::text IS NULL OR m.use_case = %(use_case)s)
    AND (NOT %(aliased)s OR EXISTS (SELECT FROM alias a WHERE a.use_case = m.use_case AND a.version = m.version))
  ORDER BY m.use_case, m.version DESC LIMIT %(most)s OFFSET %(offset)s;
+
+-- unseen_sites
+SELECT name FROM site WHERE name <> ALL (%(sites)s);
 
 -- counted
 SELECT count(*)::integer AS versions FROM model WHERE use_case = %(use_case)s;
@@ -92,6 +94,14 @@ SELECT r.id, r.state, r.error, r.created, m.release, m.state AS model_state, (m.
   FROM run r LEFT JOIN model m ON m.run = r.id LEFT JOIN refusal f ON f.release = m.release
  WHERE r.dataset = %(dataset)s ORDER BY r.created DESC, r.id DESC LIMIT %(most)s;
 
+-- devices_of
+-- Devices in service that run a release and may be seen, the first by name, and how many there are.
+SELECT d.name, (count(*) OVER ())::integer AS total
+  FROM device_release r JOIN device d ON d.id = r.device JOIN site s ON s.id = d.site
+ WHERE r.release = %(release)s AND d.retired IS NULL
+   AND (%(sites)s::text[] IS NULL OR s.name = ANY (%(sites)s))
+ ORDER BY d.name LIMIT %(most)s;
+
 -- alarms_raised
 -- Alarms that a release raised on machines that may be seen, newest first.
 SELECT a.machine, a.use_case, a.opened
@@ -101,7 +111,8 @@ SELECT a.machine, a.use_case, a.opened
  ORDER BY a.opened DESC LIMIT %(most)s;
 
 -- verdicts
-SELECT machine, time, kind, detail, source FROM label WHERE machine = ANY (%(machines)s) AND kind = 'verdict';
+SELECT machine, time, kind, detail, source FROM label 
+ WHERE machine = ANY (%(machines)s) AND time >= %(since)s AND kind = 'verdict';
 
 -- predicted
 -- Bounded by the caller's patience: there may be millions.

@@ -14,7 +14,7 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("Plant", "fleet.show", frozenset({"fleet", "machine"})),
+    Entry("Plant", "fleet.show", frozenset({"capture", "fleet", "machine"})),
     Entry("Devices", "devices.index", frozenset({"device", "devices", "enrol"})),
     Entry("Models", "model.index", frozenset({"comparison", "deciding", "lineage", "model", "whatif"})),
     Entry("Rollouts", "rollout.index", frozenset({"rollout", "start"})),

@@ -20,8 +20,8 @@ pages = Blueprint("people", __name__, url_prefix="/people")
 @needs(Permission.PEOPLE)
 def index() -> ResponseReturnValue:
     typed = kept.shown()
-    name = "" if "act" in typed else typed.get("name", "")  # a button typed nothing
-    return _page(objection=kept.AGAIN if typed else "", name=name)
+    added = {} if "act" in typed else typed  # a button typed nothing
+    return _page(objection=kept.AGAIN if typed else "", typed=added)
 
 
 @pages.post("")
@@ -33,7 +33,7 @@ def add() -> ResponseReturnValue:
         office().accounts.add(name, [_grant()], by=caller().name)
         return _page(invited=name, link=_link(name))
     except (ConflictError, NotFoundError) as error:
-        return Response(_page(objection=f"Nobody was added: {error}.", name=name), 400)
+        return Response(_page(objection=f"Nobody was added: {error}.", typed=kept.typed()), 400)
 
 
 @pages.post("/<name>/<act>")
@@ -106,14 +106,16 @@ def _where(grant: Grant) -> str:
     return f"at {grant.site}" if grant.site else "at every site"
 
 
-def _page(*, objection: str = "", name: str = "", invited: str = "", link: str = "") -> str:
+def _page(
+    *, objection: str = "", typed: Mapping[str, str] | None = None, invited: str = "", link: str = ""
+) -> str:
     return render_template(
         "people.html",
         people=office().accounts.everyone(),
         roles=list(Role),
         sites=office().accounts.sites(),
         objection=objection,
-        name=name,
+        typed=typed or {},
         invited=invited,
         link=link,
     )

@@ -77,6 +77,7 @@ def _list(*, typed: Mapping[str, Any] = MappingProxyType({}), objection: str = "
     since = _since(asked["since"])
     total = quarantine_list.count(database, asked, since=since, sites=sites)
     part = listing.Part(asked=listing.page_number(), total=total)
+    reasons, senders = quarantine_list.waiting(database, sites=sites)
     return render_template(
         "quarantine.html",
         asked=asked,
@@ -87,8 +88,8 @@ def _list(*, typed: Mapping[str, Any] = MappingProxyType({}), objection: str = "
         listed=quarantine_list.page(
             database, asked, size=part.size, offset=part.offset, since=since, sites=sites
         ),
-        reasons=quarantine_list.reasons(database, sites=sites),
-        senders=quarantine_list.senders(database, sites=sites),
+        reasons=reasons,
+        senders=senders,
         states=quarantine_list.STATES,
         spans=SINCE,
         explain=explain,

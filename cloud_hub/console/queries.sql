@@ -10,7 +10,9 @@ SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum
        (SELECT concat_ws('|', max(created), max(released), string_agg(state, '' ORDER BY created)) FROM model)
        || (SELECT concat_ws('|', '', max(created), max(finished), sum(progress), string_agg(stage, ''))
              FROM run WHERE state IN ('queued', 'running') OR finished IS NOT NULL)
-       || (SELECT concat_ws('|', '', string_agg(use_case || name || version, ',')) FROM alias) AS models,
+       || (SELECT concat_ws('|', '', string_agg(use_case || name || version, ',')) FROM alias)
+       || (SELECT concat_ws('|', '', max(id)) FROM approval) || (SELECT concat_ws('|', '', count(*)) FROM refusal)
+       || (SELECT concat_ws('|', '', max(id)) FROM trigger_check) AS models,
        (SELECT concat_ws('|', max(id), count(*) FILTER (WHERE closed IS NULL)) FROM alarm)
        || (SELECT concat_ws('|', '', max(id)) FROM label) AS alarms,
        (SELECT concat_ws('|', max(created), count(*)) FROM dataset)
@@ -22,7 +24,9 @@ SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum
           FROM (SELECT began, ended FROM job_attempt ORDER BY began DESC LIMIT 20) AS newest)
        || (SELECT concat_ws('|', '', max(id), sum(id), count(*) FILTER (WHERE status = 'doing'))
              FROM procrastinate_jobs WHERE status IN ('todo', 'doing')) AS jobs,
-       (SELECT max(id) FROM audit) AS audit;
+       (SELECT max(id) FROM audit) AS audit,
+       (SELECT concat_ws('|', max(id)) FROM capture)
+       || (SELECT concat_ws('|', '', max(asked), max(answered)) FROM capture_request) AS captures;
 
 -- figures
 SELECT (SELECT count(*) FROM device WHERE retired IS NULL) AS devices,

@@ -14,8 +14,8 @@ amplitude from the two largest bins of a line, which a Hann window makes exact f
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,9 @@ from kernels.bearing import Bearing
 
 SPECTRUM, ENVELOPE = "spectrum", "envelope"
 KINDS = (SPECTRUM, ENVELOPE)
+SHAFT = "turns of the shaft"
 SHAFT_HARMONICS = 6
-DEFECT_HARMONICS = 3
+DEFECT_HARMONICS = 8
 MOST_PEAKS = 10
 SHORTEST = 64  # samples, as for features: below, there is nothing to tell apart
 SPEED_NEAR = 0.01  # the shaft does not slip; its speed was read a moment before or after
@@ -53,6 +54,7 @@ class Line:
     short: str
     name: str
     hz: float
+    number: int  # of the harmonic: 1 is what ``name`` itself does
     near: float  # as a share of it, how far a peak may be that it names
 
 
@@ -60,8 +62,8 @@ class Line:
 class Peak:
     hz: float
     amplitude: float
-    line: Line | None  # the nearest named frequency, where one is as near as slip and resolution allow
-    off: float  # from it, as a share of its frequency
+    line: Line | None = None  # the nearest named frequency, where one is as near as slip and resolution allow
+    off: float = 0.0  # from it, as a share of its frequency
 
 
 def of(values: npt.NDArray[np.float32], rate_hz: float, kind: str) -> Spectrum:
@@ -86,31 +88,29 @@ def lines(speed_hz: float | None, bearing: Bearing | None) -> tuple[Line, ...]:
     """The shaft's and its bearing's frequencies, those of the shaft first; none of a shaft that stands."""
     if speed_hz is None or not speed_hz > 0:
         return ()
-    shaft = ("shaft", "turns of the shaft", 1.0, range(1, SHAFT_HARMONICS + 1))
-    found = _harmonics(speed_hz, SPEED_NEAR, shaft)
+    found = _harmonics("shaft", SHAFT, speed_hz, SHAFT_HARMONICS, near=SPEED_NEAR)
     if bearing is None:
         return tuple(found)
-    usual = range(1, DEFECT_HARMONICS + 1)
-    defects = (
-        ("BPFO", "balls pass the outer race", bearing.outer_race, usual),
-        ("BPFI", "balls pass the inner race", bearing.inner_race, usual),
-        ("BSF", "a ball strikes both races", bearing.ball_spin, range(2, 2 * DEFECT_HARMONICS + 1, 2)),
-        ("BSF", "a ball spins", bearing.ball_spin, range(1, 2)),
-        ("FTF", "the cage goes round", bearing.cage, range(1, 2)),
-    )
-    return tuple(found + _harmonics(speed_hz, layout.LINE_TOLERANCE, *defects))
+    strikes = 2 * bearing.ball_spin * speed_hz
+    found += _harmonics("BPFO", "balls pass the outer race", bearing.outer_race * speed_hz, DEFECT_HARMONICS)
+    found += _harmonics("BPFI", "balls pass the inner race", bearing.inner_race * speed_hz, DEFECT_HARMONICS)
+    found += _harmonics("BSF", "a ball strikes both races", strikes, DEFECT_HARMONICS // 2, factor=2)
+    found += _harmonics("BSF", "a ball spins", bearing.ball_spin * speed_hz, 1)
+    return (*found, *_harmonics("FTF", "the cage goes round", bearing.cage * speed_hz, 1))
 
 
-def _harmonics(speed_hz: float, near: float, *wanted: tuple[str, str, float, range]) -> list[Line]:
+def _harmonics(
+    short: str, name: str, hz: float, most: int, *, factor: int = 1, near: float = layout.LINE_TOLERANCE
+) -> list[Line]:
     return [
         Line(
-            short=f"{number}× {short}" if number > 1 else short,
+            short=short if number * factor == 1 else f"{number * factor}× {short}",
             name=name,
-            hz=number * order * speed_hz,
+            hz=number * hz,
+            number=number,
             near=near,
         )
-        for short, name, order, numbers in wanted
-        for number in numbers
+        for number in range(1, most + 1)
     ]
 
 
@@ -123,18 +123,32 @@ def peaks(spectrum: Spectrum, named: Sequence[Line]) -> list[Peak]:
     tops = 1 + np.flatnonzero((inner > bins[:-2]) & (inner >= bins[2:]) & (inner > FLOOR * bins.max()))
     tops = tops[tops >= 2]  # beside 0 Hz it is what is left of the mean
     highest = tops[np.argsort(bins[tops])[::-1]]
-    found = (_peak(spectrum, int(top), named) for top in highest[:MOST_PEAKS])
-    return sorted(found, key=lambda peak: -peak.amplitude)
+    found = sorted(
+        (_peak(spectrum, int(top)) for top in highest[:MOST_PEAKS]), key=lambda peak: -peak.amplitude
+    )
+    first = [_named(peak, [line for line in named if line.number == 1], spectrum.step_hz) for peak in found]
+    heard = {SHAFT} | {peak.line.name for peak in first if peak.line}
+    return [
+        _named(peak, [line for line in named if _counts(line, heard)], spectrum.step_hz) for peak in found
+    ]
 
 
-def _peak(spectrum: Spectrum, top: int, named: Sequence[Line]) -> Peak:
+def _counts(line: Line, heard: Collection[str]) -> bool:
+    """Harmonics lie close to each other: one has no name where what it is a harmonic of is not heard."""
+    return line.number == 1 or line.name in heard
+
+
+def _peak(spectrum: Spectrum, top: int) -> Peak:
     low, middle, high = spectrum.amplitudes[top - 1 : top + 2].tolist()
     side, towards = (high, 1.0) if high >= low else (low, -1.0)
     share = side / middle
     off = min(max((2 * share - 1) / (1 + share), 0.0), 0.5)  # bins from the top one
     flat = 1.0 if off < 1e-9 else math.pi * off * (1 - off**2) / math.sin(math.pi * off)
-    hz = (top + towards * off) * spectrum.step_hz
-    line = min(named, key=lambda each: abs(each.hz - hz), default=None)
-    if line is None or abs(line.hz - hz) > max(line.near * line.hz, spectrum.step_hz):
-        return Peak(hz=hz, amplitude=middle * flat, line=None, off=0.0)
-    return Peak(hz=hz, amplitude=middle * flat, line=line, off=hz / line.hz - 1)
+    return Peak(hz=(top + towards * off) * spectrum.step_hz, amplitude=middle * flat)
+
+
+def _named(peak: Peak, named: Sequence[Line], step_hz: float) -> Peak:
+    line = min(named, key=lambda each: abs(each.hz - peak.hz), default=None)
+    if line is None or abs(line.hz - peak.hz) > max(line.near * line.hz, step_hz):
+        return peak
+    return replace(peak, line=line, off=peak.hz / line.hz - 1)

@@ -11,12 +11,13 @@ from werkzeug.exceptions import BadRequest
 from cloud_hub.console import listing
 from cloud_hub.console.starting import SQL, Asked
 from cloud_hub.rollout.drafts import Draft
+from cloud_hub.rollout.preview import Preview
 from cloud_hub.rollout.selection import Candidate
 from cloud_hub.store.database import Database, Row
 
 MOST_RELEASES = 200
 SIZE = 25  # devices on a page
-MOST_CHOICES = 60  # of a kind; others are reached by name in a link, or at the command line
+MOST_CHOICES = 200  # of a kind; others are reached by name in a link, or at the command line
 LEFT_OUT = "out"
 _PAGE = ("wave", "page")  # what a link says of the list alone
 
@@ -113,6 +114,18 @@ class Chosen:
         told = {"wave": self.wave} | changes
         shown = {name: value for name, value in told.items() if value not in ("", None)}
         return link_of(draft, **shown)
+
+
+def taken_back(ahead: Preview) -> int:
+    """How many devices run a newer release of the use case now; what a device says may be anything."""
+    use_case, version = ahead.plan.use_case, _version(ahead.release)
+    named = [device.runs or "" for device in ahead.devices]
+    return sum(each.rpartition("/")[0] == use_case and _version(each) > version for each in named)
+
+
+def _version(release: str) -> int:
+    text = release.rpartition("/")[2]
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 def link_of(draft: Draft, **more: Any) -> str:

@@ -28,7 +28,7 @@ TONES = {
     "bad": "offline rolled-back failed refused halted alarm rejected no broken lost",
     "warn": "awaiting paused silent withdrawn kept aborted undone behind watch quarantined cancelled stopped",
     "busy": "running offered open queued approved returning candidate downloading verifying staged switching "
-    "probation installing deferred doing",
+    "probation installing deferred doing asked",
 }
 TONE_OF = {state: tone for tone, states in TONES.items() for state in states.split()}
 SIZES = ("B", "kB", "MB", "GB", "TB")

@@ -5,7 +5,7 @@ refused, and nothing rolls it out. What is released already is signed and may ru
 that a word here would not stop it: its rollouts are aborted or undone instead.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from cloud_hub.errors import ConflictError
@@ -39,12 +39,12 @@ def refuse(hub: Hub, release: str, *, person: str, reason: str) -> Refusal:
         if known is not None:
             return Refusal(release=release, new=False, **known)
         _check_open(model)
-        told = {"person": person, "reason": said, "refused": hub.clock.now()}
-        connection.execute(SQL["insert_refusal"], told | {"release": release})
+        made = Refusal(release=release, person=person, reason=said, refused=hub.clock.now(), new=True)
+        connection.execute(SQL["insert_refusal"], asdict(made))
         connection.execute(SQL["refuse"], {"release": release})
         connection.execute(SQL["unname_candidate"], {"release": release})
         _record(hub, connection, model, person=person, reason=said)
-    return Refusal(release=release, new=True, **told)
+    return made
 
 
 def _checked(reason: str) -> str:

@@ -26,7 +26,7 @@ def execute(hub: Hub, number: str) -> None:
     if own is None:
         raise TakenError(f"dataset {number} is made already, or was never asked for")
     try:
-        _make(hub, own)
+        make(hub, own)
     except TakenError:
         raise
     except Exception as error:
@@ -37,7 +37,8 @@ def execute(hub: Hub, number: str) -> None:
             raise
 
 
-def _make(hub: Hub, own: Row) -> None:
+def make(hub: Hub, own: Row) -> None:
+    """Make it and say so, by the attempt that is ``own``; ``TakenError`` where another one is by then."""
     dataset = snapshot(
         hub.database,
         hub.artifacts,

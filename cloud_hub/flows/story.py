@@ -96,8 +96,11 @@ def _of_model(row: Row) -> Step:
 def _of_devices(connection: Connection, rollouts: list[Row]) -> Iterable[Step]:
     named = {"rollouts": _ids(rollouts), "states": TROUBLES, "most": MOST_DEVICES}
     for row in connection.execute(SQL["devices"], named):
-        one = row["devices"] == 1
-        text = f"{row['devices']} {'device stands' if one else 'devices stand'} here: the first of them since"
+        text = (
+            "1 device"
+            if row["devices"] == 1
+            else f"{row['devices']} devices, the first of them at this moment"
+        )
         yield Step(time=row["first"], kind="rollout", name=row["rollout"], state=row["state"], text=text)
     for row in connection.execute(SQL["troubles"], named):
         yield Step(

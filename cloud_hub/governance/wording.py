@@ -14,6 +14,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "device.retire": "retired {}",
         "device.token": "made an enrolment token for {}",
         "device.unpin": "unpinned {}",
+        "engine.publish": "published the engine {}",
         "hub.restored": "restored the hub from a backup",
         "keys.delegate": "delegated signing to {}",
         "keys.director.add": "let the director {} direct devices",

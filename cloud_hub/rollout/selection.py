@@ -69,7 +69,8 @@ def candidates(
     }
     lists = {name: list(values) for name, values in asdict(plan.selector).items()}
     lists["targets_of"] = lists.pop("targets")
-    return [_candidate(row, facts) for row in connection.execute(SQL["selected"], facts | lists)]
+    rows = connection.execute(SQL["selected"], facts | lists).fetchall()
+    return [_candidate(row, facts) for row in rows]
 
 
 def select(found: Sequence[Candidate], plan: Plan) -> list[Candidate]:

@@ -81,6 +81,8 @@ def preview(ahead: Preview, *, as_json: bool) -> None:
         typer.echo(f"  wave {wave}, {len(names)} devices{approval}: {_some(names)}")
     for zone, time in ahead.opens.items():
         typer.echo(f"  devices in {zone} are offered it from {moment(time)} UTC on")
+    for other in ahead.others:
+        typer.echo(f"  in the way: rollout {other.id} still directs {_some(list(other.devices))}")
     left: dict[str, list[str]] = {}
     for device in ahead.left_out:
         left.setdefault(device.why, []).append(device.name)
@@ -98,6 +100,7 @@ def _preview_json(ahead: Preview, waves: list[tuple[int, list[str]]]) -> None:
                 {"device": each.name, "why": each.why, "detail": each.detail} for each in ahead.left_out
             ],
             "opens": ahead.opens,
+            "in_the_way": [{"rollout": other.id, "devices": list(other.devices)} for other in ahead.others],
         }
     )
 

@@ -18,17 +18,31 @@ QUERIES = load_queries("cloud_hub.store", "quarantine_list.sql")
 STATES = ("waiting", "asked", "stored")  # asked: another try is due
 FILTERS = ("reason", "device", "state")
 
+SENDER = ("device", "site", "messages", "reasons", "last")
+REASON = ("reason", "messages", "devices", "first", "last")
+
 Sites = list[str] | None  # None: every site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """What waits for one reason; ``explanation`` says what it means and what to do."""
+
+    reason: str
+    explanation: str
+    messages: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Whose messages wait; None: of nobody known."""
+    """Whose messages wait; ``device`` is None for those of nobody known."""
 
     device: str | None
     site: str | None
     messages: int
-    reasons: list[str]
+    reasons: list[str]  # the most frequent first
     last: datetime
 
 
@@ -51,15 +65,23 @@ class Listed:
         return "stored" if self.settled else "asked" if self.replay else "waiting"
 
 
-def reasons(database: Database, *, sites: Sites = None) -> list[Waiting]:
+def reasons(database: Database, *, sites: Sites = None) -> list[Reason]:
     """What waits by reason, the one that came last first."""
     rows = database.rows(QUERIES["reasons"], {"sites": sites})
-    return [Waiting(**row, explanation=explain(row["reason"])) for row in rows]
+    return [Reason(**row, explanation=explain(row["reason"])) for row in rows]
 
 
-def senders(database: Database, *, sites: Sites = None, most: int = 10) -> list[Sender]:
-    """Who has most waiting."""
-    return [Sender(**row) for row in database.rows(QUERIES["senders"], {"sites": sites, "most": most})]
+def waiting(database: Database, *, sites: Sites = None, most: int = 10) -> tuple[list[Waiting], list[Sender]]:
+    """What waits by reason, the one that came last first, and who has most waiting."""
+    by_reason, senders = [], []
+    for row in database.rows(QUERIES["waiting"], {"sites": sites, "most": most}):
+        if row["reason"] is None:
+            senders.append(Sender(**{name: row[name] for name in SENDER}))
+        else:
+            kept = {name: row[name] for name in REASON}
+            by_reason.append(Waiting(**kept, explanation=explain(row["reason"])))
+    by_reason.sort(key=lambda each: each.last, reverse=True)
+    return by_reason, sorted(senders, key=lambda each: (-each.messages, each.device or ""))
 
 
 def count(

@@ -106,13 +106,13 @@ def _table(
     connection: Connection, name: str, store: StoreSettings, able: dict[str, Capability], now: datetime
 ) -> Table:
     days = span_of(name, store).days
-    parts, rows = _parts(connection, name, able)
+    parts = _parts(connection, name, able)
     filled = [part for part in parts if part["filled"] and part["lower"] is not None]
     pace, known = pace_of(filled, now)
     first = filled[0] if filled else None
     return Table(
         name=name,
-        rows=rows,
+        rows=sum(part["rows"] for part in parts),
         bytes=sum(part["bytes"] for part in parts),
         partitions=len(parts),
         filled=len(filled),
@@ -126,17 +126,15 @@ def _table(
     )
 
 
-def _parts(connection: Connection, name: str, able: dict[str, Capability]) -> tuple[list[Row], int]:
-    """The partitions or chunks of a table, and its rows."""
+def _parts(connection: Connection, name: str, able: dict[str, Capability]) -> list[Row]:
+    """The partitions or chunks of a table, the oldest first."""
     if able and able["time_tables"].value == capabilities.HYPERTABLES:
         keeper = name
         if "rollups" in able and able["rollups"].value == "continuous":
             row = connection.execute(QUERIES["hypertable_of"], {"table": name}).fetchone()
             keeper = row["name"] if row else name
-        parts = connection.execute(QUERIES["chunks"], {"table": keeper}).fetchall()
-        return parts, _only(connection, "rows_of_hypertable", table=keeper)["rows"]
-    parts = connection.execute(QUERIES["partitions"], {"table": name}).fetchall()
-    return parts, sum(part["rows"] for part in parts)
+        return connection.execute(QUERIES["chunks"], {"table": keeper}).fetchall()
+    return connection.execute(QUERIES["partitions"], {"table": name}).fetchall()
 
 
 def pace_of(parts: list[Row], now: datetime) -> tuple[float | None, float]:

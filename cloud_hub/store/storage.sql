@@ -1,10 +1,13 @@
 -- partitions
--- Of a table with native partitions: each with its bounds, bytes with indexes, and rows as far as the server has
--- counted them by itself: those it saw coming since it started, or those it estimated when it last looked.
+-- Of a table with native partitions: each with its bounds, bytes with indexes, and rows: as many a page as there were
+-- when the server last looked; where that was never or over little, those that it saw coming.
 SELECT substring(pg_get_expr(child.relpartbound, child.oid) FROM 'FROM \(''([^'']+)''\)')::timestamptz AS lower,
        substring(pg_get_expr(child.relpartbound, child.oid) FROM 'TO \(''([^'']+)''\)')::timestamptz AS upper,
        pg_total_relation_size(child.oid) AS bytes, pg_relation_size(child.oid) > 0 AS filled,
-       greatest(child.reltuples, stat.n_live_tup, 0)::bigint AS rows, false AS compressed
+       (CASE WHEN child.relpages >= 10 AND child.reltuples > 0
+            THEN child.reltuples / child.relpages * (pg_relation_size(child.oid) / current_setting('block_size')::bigint)
+            ELSE greatest(child.reltuples, stat.n_live_tup, 0) END)::bigint AS rows,
+       false AS compressed
   FROM pg_inherits
   JOIN pg_class AS child ON child.oid = inhrelid
   LEFT JOIN pg_stat_user_tables AS stat ON stat.relid = child.oid
@@ -12,17 +15,21 @@ SELECT substring(pg_get_expr(child.relpartbound, child.oid) FROM 'FROM \(''([^''
  ORDER BY lower NULLS LAST;
 
 -- chunks
--- The same of a hypertable; rows are those of the table, for a compressed chunk tells none of its own.
-SELECT chunk.range_start AS lower, chunk.range_end AS upper, coalesce(size.total_bytes, 0) AS bytes,
-       coalesce(size.total_bytes, 0) > 0 AS filled, 0::bigint AS rows, chunk.is_compressed AS compressed
+-- The same of a hypertable, whose chunks come with their first row; TimescaleDB knows the rows of compressed ones.
+SELECT chunk.range_start AS lower, chunk.range_end AS upper, coalesce(size.total_bytes, 0) AS bytes, true AS filled,
+       CASE WHEN chunk.is_compressed
+            THEN approximate_row_count(format('%%I.%%I', chunk.chunk_schema, chunk.chunk_name)::regclass)
+            WHEN class.relpages >= 10 AND class.reltuples > 0
+            THEN class.reltuples / class.relpages * (pg_relation_size(class.oid) / current_setting('block_size')::bigint)
+            ELSE greatest(class.reltuples, stat.n_live_tup, 0) END::bigint AS rows,
+       chunk.is_compressed AS compressed
   FROM timescaledb_information.chunks AS chunk
+  JOIN pg_class AS class ON class.oid = format('%%I.%%I', chunk.chunk_schema, chunk.chunk_name)::regclass
+  LEFT JOIN pg_stat_user_tables AS stat ON stat.relid = class.oid
   LEFT JOIN chunks_detailed_size(%(table)s::regclass) AS size
          ON size.chunk_schema = chunk.chunk_schema AND size.chunk_name = chunk.chunk_name
  WHERE format('%%I.%%I', chunk.hypertable_schema, chunk.hypertable_name)::regclass = %(table)s::regclass
  ORDER BY chunk.range_start;
-
--- rows_of_hypertable
-SELECT approximate_row_count(%(table)s::regclass) AS rows;
 
 -- hypertable_of
 -- What keeps the rows of a table: itself, or what a continuous aggregate materialises into.
@@ -33,7 +40,9 @@ SELECT format('%%I.%%I', materialization_hypertable_schema, materialization_hype
 -- others
 -- Every other table, the largest first; its rows by the server's own estimate.
 SELECT class.relname AS name, pg_total_relation_size(class.oid) AS bytes,
-       greatest(class.reltuples, stat.n_live_tup, 0)::bigint AS rows
+       (CASE WHEN class.relpages >= 10 AND class.reltuples > 0
+            THEN class.reltuples / class.relpages * (pg_relation_size(class.oid) / current_setting('block_size')::bigint)
+            ELSE greatest(class.reltuples, stat.n_live_tup, 0) END)::bigint AS rows
   FROM pg_class AS class LEFT JOIN pg_stat_user_tables AS stat ON stat.relid = class.oid
  WHERE class.relnamespace = current_schema()::regnamespace AND class.relkind = 'r'
    AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = class.oid) AND class.relname <> ALL (%(tables)s)

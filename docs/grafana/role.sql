@@ -22,15 +22,15 @@ ALTER ROLE andon_grafana SET timezone = 'UTC';
 ALTER ROLE andon_grafana SET search_path = public;
 
 GRANT USAGE ON SCHEMA public TO andon_grafana;
-GRANT SELECT (id, name, zone) ON site TO andon_grafana;
-GRANT SELECT (id, name, site, profile, added, enrolled, retired, online, status_since, born, agent_version, target,
-              last_batch, last_live, skew_s, rejected) ON device TO andon_grafana;
-GRANT SELECT (device, epoch, mark, highest, floor, superseded, last_seen) ON mark TO andon_grafana;
-GRANT SELECT (id, device, machine, reason, from_time, to_time) ON gap TO andon_grafana;
-GRANT SELECT (id, device, reason, bytes, times, received, settled) ON quarantine TO andon_grafana;
-GRANT SELECT (id, use_case, release, state, reason, wave, created, changed) ON rollout TO andon_grafana;
-GRANT SELECT (rollout, device, wave, state, changed) ON rollout_device TO andon_grafana;
+GRANT SELECT (id, name) ON site TO andon_grafana;
+GRANT SELECT (id, name, site, profile, enrolled, retired, online, status_since, last_batch, last_live, skew_s)
+   ON device TO andon_grafana;
+GRANT SELECT (device, machine, reason, from_time, to_time) ON gap TO andon_grafana;
+GRANT SELECT (device, mark, highest, superseded) ON mark TO andon_grafana;
+GRANT SELECT (device, reason, bytes, times, received, settled) ON quarantine TO andon_grafana;
+GRANT SELECT (id, release, state, reason, wave, changed) ON rollout TO andon_grafana;
+GRANT SELECT (rollout, device, state) ON rollout_device TO andon_grafana;
 GRANT SELECT (release, manifest) ON model TO andon_grafana;
-GRANT SELECT ON machine, signal, sample, rollup_minute, rollup_hour, prediction, latest, latest_prediction, alarm,
+GRANT SELECT ON machine, signal, sample, rollup_minute, rollup_hour, prediction, latest_prediction, alarm,
                 device_standing, release_figure
    TO andon_grafana;

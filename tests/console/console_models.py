@@ -19,6 +19,7 @@ ENGINE = f"engines/linux-x86_64/{USE_CASE}/2.fp32.engine"
 def declare(hub: Hub, approval: str) -> None:
     """Have the hub's own declaration of the use case ask for people as ``approval`` says."""
     text = (resources.files("models") / "use_cases" / f"{USE_CASE}.toml").read_text()
+    text = text.replace('admitted = "canary"', 'admitted = "wait"')
     hub.config.use_cases.mkdir(exist_ok=True)
     (hub.config.use_cases / f"{USE_CASE}.toml").write_text(f"{text}\n[approval]\n{approval}\n")
 

@@ -8,6 +8,7 @@ from cloud_hub.flows.labelling import Saying
 from cloud_hub.hub import Hub
 from cloud_hub.identity.people.office import Office
 from cloud_hub.identity.people.permissions import Permission
+from cloud_hub.store import partitions
 from cloud_hub.store.database import Connection
 from tests.console import console_seed
 from tests.console.console_people import Browser
@@ -45,6 +46,8 @@ CERTIFIED_UNTIL = datetime(2037, 6, 1, tzinfo=UTC)  # certificates end in real t
 def seed(hub: Hub, office: Office, enter: Callable[..., Browser]) -> str:
     """Fill the hub's database. Returns a rollout in its first wave."""
     now = hub.clock.now()
+    with hub.database.connect() as connection:  # a database for tests has partitions for today
+        partitions.ensure(connection, hub.config.store, hub.clock)
     rollout = console_seed.seed(hub)
     with hub.database.transaction() as connection:
         _grow(connection, now)

@@ -102,7 +102,11 @@ def add_machine(
             "INSERT INTO touched SELECT %s, date_trunc('hour', time) FROM unnest(%s::timestamptz[]) AS time",
             [signal, times],
         )
-    lives = [min(250.0, life + (hours[-1] - hour) * 0.9 + 6 * math.sin(hour / 5)) for hour in hours]
+    noise = Random(name)  # as above; the newest is as it is
+    shaken = [noise.gauss(0, 3.5) if hour < hours[-1] else 0.0 for hour in hours]
+    lives = [
+        min(250.0, life + (hours[-1] - hour) * 0.9 + 6 * math.sin(hour / 5) + shaken[hour]) for hour in hours
+    ]
     rows = [[each, each - 14, min(each + 18, 260.0), max(0.1, 1.6 - each / 140)] for each in lives]
     cell = connection.execute("SELECT device FROM machine WHERE id = %s", [machine]).fetchone()
     assert cell is not None

@@ -39,6 +39,13 @@ PAGES = (
     Page("models", "/models", "Models: champion and candidates"),
     Page("model", "/models/motor-health/2", "Model: lineage, gate, card"),
     Page("rollouts", "/rollouts", "Rollouts"),
+    Page("rollout-new", "/rollouts/new?release=motor-health/2", "Starting a rollout: the form", "#plan"),
+    Page(
+        "rollout-preview",
+        "/rollouts/new/preview?release=motor-health/2&waves=1,+50%25,+100%25&soak=24&supersede=yes",
+        "Starting a rollout: the preview",
+        "#who",
+    ),
     Page("rollout", "/rollouts/{rollout}", "Rollout: waves, devices, decisions"),
     Page(
         "rollout-undo", "/rollouts/{rollout}", "Rollout: what undoing it will do", opens="#act-undo > summary"

@@ -21,7 +21,7 @@ SITE = "lyon"
 DEVICES = ("cell-1", "cell-2")
 HUB = "directive_days = 400\n[store]\npartition_hours = 24\nlate_horizon_days = 2\nraw_retention_days = 30\n"
 PACE = ("--interval", "0.5", "--window-every", "1")  # seconds between readings, and between windows
-PATIENCE_S = 45.0
+PATIENCE_S = 150.0
 
 
 class StoryWorld:

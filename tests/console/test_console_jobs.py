@@ -40,6 +40,8 @@ def test_a_worker_that_fell_silent_is_said_to_be_gone(client: FlaskClient, hub: 
     text = client.get("/jobs").text
     assert text.count("No worker has been seen for 12\u202fmin") == 2
     assert "fell silent" in text
+    assert "its worker is gone: the next one begins it again" in row(text, "motor-health-r4")
+    assert text.count("comes round when a worker is there") == 3
     assert "no worker is there for the queue default" in row(text, "motor-health-r5")
     hub.database.execute("UPDATE job_worker SET ended = seen")
     assert "was stopped" in client.get("/jobs").text
@@ -51,6 +53,8 @@ def test_what_runs_shows_how_far_it_is_and_by_whom(client: FlaskClient, jobs: di
     for expected in ("motor-health-r4", "training", "40 %", WORKER, "8\u202fmin"):
         assert expected in running
     assert "worker alive" in text
+    assert "is gone" not in text
+    assert "comes round when" not in text
 
 
 def test_what_waits_says_for_what(client: FlaskClient, hub: Hub, jobs: dict[str, int]) -> None:
@@ -70,6 +74,7 @@ def test_upkeep_that_went_well_is_listed_only_where_it_is_asked_for(
     text = client.get("/jobs").text
     assert "too few machines" in row(text, f'id="a-{jobs["failed"]}-1"')
     assert 'id="a-8000-1"' not in text
+    assert "1–1 of 1 attempt" in text
     first = client.get("/jobs?task=maintain_store").text
     assert "1–50 of 60 attempts" in first
     assert 'id="a-8000-1"' in first
@@ -101,13 +106,13 @@ def test_a_job_that_is_not_there_is_said_so(client: FlaskClient, jobs: dict[str,
 def test_a_job_tells_its_attempts_its_run_and_no_argument_that_may_be_a_secret(
     client: FlaskClient, hub: Hub, jobs: dict[str, int]
 ) -> None:
-    add = 'UPDATE procrastinate_jobs SET args = args || \'{"password": "hunter2"}\' WHERE id = %(job)s'
+    add = 'UPDATE procrastinate_jobs SET args = args || \'{"password": "hunter2", "key": "hunter3"}\' WHERE id = %(job)s'
     hub.database.execute(add, {"job": jobs["training"]})
     text = client.get(f"/jobs/{jobs['training']}").text
     for expected in ("motor-health-r4", "trace-4", "/audit/trace/trace-4", WORKER, "40 %", "started"):
         assert expected in text
-    assert "hunter2" not in text
-    assert "1, not shown" in text
+    assert "hunter" not in text
+    assert "2, not shown" in text
 
 
 def test_a_run_is_cancelled_by_its_flow_once_and_on_the_record(
@@ -184,6 +189,7 @@ def test_no_act_reaches_a_job_that_it_is_not_for(client: FlaskClient, hub: Hub, 
         for act in ("cancel", "train-again"):
             answer = client.post(f"/jobs/{job}/{act}", data=form)
             assert answer.status_code == 409, (job, act)
+            assert f"Nothing was changed: job {job} is to" in answer.text
     assert client.post(f"/jobs/{jobs['training']}/publish-again", data=form).status_code == 409
     assert client.post(f"/jobs/{jobs['training']}/explode", data=form).status_code == 404
     assert client.post("/jobs/424242/cancel", data=form).status_code == 404

@@ -67,6 +67,19 @@ def test_peaks_are_named_within_slip_and_resolution_and_not_beyond() -> None:
         assert peak.off == pytest.approx(off if name else 0.0, abs=1e-3)
 
 
+def test_a_harmonic_has_a_name_only_where_what_it_is_one_of_is_heard() -> None:
+    named = spectra.lines(50.0, BEARING_6205)
+    at = {line.short: line.hz for line in named}
+    assert abs(at["6× BPFO"] / at["4× BPFI"] - 1) < 0.01, "else this asks nothing"
+    alone = spectra.of(sine(at["6× BPFO"]), 12_800.0, SPECTRUM)
+    assert [peak.line for peak in spectra.peaks(alone, named)] == [None]
+    for family in ("BPFO", "BPFI"):
+        wave = sine(at[family], 2.0) + sine(at["6× BPFO"])
+        first, second = spectra.peaks(spectra.of(wave, 12_800.0, SPECTRUM), named)[:2]
+        assert first.line.short == family
+        assert second.line.short == ("6× BPFO" if family == "BPFO" else "4× BPFI")
+
+
 def test_nothing_is_named_where_nothing_turns() -> None:
     assert spectra.lines(None, BEARING_6205) == spectra.lines(0.0, BEARING_6205) == ()
     assert {line.name for line in spectra.lines(25.0, None)} == {"turns of the shaft"}

@@ -171,7 +171,8 @@ def test_what_one_may_not_see_is_answered_as_what_is_not_there(enter: Enter, hub
     for field, hidden in (("site", "tours"), ("device", "cell-3"), ("tag", "secret")):
         there, nowhere = (lea.get(f"{PLAN}&{field}={name}") for name in (hidden, "nope"))
         assert there.status_code == nowhere.status_code == 400
-        assert there.text.replace(hidden, "nope") == nowhere.text
+        told, told_nothing = (answer.text[answer.text.index("<main") :] for answer in (there, nowhere))
+        assert told.replace(hidden, "nope") == told_nothing  # the head above tells the time
         counted = lea.get(f"/rollouts/new/count?release={RELEASE}&{field}={hidden}").text
         assert "cell-3" not in counted.replace(f"device {hidden}", "")
         assert zoe.get(f"{PLAN}&{field}={hidden}").status_code == 200
@@ -211,6 +212,16 @@ def test_an_ended_session_starts_nothing_and_keeps_the_plan(enter: Enter, hub: H
     typed = {name: unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', door.text)}
     again = browser.client.post("/login", data=typed | {"name": "mira", "password": PASSWORD})
     assert again.headers["Location"] == link
+
+
+def test_a_form_of_an_earlier_session_starts_nothing_and_shows_its_preview_again(
+    client: FlaskClient, hub: Hub
+) -> None:
+    path = f"{PLAN}&soak=7.5"
+    answer = begin(client, path, csrf="of another session")
+    assert answer.status_code == 403
+    assert started(hub) == []
+    assert fields(answer.text)["plan"] == fields(client.get(path).text)["plan"]
 
 
 def test_a_rollout_in_the_way_is_named_and_ended_only_if_asked(client: FlaskClient, hub: Hub) -> None:
@@ -279,7 +290,14 @@ REFUSED = (
     ("release=%00", 400),
     ("soak=1e999&timeout=-1&at_once=99999999999999999999", 400),
 )
-FORGED = ("", "release=%00", "site=%00", "&" * 3000, "%ff=%ff", "release=motor-health/2&site=%ED%A0%80")
+FORGED = (
+    "",
+    "release=%00",
+    "release=motor-health/2&site=%00",
+    "&" * 3000,
+    "%ff=%ff",
+    "release=motor-health/2&site=%ED%A0%80",
+)
 
 
 def test_what_cannot_be_is_refused_in_words(client: FlaskClient, hub: Hub) -> None:
@@ -297,6 +315,21 @@ def test_windows_open_in_each_site_s_time_and_waves_follow_each_other(client: Fl
     assert "No wave can end sooner" in page
     assert "once it is approved" in page
     assert page.count('class="a-soak"') == 3
+
+
+def test_a_plan_that_takes_devices_back_to_an_older_release_says_so(client: FlaskClient, hub: Hub) -> None:
+    hub.database.execute("UPDATE device_release SET release = 'motor-health/2'")
+    for device, runs in (("cell-1", "motor-health/٣"), ("cell-2", "other/9"), ("cell-3", "motor-health/10")):
+        hub.database.execute(
+            """UPDATE device_release SET release = %(runs)s FROM device
+                WHERE device.id = device_release.device AND device.name = %(device)s""",
+            {"runs": runs, "device": device},
+        )
+    assert (
+        "a newer release now" not in client.get("/rollouts/new/preview?release=motor-health/2&site=lyon").text
+    )
+    page = client.get("/rollouts/new/preview?release=motor-health/1").text
+    assert "2 devices of these run a newer release now: this takes them back to an older one." in page
 
 
 def test_names_are_text_wherever_they_come_from(client: FlaskClient, hub: Hub) -> None:

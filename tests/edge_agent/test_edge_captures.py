@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pytest
 from edge_models import BELOW_20, FixedReleases, release
 from edge_recorders import AT_ONCE, NAMES, batches, events, rows
 from edge_world import START_US
@@ -73,10 +74,16 @@ class Taking:
     def __call__(self, position: int, *, alarmed: bool = False, **how: object) -> list[Capture]:
         return self.captures.take(self.line, reading(position, **how), alarmed=alarmed)
 
+    def later(self, seconds: float = 60.0) -> None:
+        self.now += seconds
+
 
 def test_a_machine_is_captured_once_at_first_and_then_by_the_hours_of_its_readings() -> None:
     taking = Taking(routine_hours=24)
-    told = [taking(n, hours=n, told=windows(n)) for n in range(0, 60)]
+    told = []
+    for n in range(0, 60):
+        told.append(taking(n, hours=n, told=windows(n)))
+        taking.later()
     assert [n for n, found in enumerate(told) if found] == [0, 24, 48]
     assert [item.signal for item in told[24]] == [3, 4], "all waveforms of a machine, or none"
     np.testing.assert_array_equal(told[24][1].values, wave(24, 4))
@@ -91,8 +98,19 @@ def test_no_routine_where_none_is_wanted_and_none_without_windows() -> None:
 def test_a_clock_that_was_set_back_does_not_end_the_routine() -> None:
     taking = Taking(routine_hours=24)
     assert taking(1, hours=1000, told=windows(1))
+    taking.later()
     assert taking(2, hours=0, told=windows(2))
+    taking.later()
     assert not taking(3, hours=1, told=windows(3))
+
+
+def test_a_clock_that_runs_fast_makes_no_flood_of_routine() -> None:
+    taking = Taking(routine_hours=24)
+    taken = []
+    for second in range(0, 100):
+        taken += [second for found in [taking(second, hours=100 * second, told=windows(second))] if found]
+        taking.later(1)
+    assert taken == [0, 30, 60, 90]
 
 
 def test_the_window_that_raised_an_alarm_is_kept_or_the_newest_before_or_the_next_after() -> None:
@@ -203,12 +221,15 @@ def test_long_windows_are_cut_into_batches_that_every_broker_takes(opened: Opene
     recorder, outbox = opened()
     recorder.hello(HELLO)
     recorder.take(reading(1, told=windows(1, LONGEST_CAPTURE)))
+    recorder.capture("engine-0", "c-1")
+    recorder.take(reading(2, told=windows(2, 4096)))
     recorder.flush()
-    found = [batch for batch in batches(outbox) if batch.captures]
-    assert [len(batch.captures) for batch in found] == [1, 1]
+    found = [[item.time_us - START_US for item in batch.captures] for batch in batches(outbox)]
+    assert [times for times in found if times] == [[1], [1], [2, 2]]
 
 
-def test_a_full_outbox_drops_captures_and_no_feature(opened: Opened) -> None:
+def test_a_full_outbox_drops_captures_and_no_feature(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_agent.captures.ROUTINE_EVERY_S", 0.0)
     recorder, outbox = opened(AT_ONCE, max_bytes=60_000)
     recorder.hello(HELLO)
     for position in range(1, 41):

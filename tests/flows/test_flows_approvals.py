@@ -5,7 +5,8 @@ from importlib import resources
 import pytest
 from rollout_world import USE_CASE, World
 
-from cloud_hub.errors import ConflictError, GateError
+from cloud_hub.errors import ConflictError, GateError, NotFoundError
+from cloud_hub.flows.approving import outlook
 from cloud_hub.flows.release import approve
 from cloud_hub.identity.people.office import Office
 
@@ -50,6 +51,19 @@ def test_a_release_waits_for_its_second_person_and_the_same_twice_is_one(hub, wo
     assert approve(hub, RELEASE, person="ada").voices == ("ada", "bob")
 
 
+def test_what_a_yes_would_do_is_told_before_it_is_given_and_changes_nothing(hub, world):
+    ahead = outlook(hub, RELEASE, person="ada")
+    assert (ahead.now.missing, ahead.is_author) == ("2 more people have to approve it (0 of 2)", True)
+    assert (state(world), world.actions()) == ("candidate", ["retrain.request"])
+    assert approve(hub, RELEASE, person="ada") == ahead.then
+    assert outlook(hub, RELEASE, person="ada").said
+    ahead = outlook(hub, RELEASE, person="bob")
+    assert (ahead.said, ahead.is_author, ahead.author) == (False, False, "ada")
+    assert approve(hub, RELEASE, person="bob") == ahead.then
+    with pytest.raises(NotFoundError):
+        outlook(hub, f"{USE_CASE}/9", person="bob")
+
+
 def test_whoever_asked_for_the_training_may_not_approve_it_alone(hub, world):
     declare(hub, "people = 1\nauthor_may = false")
     assert "ada asked for the training" in approve(hub, RELEASE, person="ada").missing
@@ -83,7 +97,9 @@ def test_one_person_is_one_voice_at_the_console_and_at_the_terminal(hub, world):
         ConflictError, match="nobody knows whose root is: `andon hub person terminal NAME root`"
     ):
         approve(hub, RELEASE, person="root")
+    assert "nobody knows whose root is" in outlook(hub, RELEASE, person="root").hindrance
     assert not approve(hub, RELEASE, person="mira").enough
+    assert outlook(hub, RELEASE, person="mira").hindrance == ""
     accounts.link_terminal("mira", "root", by="root")
     assert approve(hub, RELEASE, person="root").voices == ("mira",)
     assert state(world) == "candidate"

@@ -5,7 +5,7 @@ from stored_machines import fleet
 
 from cloud_hub.errors import ConflictError, NotFoundError
 from cloud_hub.flows import candidate, runs
-from cloud_hub.flows.retrain import request
+from cloud_hub.flows.retrain import request, request_once
 from cloud_hub.flows.runs import TakenError
 from cloud_hub.registry.models import Registry
 from models.errors import UseCaseError
@@ -34,6 +34,19 @@ def test_a_request_queues_a_run_and_its_job_together(hub):
     assert [(job["task_name"], job["args"]) for job in jobs(hub)] == [("retrain", {"run": run})]
     assert actions(hub) == [("retrain.request", "drift-7")]
     assert request(hub, USE_CASE, actor="ada") == f"{USE_CASE}-run-2"
+
+
+def test_a_form_that_is_sent_twice_asks_for_one_training_and_the_next_form_for_another(hub):
+    asked = [request_once(hub, "turbofan-rul", actor="ada", mark=mark) for mark in ("a", "a", "b")]
+    assert asked == [
+        ("turbofan-rul-run-1", True),
+        ("turbofan-rul-run-1", False),
+        ("turbofan-rul-run-2", True),
+    ]
+    assert request(hub, "turbofan-rul", actor="ada") == "turbofan-rul-run-3"
+    assert len(jobs(hub)) == 3
+    with pytest.raises(UseCaseError):
+        request_once(hub, "nope", actor="ada", mark="c")
 
 
 def test_a_request_for_an_unknown_use_case_queues_nothing(hub):

@@ -154,7 +154,8 @@ def test_what_a_hub_from_before_put_aside_is_stored_when_it_is_asked_to(
     """That hub quarantined such batches whole, as of a class that it did not store, and settled them by it."""
     process.take(sender.arrival(sent(sender, capture(why="later"))))
     store.execute("UPDATE quarantine SET reason = 'UnsupportedClass'")
-    good = sender.arrival(sent(sender, capture(X), capture(Y), sequence=1)).payload
+    told = (capture(X), capture(Y), capture(OTHER_X, why="later"))
+    good = sender.arrival(sent(sender, *told, sequence=1)).payload
     store.execute(
         "UPDATE quarantine SET payload = %(payload)s, bytes = %(n)s", {"payload": good, "n": len(good)}
     )
@@ -162,7 +163,7 @@ def test_what_a_hub_from_before_put_aside_is_stored_when_it_is_asked_to(
     quarantine.ask_replay(store, waiting.id, now=Clock.real().now())
     with store.transaction() as connection:
         replay_next(connection, process.tables, process.times())
-    assert (count(store, "capture"), reasons(store)) == (2, {})
+    assert (count(store, "capture"), reasons(store)) == (2, {"BadCapture": 1})
 
 
 def test_a_capture_answers_the_request_of_its_own_machine_alone(
@@ -174,6 +175,7 @@ def test_a_capture_answers_the_request_of_its_own_machine_alone(
     assert captures.request(store, "pump-2").answered is None, (
         "what pump-2 was asked is not pump-1's to answer"
     )
+    assert captures.request(store, "pump-1").answered is None, "and pump-1 was asked something else"
     answer = capture(X, command="waveform-1", why=Why.ASKED)
     process.take(sender.arrival(sent(sender, answer, replace(answer, signal=Y))))
     found = captures.request(store, "pump-1")
@@ -210,15 +212,22 @@ def test_what_was_not_answered_is_said_again_for_a_day(
         assert publish_asked(connection, heard, now) == 0
 
 
-def keep(store: Database, moments: int, why: str = "routine", machine: str = "pump-1") -> None:
-    """So many captures of two signals, a minute apart, the newest now."""
+def keep(
+    store: Database, moments: int, *, why: str = "routine", machine: str = "pump-1", hours_ago: float = 0.0
+) -> None:
+    """So many captures of two signals, a minute apart, the newest so long ago."""
     store.execute(
         """INSERT INTO capture (machine, signal, time, rate_hz, why, device, epoch, sequence, received, values)
            SELECT machine.id, signal.id, %(now)s - n * interval '1 minute', 12800, %(why)s, machine.device, 1, n,
                   %(now)s, '\\x00000000'
              FROM machine JOIN signal ON signal.machine = machine.id AND kind = 'waveform'
             CROSS JOIN generate_series(0, %(moments)s - 1) AS n WHERE machine.name = %(machine)s""",
-        {"now": Clock.real().now(), "why": why, "moments": moments, "machine": machine},
+        {
+            "now": Clock.real().now() - timedelta(hours=hours_ago),
+            "why": why,
+            "moments": moments,
+            "machine": machine,
+        },
     )
 
 
@@ -231,7 +240,7 @@ def test_the_newest_of_each_machine_and_reason_stay_and_nothing_old_does(
     store: Database, sender: Sender
 ) -> None:
     keep(store, 9)
-    keep(store, 2, why="alarm")
+    keep(store, 2, why="alarm", hours_ago=1)
     keep(store, 7, machine="pump-2")
     assert tidied(store, captures_each=4) == 5 * 2 + 3
     assert captures.taken(store, "pump-1", most=99)[1] == 4 + 2
@@ -240,7 +249,7 @@ def test_the_newest_of_each_machine_and_reason_stay_and_nothing_old_does(
     )
     assert [(row["why"], row["n"]) for row in rows] == [("alarm", 2), ("routine", 4), ("routine", 4)]
     assert tidied(store, captures_each=4) == 0
-    assert tidied(store, captures_each=4, capture_days=2.5 / 1440) == 2 + 1
+    assert tidied(store, captures_each=4, capture_days=2.5 / 1440) == 2 + 1 + 2 * 2
 
 
 def test_one_turn_of_upkeep_deletes_no_more_than_it_may(

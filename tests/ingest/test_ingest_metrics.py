@@ -27,12 +27,12 @@ def asked(port: int) -> dict[str, float]:
 def test_what_was_stored_and_refused_is_counted(metrics: Metrics) -> None:
     rejected = Counter({("press-01", "NotFinite"): 2, ("press-02", "NotFinite"): 1})
     metrics.note(Outcome(told={}, samples=900, again=1, rejected=rejected), batches=5, seconds=0.02)
-    metrics.note(Outcome(told={}, samples=100), batches=1, seconds=0.2)
+    metrics.note(Outcome(told={}, samples=100, captures=2), batches=1, seconds=0.2)
     server = metrics.serve(0)
     found = asked(server.server_port)
     server.shutdown()
     server.server_close()
-    assert found["andon_ingest_samples_total"] == 1000
+    assert (found["andon_ingest_samples_total"], found["andon_ingest_captures_total"]) == (1000, 2)
     assert found['andon_ingest_batches_total{came="new"}'] == 5
     assert found['andon_ingest_batches_total{came="again"}'] == 1
     assert found['andon_ingest_rejected_total{reason="NotFinite"}'] == 3

@@ -10,10 +10,10 @@ function options(place, rows) {
   const champion = rows.findIndex((row) => row.state.includes("champion"));
   const point = (row, at) => ({
     value: row.value,
-    itemStyle: { color: row.state.startsWith("refused") ? css("--bad") : css("--data") },
-    symbol: at === champion ? "diamond" : row.state.startsWith("refused") ? "emptyCircle" : "circle",
+    itemStyle: row.state.startsWith("refused") ? { color: css("--panel"), borderColor: css("--bad"), borderWidth: 2 } : { color: css("--data") },
+    symbol: at === champion ? "diamond" : "circle",
     symbolSize: at === champion ? 14 : 9,
-    label: at === champion ? { show: true, position: "top", formatter: "champion", ...words() } : undefined,
+    label: at === champion ? { show: true, position: "bottom", formatter: "champion", ...words() } : undefined,
   });
   return {
     aria: { enabled: false },
@@ -30,7 +30,7 @@ function options(place, rows) {
         return `version ${row.version}: ${row.state}\n${row.name} ${told(row.value)}${unit}\na guess ${told(row.baseline)}${unit}`;
       },
     },
-    legend: { bottom: 0, left: 0, textStyle: { ...words(), color: css("--faint") }, itemWidth: 16, selectedMode: false },
+    legend: { bottom: 0, left: 0, textStyle: { ...words(), color: css("--faint") }, itemWidth: 16, itemHeight: 3, icon: "rect", selectedMode: false },
     xAxis: { ...axis, type: "category", data: rows.map((row) => `${row.version}`), name: "", boundaryGap: true },
     yAxis: { ...axis, type: "value", min: 0, splitLine: { lineStyle: { color: css("--soft") } } },
     series: [

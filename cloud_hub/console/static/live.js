@@ -108,6 +108,7 @@ document.addEventListener("visibilitychange", () => (document.hidden ? leave() :
 addEventListener("pagehide", leave);
 addEventListener("pageshow", (event) => {
   if (event.persisted && !document.hidden) listen();
+  sayWhatIsShown();
 });
 if (!document.hidden) listen();
 
@@ -115,4 +116,10 @@ for (const form of document.querySelectorAll("form.toolbar")) {
   form.addEventListener("change", (event) => {
     if (event.target.name === "span") form.requestSubmit();
   });
+}
+
+// After "back" a browser fills in what was chosen there last, which is not what that page shows.
+function sayWhatIsShown() {
+  for (const form of document.querySelectorAll("form.filters")) form.reset();
+  for (const input of document.querySelectorAll("form.toolbar :is([type=radio], [type=checkbox])")) input.checked = input.defaultChecked;
 }

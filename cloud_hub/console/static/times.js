@@ -121,7 +121,7 @@ function showAll() {
     const date = new Date(there.dataset.of);
     there.hidden = wall(date, known(there.dataset.there) || "UTC") === wall(date, zone(there));
   }
-  if (note) say(note, noted.replace("Times are UTC;", `Times are in the zone ${zone()}${zone() === mine ? ", yours" : ""};`));
+  if (note) say(note, noted.replace("Times are UTC;", `Times are in ${zone() === mine ? "your zone," : "the zone"} ${zone()};`));
 }
 
 function showClock() {

@@ -80,7 +80,8 @@ class Accounts:
     def give(self, name: str, grant: Grant, *, by: str) -> None:
         with self._changing() as connection:
             person = _find(connection, name)
-            _give(connection, person.id, grant)
+            if not _give(connection, person.id, grant):
+                raise ConflictError(f"{name} is {grant} already")
             self._turned(connection, person, by=by, detail={"given": str(grant)})
 
     def take(self, name: str, grant: Grant, *, by: str) -> None:
@@ -88,7 +89,9 @@ class Accounts:
         with self._changing() as connection:
             person = _find(connection, name)
             site = _site(connection, grant.site)
-            connection.execute(SQL["take"], {"person": person.id, "role": grant.role, "site": site})
+            place = {"person": person.id, "role": grant.role, "site": site}
+            if not connection.execute(SQL["take"], place).rowcount:
+                raise ConflictError(f"{name} is not {grant}")
             _check_admin_left(connection)
             self._turned(connection, person, by=by, detail={"taken": str(grant)})
 
@@ -96,6 +99,8 @@ class Accounts:
         """Let them in no more: sessions, tokens and links end for good. Their name stays theirs."""
         with self._changing() as connection:
             person = _find(connection, name)
+            if person.disabled:
+                raise ConflictError(f"{name} is disabled already")
             connection.execute(SQL["set_disabled"], {"person": person.id, "disabled": self._now()})
             _check_admin_left(connection)
             cut_off(connection, person.id, name, now=self._now())
@@ -104,6 +109,8 @@ class Accounts:
     def enable(self, name: str, *, by: str) -> None:
         with self._changing() as connection:
             person = _find(connection, name)
+            if not person.disabled:
+                raise ConflictError(f"{name} is not disabled")
             connection.execute(SQL["set_disabled"], {"person": person.id, "disabled": None})
             self._record(connection, actor=by, action="person.enable", subject=name, detail={})
 
@@ -206,9 +213,10 @@ def rights(row: Row) -> Rights:
     return Rights(frozenset(map(Grant.parse, row["grants"])))
 
 
-def _give(connection: Connection, person: int, grant: Grant) -> None:
+def _give(connection: Connection, person: int, grant: Grant) -> bool:
+    """Whether it was not theirs before."""
     place = {"person": person, "role": grant.role, "site": _site(connection, grant.site)}
-    connection.execute(SQL["give"], place)
+    return bool(connection.execute(SQL["give"], place).rowcount)
 
 
 def _add_terminal(connection: Connection, person: int, name: str, account: str) -> None:

@@ -16,7 +16,7 @@ WITH below AS (
 ), longest AS (
     SELECT use_case, max(greatest(upper, life, 0)) AS life FROM outlook GROUP BY use_case
 ), standing AS (
-    SELECT machine.name AS machine, site.name AS site, outlook.*, below.threshold,
+    SELECT machine.name, site.name AS site, outlook.*, below.threshold,
            CASE WHEN EXISTS (SELECT FROM alarm WHERE alarm.machine = machine.id AND alarm.closed IS NULL) THEN 'alarm'
                 WHEN outlook.machine IS NULL THEN 'no prediction'
                 WHEN outlook.soonest < below.threshold THEN 'watch'
@@ -32,9 +32,9 @@ WITH below AS (
       LEFT JOIN longest ON longest.use_case = outlook.use_case
      WHERE device.retired IS NULL AND site.name IN (${site:sqlstring})
 )
-SELECT standing.machine, site, state, standing.life AS "remaining life", standing.lower AS "at least",
+SELECT standing.name AS machine, site, state, standing.life AS "remaining life", standing.lower AS "at least",
        standing.upper AS "at most", standing.anomaly, standing.release, standing.time AS predicted
   FROM standing
  ORDER BY array_position(ARRAY['alarm', 'watch', 'silent', 'healthy', 'no prediction'], state), margin NULLS LAST,
-          standing.anomaly DESC NULLS LAST, machine
+          standing.anomaly DESC NULLS LAST, standing.name
  LIMIT 50;

@@ -12,6 +12,8 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from werkzeug.serving import make_server
 
+WORDS = "Your account is hacked. Call +33 555 0199 and tell your password."  # of somebody else
+
 
 class Provider:
     def __init__(self) -> None:
@@ -21,6 +23,10 @@ class Provider:
         self.described: dict[str, Any] = {}
         self.header: dict[str, Any] = {"alg": "RS256", "kid": "ours"}
         self.signer: Any = self.key
+        self.asked_itself = 0  # what it is
+        self.garbage: bytes | None = None  # instead of its description
+        self.never = threading.Event()  # it answers only once this is set, unless it is from the start
+        self.never.set()
         self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
         self.issuer = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -40,7 +46,11 @@ class Provider:
         app = Flask("provider")
 
         @app.get("/.well-known/openid-configuration")
-        def described() -> dict[str, Any]:
+        def described() -> Any:
+            self.asked_itself += 1
+            self.never.wait(60)
+            if self.garbage is not None:
+                return self.garbage
             places = {"authorization_endpoint": "/authorize", "token_endpoint": "/token", "jwks_uri": "/keys"}
             urls = {name: self.issuer + path for name, path in places.items()}
             return {"issuer": self.issuer} | urls | self.described
@@ -57,7 +67,7 @@ class Provider:
             given = request.authorization
             fits = given and (given.username, given.password) == ("hub", "s3cret")
             if not (asked and fits and challenge == asked["code_challenge"]):
-                return {"error": "invalid_grant"}, 400
+                return {"error": "invalid_grant", "error_description": WORDS}, 400
             return {"access_token": "x", "token_type": "Bearer", "id_token": self._sign(asked["nonce"])}
 
         return app

@@ -187,6 +187,24 @@ def test_an_address_that_guesses_many_names_is_not_heard(stranger: FlaskClient) 
     assert found == [401] * 30 + [429]
 
 
+def test_a_name_that_many_addresses_guess_is_not_heard_from_a_new_one_either(
+    app: Flask, enter: Enter
+) -> None:
+    """Nor do other names and what fits in between make the hub forget them."""
+    enter("mira", "viewer")
+    enter("lea", "viewer")
+    told = []
+    for number in range(12):
+        stranger = app.test_client()
+        form = {"csrf": token(stranger, "/login"), "name": "mira", "password": f"guess {number}"}
+        from_there = {"REMOTE_ADDR": f"10.1.{number}.7"}
+        told.append(stranger.post("/login", data=form, environ_base=from_there).status_code)
+        if number % 4 == 0:
+            assert sign_in(app.test_client(), "lea").status_code == 303
+    assert told[0] == 401
+    assert told[-3:] == [429] * 3
+
+
 def test_a_session_opens_only_for_the_password_that_was_checked_and_for_who_is_not_disabled(
     enter: Enter, office: Office
 ) -> None:

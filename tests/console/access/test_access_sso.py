@@ -18,7 +18,7 @@ from cloud_hub.hub import Hub
 from cloud_hub.identity.people import sso
 from cloud_hub.identity.people.office import Office
 from cloud_hub.identity.people.permissions import Grant
-from tests.console.access.console_provider import Provider
+from tests.console.access.console_provider import WORDS, Provider
 from tests.console.console_people import token
 
 ADMIN = Grant.parse("admin")
@@ -35,6 +35,8 @@ def running() -> Iterator[Provider]:
 def provider(running: Provider) -> Provider:
     running.claims, running.described = {}, {}
     running.header, running.signer = {"alg": "RS256", "kid": "ours"}, running.key
+    running.garbage = None
+    sso.forget()
     return running
 
 
@@ -73,6 +75,15 @@ def test_who_is_linked_comes_in_and_to_the_page_that_was_asked_for(
     answer = back(stranger, provider.approve(url))
     assert 'content="0; url=/rollouts?span=7d"' in answer.text
     assert "mira" in stranger.get("/people").text
+
+
+@pytest.mark.parametrize(
+    "path", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+)
+def test_coming_back_leads_nowhere_else(stranger: FlaskClient, provider: Provider, path: str) -> None:
+    answer = back(stranger, provider.approve(leave(stranger, path)))
+    assert 'content="0; url=/"' in answer.text
+    assert "evil" not in answer.text
 
 
 def test_what_was_typed_comes_along(stranger: FlaskClient, provider: Provider, rollout: str) -> None:
@@ -164,14 +175,70 @@ def test_a_provider_that_is_away_or_calls_itself_otherwise_is_said_so(
         {"authorization_endpoint": None},
     ):
         provider.described = described
+        sso.forget()
         answer = stranger.post("/login/sso", data=form)
         assert answer.status_code == 409
         assert "xpected" in answer.text
+        assert "evil.example" not in answer.text
     provider.described = {}
     answer = provider.approve(leave(stranger))
     provider.described = {"token_endpoint": "http://127.0.0.1:9/token"}
-    assert back(stranger, answer).status_code == 503
+    sso.forget()
+    away = back(stranger, answer)
+    assert away.status_code == 503
+    assert "127.0.0.1" not in away.text  # where it looks is for the log
     assert stranger.get("/").status_code == 401
+
+
+def test_what_a_provider_says_of_a_failure_is_told_to_no_stranger(
+    stranger: FlaskClient, provider: Provider
+) -> None:
+    answer = back(stranger, provider.approve(leave(stranger)) | {"code": "code-of-somebody"})
+    assert answer.status_code == 403
+    assert "takes the code for none of its own" in answer.text
+    assert WORDS.partition(".")[0] not in answer.text
+
+
+def test_what_a_provider_is_is_asked_once_in_a_while(stranger: FlaskClient, provider: Provider) -> None:
+    before = provider.asked_itself
+    for _ in range(3):
+        assert back(stranger, provider.approve(leave(stranger))).status_code == 200
+    assert provider.asked_itself == before + 1
+
+
+@pytest.mark.parametrize(
+    "garbage", [b'{"issuer": "' + b"x" * 2_000_000 + b'"}', b"\xff", b"[" * 100_000, b"[]", b"", b"<html>"]
+)
+def test_a_provider_that_talks_nonsense_is_said_to(
+    stranger: FlaskClient, provider: Provider, garbage: bytes
+) -> None:
+    provider.garbage = garbage
+    answer = stranger.post("/login/sso", data={"csrf": token(stranger, "/login")})
+    assert answer.status_code == 503
+    assert "does not answer as it should" in answer.text
+
+
+def test_a_provider_that_never_ends_holds_no_page_up_and_is_asked_again_once_it_answers(
+    stranger: FlaskClient, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sso, "WHOLE_S", 0.1)
+    monkeypatch.setattr(sso, "TURN_S", 0.01)
+    form = {"csrf": token(stranger, "/login")}
+    provider.never.clear()
+    try:
+        told = [stranger.post("/login/sso", data=form) for _ in range(sso.AT_ONCE + 1)]
+        assert [each.status_code for each in told] == [503] * len(told)
+        assert "Too many people sign in" in told[-1].text  # those before it are waited for elsewhere
+        assert stranger.get("/login").status_code == 200
+    finally:
+        provider.never.set()
+    monkeypatch.undo()
+    assert stranger.post("/login/sso", data=form).status_code in (200, 503)
+    for _ in range(sso.AT_ONCE):
+        assert sso._turn.acquire(timeout=10)  # all come back
+    for _ in range(sso.AT_ONCE):
+        sso._turn.release()
+    assert stranger.post("/login/sso", data=form).status_code == 200
 
 
 def test_a_few_at_once_ask_the_provider_and_one_more_is_told_to_try_again(

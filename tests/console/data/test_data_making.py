@@ -118,16 +118,21 @@ def test_what_is_too_bad_to_learn_from_says_why(enter: Enter, hub: Hub) -> None:
     assert [act[:2] for act in acts(hub)] == [("mira", "snapshot.request"), ("job:snapshot", "snapshot.fail")]
 
 
-def test_an_attempt_that_was_taken_over_writes_nothing(hub: Hub) -> None:
+def test_an_attempt_that_was_taken_over_writes_nothing(hub: Hub, small: None) -> None:
     number = snapshots.request(hub, USE_CASE, since=None, actor="mira")
-    for attempt in (1, 2):
-        row = hub.database.row(snapshots.SQL["own"], {"id": number})
-        assert row
-        assert row["attempt"] == attempt
+    first, second = (hub.database.row(snapshots.SQL["own"], {"id": number}) for _ in range(2))
+    assert first
+    assert second
+    assert (first["attempt"], second["attempt"]) == (1, 2)
     snapshots.fail(hub, str(number), "too late", attempt=1)
+    with pytest.raises(TakenError, match="attempt 1"):
+        snapshotting.make(hub, first)
     assert told(hub) == [(USE_CASE, "running", None, "mira")]
     snapshots.fail(hub, str(number), "given up")
     assert told(hub) == [(USE_CASE, "failed", None, "mira")]
+    with pytest.raises(TakenError, match="attempt 2"):
+        snapshotting.make(hub, second)
+    assert [act[1] for act in acts(hub)] == ["snapshot.request", "snapshot.fail"]
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from typer.testing import CliRunner
 
-from cloud_hub.hub import Hub
+from cloud_hub.hub import Hub, person
 from cloud_hub.ingest.replays import replay_next
+from cloud_hub.store import quarantine_cli
 from cloud_hub.store.reasons import Reason, explain
 from tests.console.console_people import Browser
 from tests.console.data.data_seed import bad_samples, keep, seed_quarantine
@@ -134,7 +137,7 @@ def test_what_is_elsewhere_or_of_nobody_is_not_there(
     for number in hidden:
         there, nowhere = lyon.get(f"{PAGE}/{number}"), lyon.get(f"{PAGE}/999999")
         assert there.status_code == nowhere.status_code == 404
-        assert there.text.replace(str(number), "999999") == nowhere.text
+        assert there.text.replace(f"named {number}:", "named 999999:") == nowhere.text
         assert client.get(f"{PAGE}/{number}").status_code == 200
     assert "NotABatch" not in lyon.get("/data").text
 
@@ -219,6 +222,23 @@ def test_all_of_a_reason_are_asked_for_together_of_one_device_or_of_all(
     refused = browser.post(page, f"{PAGE}/replay", reason=Reason.SEQUENCE_REUSED)
     assert refused.status_code == 409
     assert "two devices share one outbox" in refused.text
+
+
+def test_the_command_line_asks_by_the_same_call_and_goes_into_the_same_chain(
+    enter: Enter, hub: Hub, kept: Kept, state_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine_cli, "PATIENCE_S", 0.1)  # no ingest runs here
+    config = state_root / "hub.toml"
+    config.write_text(f'database_url = "{hub.config.database_url}"\n')
+    for told in (["replay", str(kept["nan"])], ["replay", "--reason", "NotFinite"]):
+        answer = CliRunner().invoke(quarantine_cli.quarantine, [*told, "--config", str(config)])
+        assert answer.exit_code == 1
+        assert "an ingest process runs" in answer.output
+    acts = [(row["actor"], row["subject"], row["detail"]) for row in replays(hub)]
+    everyone = {"device": None, "messages": 1}  # cell-3's; the other was asked for before
+    assert acts == [(person(), str(kept["nan"]), {}), (person(), "NotFinite", everyone)]
+    page = f"{PAGE}/{kept['nan']}"
+    assert "Another try was asked for" in enter("ben", "engineer").client.get(page).text
 
 
 def test_a_hundred_thousand_messages_stay_paged(client: FlaskClient, hub: Hub) -> None:
