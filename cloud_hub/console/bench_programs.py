@@ -12,6 +12,7 @@ ASKED = (
     "machines/pump-0003/alarms",
     "machines/pump-0003/labels",
     "machines/pump-0003/gaps",
+    "machines/pump-0003/captures",
     "alarms",
     "alarms?page=100&size=100",
     "incidents",

@@ -10,7 +10,7 @@ from cloud_hub.errors import UnreachableError
 # What is no page of the plant: it has no database behind it, or asks the scoring service.
 APART = {"health.healthz", "health.readyz", "icon", "live.events", "static"}
 DOOR = {"login.look", "login.show", "sso.come_back"}  # for whoever is not in yet
-UNSEEDED = {"api.job", "api.comparison"}  # of what the benchmark's plant has none
+UNSEEDED = {"api.job", "api.comparison", "api.machine_capture"}  # of what the benchmark's plant has none
 ASKS_SCORING = {"whatif.show", "why.show", "api.explanation"}
 
 
