@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from cloud_hub.console.bench_browser import first_content
 from cloud_hub.console.bench_data import BenchPlant, Scale
 from cloud_hub.console.bench_living import living
+from cloud_hub.console.bench_programs import PROGRAMS
 from cloud_hub.console.live import MOST_OF_ONE
 from cloud_hub.errors import UnreachableError
 
@@ -145,12 +146,13 @@ def _about(plant: BenchPlant) -> Rows:
 
 
 def _pages(browser: Browser, rounds: int) -> Rows:
-    taken: dict[str, list[float]] = {name: [] for name in PAGES}
+    asked = {**PAGES, **PROGRAMS}
+    taken: dict[str, list[float]] = {name: [] for name in asked}
     sizes: dict[str, int] = {}
-    for path in PAGES.values():
+    for path in asked.values():
         browser.fetch(path)  # connections are made and templates read by the first visitor of the day
     for _ in range(rounds):
-        for name, path in PAGES.items():
+        for name, path in asked.items():
             seconds, sizes[name] = browser.fetch(path)
             taken[name].append(seconds * 1e3)
     for name, times in taken.items():

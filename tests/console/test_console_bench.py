@@ -4,19 +4,21 @@ import pytest
 from flask import Flask
 
 from cloud_hub.console.bench import PAGES, News
+from cloud_hub.console.bench_programs import PROGRAMS
 from cloud_hub.errors import UnreachableError
 
 # What is no page of the plant: it has no database behind it, asks the scoring service, or is a file of a bundle.
-APART = {"health.healthz", "icon", "live.events", "static", "model.card_file"}
+APART = {"health.healthz", "health.readyz", "icon", "live.events", "static", "model.card_file"}
 DOOR = {"login.look", "login.show", "sso.come_back"}  # for whoever is not in yet
+UNSEEDED = {"api.job", "api.comparison", "api.machine_capture"}  # of what the benchmark's plant has none
 ASKS_SCORING = {"whatif.show", "why.show", "api.explanation"}
 
 
 def test_every_page_of_the_console_is_measured(app: Flask) -> None:
     reads = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
     matching = app.url_map.bind("hub")
-    measured = {matching.match(path.partition("?")[0])[0] for path in PAGES.values()}
-    assert reads - measured - APART - DOOR - ASKS_SCORING == set()
+    measured = {matching.match(path.partition("?")[0])[0] for path in (*PAGES.values(), *PROGRAMS.values())}
+    assert reads - measured - APART - DOOR - ASKS_SCORING - UNSEEDED == set()
 
 
 def test_a_change_counts_as_heard_once_every_page_heard_it() -> None:

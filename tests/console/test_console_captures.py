@@ -107,8 +107,8 @@ def test_programs_get_every_value_its_spectrum_and_what_it_is_compared_with(
     client: FlaskClient, taken: list[datetime]
 ) -> None:
     listed = client.get(API).json
-    assert [each["id"] for each in listed["captures"]] == [to_us(time) for time in taken]
-    assert (listed["total"], listed["captures"][0]["why"]) == (2, ["alarm"])
+    assert [each["id"] for each in listed["items"]] == [to_us(time) for time in taken]
+    assert (listed["total"], listed["items"][0]["why"]) == (2, ["alarm"])
     query = {"signal": "vibration_y", "of": "envelope", "with": to_us(taken[1])}
     told = client.get(f"{API}/{to_us(taken[0])}?{urlencode(query)}").json
     np.testing.assert_allclose(told["values"], windows(0.8, 1)[1], atol=1e-4)

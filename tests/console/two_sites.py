@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -23,8 +24,8 @@ UPDATE device SET site = (SELECT id FROM site WHERE name = 'tours') WHERE name =
 """
 
 
-@pytest.fixture(scope="session")
-def plant(database_url: str, migrated_template: str) -> Iterator[Hub]:
+@contextmanager
+def planted(database_url: str, migrated_template: str) -> Iterator[Hub]:
     """Lyon has cell-1, cell-2 and pump-1 to pump-4; tours has cell-3 and pump-5. One rollout concerns both."""
     name, root = f"test_{uuid.uuid4().hex[:12]}", Path(tempfile.mkdtemp(prefix="andon-"))
     url = database_url.replace("@/andon?", f"@/{name}?")
@@ -38,6 +39,12 @@ def plant(database_url: str, migrated_template: str) -> Iterator[Hub]:
             yield hub
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
     shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def plant(database_url: str, migrated_template: str) -> Iterator[Hub]:
+    with planted(database_url, migrated_template) as hub:
+        yield hub
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from cloud_hub.console.api import (
     caller,
+    captured,
     charts,
     data,
     deciding,
@@ -25,6 +26,7 @@ __all__ = ["pages"]
 AREAS = (
     machines,
     charts,
+    captured,
     saying,
     devices,
     enrolling,

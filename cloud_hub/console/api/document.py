@@ -18,6 +18,7 @@ TITLES = {  # of the areas, each a module, in the order in which people ask
     "plant": "Plant",
     "machines": "Machines",
     "charts": "Charts",
+    "captured": "Captures",
     "saying": "Verdicts and labels",
     "devices": "Devices",
     "enrolling": "Enrolling and retiring",

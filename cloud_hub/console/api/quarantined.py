@@ -19,7 +19,8 @@ from cloud_hub.console.here import caller, hub, seen_sites
 from cloud_hub.flows import replaying
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.store import quarantine, quarantine_list
-from cloud_hub.store.quarantine import Contents, Waiting
+from cloud_hub.store.quarantine import Contents
+from cloud_hub.store.quarantine_list import Reason
 
 NUMBER = "<int(min=1, max=9223372036854775807):name>"
 
@@ -79,7 +80,7 @@ class MessageTold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reasons:
-    reasons: tuple[Waiting, ...]
+    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ Programs = Callable[..., Program]
 
 NAMES = {
     "alarm": "1",
+    "at": "1764000000000000",
     "correlation": "trace-2",
     "digest": "motor-health-3f9a0c11d2e4",
     "number": "1",

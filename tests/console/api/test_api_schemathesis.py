@@ -16,6 +16,7 @@ from schemathesis.generation import GenerationMode
 
 from cloud_hub.hub import Hub
 from tests.console.console_programs import Program
+from tests.console.two_sites import planted
 
 Programs = Callable[..., Program]
 
@@ -49,6 +50,13 @@ SETTINGS = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+
+
+@pytest.fixture(scope="module")
+def plant(database_url: str, migrated_template: str) -> Iterator[Hub]:
+    """One of its own: acts move it as they come."""
+    with planted(database_url, migrated_template) as hub:
+        yield hub
 
 
 @pytest.mark.slow
