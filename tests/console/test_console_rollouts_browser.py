@@ -12,8 +12,8 @@ from werkzeug.serving import make_server
 
 from cloud_hub.console import vendor
 from cloud_hub.hub import Hub
+from tests.console.chromium import CHROMIUM, FLAGS
 from tests.console.console_fleet import fleet
-from tests.console.test_console_browser import CHROMIUM, FLAGS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE_MS = 20_000
