@@ -40,7 +40,7 @@ PAGES = (
     Page("models", "/models", "Models: champion and candidates"),
     Page("model", "/models/motor-health/2", "Model: lineage, gate, card"),
     Page("model-use-case", "/models/motor-health", "Models: one use case"),
-    Page("model-compare", "/models/motor-health/compare?a=1&b=2", "Models: two versions side by side"),
+    Page("model-compare", "/models/motor-health/compare?left=1&right=2", "Models: two versions side by side"),
     Page("model-lineage", "/models/motor-health/2/lineage", "Model: where it comes from, and where it went"),
     Page("model-card", "/models/motor-health/2/card", "Model: its card"),
     Page("model-approve", "/models/motor-health/2/approve", "Model: what approving it will do"),
