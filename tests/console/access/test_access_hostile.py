@@ -59,8 +59,8 @@ KINDS = (  # a name that is there, by the folder of the route
 def fields_of(app: Flask) -> list[str]:
     """Every name by which a view takes something from a link or a form."""
     found = {"csrf-not"}
-    for folder in ("*.py", "templates/*.html"):
-        for file in Path(app.root_path).glob(folder):
+    for kind in ("*.py", "*.html"):
+        for file in Path(app.root_path).rglob(kind):
             found |= set(
                 re.findall(r"""(?:args|form|kept\.shown\(\))\S*?(?:get\(|\[)["']([\w-]+)""", file.read_text())
             )
@@ -76,11 +76,11 @@ def paths(app: Flask, rule: Rule, values: Iterator[str]) -> Iterator[str]:
             known = dict.fromkeys(rule.arguments, name)
     known |= {"version": "2", "use_case": "motor-health", "alarm": "1", "act": "pause"}
     adapter = app.url_map.bind("localhost")
-    fits = {name: known[name] for name in rule.arguments}
+    numbers = {name for name in rule.arguments if isinstance(rule._converters[name], IntegerConverter)}
+    fits = {name: "1" if name in numbers - {"version"} else known[name] for name in rule.arguments}
     yield adapter.build(rule.endpoint, fits)
     for name in rule.arguments:
-        is_number = isinstance(rule._converters[name], IntegerConverter)
-        for value in ("9" * 9, "9" * 40) if is_number else ("nope", next(values) or "x"):
+        for value in ("9" * 9, "9" * 40) if name in numbers else ("nope", next(values) or "x"):
             yield adapter.build(rule.endpoint, fits | {name: value.replace("/", "%2f")})
 
 
