@@ -1,7 +1,8 @@
 // A lineage as a graph: things in columns from the rows to what came of them, in rows where those do not fit; each
 // leads to its page. The table below says the same, and is what a keyboard and a screen reader go by.
 
-import { css, draw, words } from "./drawing.js";
+import { css } from "./chart_drawing.js";
+import { draw, words } from "./drawing.js";
 
 const HEIGHT = 58; // of a box
 const WIDE = { least: 104, most: 176, across: 22, down: 14 };
