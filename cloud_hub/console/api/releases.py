@@ -22,6 +22,7 @@ from cloud_hub.console.here import SQL as CONSOLE
 from cloud_hub.console.here import hub, seen_sites
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.registry.approvals import standing
+from cloud_hub.registry.models import SQL as REGISTRY
 from cloud_hub.registry.models import Registry
 from cloud_hub.registry.trace import Trace, trace
 from cloud_hub.store.database import load_queries
@@ -289,8 +290,8 @@ def comparison(use_case: str, version: int, query: ComparisonAsked) -> Compariso
 @operation("GET", "/runs", Permission.SEE)
 def runs(query: RunsAsked) -> Page[RunTold]:
     """Trainings, newest first, each with what came of it."""
-    values = {"use_case": query.use_case, "state": query.state, "run": None}
-    return paging.looked_up(query, SQL["runs"], values, lambda row: RunTold(**row))
+    values = {"use_case": query.use_case or None, "state": query.state}
+    return paging.looked_up(query, REGISTRY["runs"], values, lambda row: RunTold(**row))
 
 
 def registry() -> Registry:
