@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -59,6 +60,14 @@ def test_jobs_and_decisions_are_live_and_fit_a_phone(
 
         page.goto(f"{base}/jobs")
         page.wait_for_selector("[data-pulse=on]")
+        fast = (hub.clock.now() + timedelta(days=40)).timestamp()  # a clock that outruns processes
+        page.evaluate(
+            "now => document.dispatchEvent(new CustomEvent('andon:beat', { detail: { now, changed: [] } }))",
+            fast,
+        )
+        ran = page.locator("#live tr", has_text="motor-health-r4").locator("time")
+        assert ran.inner_text() == "8\u202fmin"
+        assert "min ago" in page.locator("#history time").first.inner_text()
         hub.database.execute("UPDATE run SET stage = 'judging', progress = 0.9 WHERE id = 'motor-health-r4'")
         page.locator("#live tr", has_text="judging").wait_for(timeout=PATIENCE_MS)
         hub.database.execute("UPDATE job_attempt SET ended = began, outcome = 'done' WHERE ended IS NULL")
