@@ -8,9 +8,9 @@ from flask.testing import FlaskClient
 
 from cloud_hub.console import vendor
 from cloud_hub.hub import Hub
+from tests.console.chromium import CHROMIUM, FLAGS
 from tests.console.console_captures import add_capture, add_waveforms, windows
 from tests.console.console_seed import seed
-from tests.console.test_console_browser import CHROMIUM, FLAGS
 from tests.console.test_console_machine_browser import PATIENCE_MS, _page, base
 from wire.clock import to_us
 

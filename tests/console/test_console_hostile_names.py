@@ -16,8 +16,8 @@ from cloud_hub.identity import devices
 from cloud_hub.identity.ca import Authority
 from cloud_hub.identity.devices import NewDevice
 from cloud_hub.ingest import births
+from tests.console.chromium import CHROMIUM, FLAGS
 from tests.console.console_seed import seed
-from tests.console.test_console_browser import CHROMIUM, FLAGS
 from tests.console.test_console_machine_browser import _page, base  # noqa: F401 - a fixture
 from tests.ingest.ingest_world import Process, Sender, now_us
 from wire.batch import AlarmEvent, BatchClass, GapEvent, ReportEvent

@@ -12,9 +12,9 @@ from werkzeug.serving import make_server
 
 from cloud_hub.console import vendor
 from cloud_hub.hub import Hub
+from tests.console.chromium import CHROMIUM, FLAGS
 from tests.console.console_jobs import seed_decisions, seed_jobs
 from tests.console.console_seed import seed
-from tests.console.test_console_browser import CHROMIUM, FLAGS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE_MS = 30_000

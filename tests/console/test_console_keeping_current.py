@@ -14,9 +14,9 @@ from jinja2 import ChoiceLoader, DictLoader
 from cloud_hub.console import bench_living, vendor
 from cloud_hub.console.glances import MOST, Glances
 from cloud_hub.hub import Hub
+from tests.console.chromium import CHROMIUM, FLAGS
 from tests.console.console_people import Browser
 from tests.console.console_seed import seed
-from tests.console.test_console_browser import CHROMIUM, FLAGS
 from tests.console.test_console_machine_browser import _page, base  # noqa: F401 - a fixture
 
 Enter = Callable[..., Browser]

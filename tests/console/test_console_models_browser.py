@@ -12,9 +12,9 @@ from werkzeug.serving import make_server
 from cloud_hub.console import vendor
 from cloud_hub.flows.refusing import refuse
 from cloud_hub.hub import Hub
+from tests.console.chromium import CHROMIUM, FLAGS
 from tests.console.console_models import grow
 from tests.console.console_seed import seed
-from tests.console.test_console_browser import CHROMIUM, FLAGS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE_MS = 20_000

@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 
 from cloud_hub.console import vendor
 from cloud_hub.hub import Hub
+from tests.console.chromium import CHROMIUM, FLAGS
 from tests.console.console_seed import seed
-from tests.console.test_console_browser import CHROMIUM, FLAGS
 from tests.console.test_console_machine_browser import _page, base  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
