@@ -1,5 +1,7 @@
 """Jobs and Audit in a real browser: live, readable on a phone, and nothing that axe finds serious."""
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -33,6 +35,14 @@ def test_jobs_and_decisions_are_live_and_fit_a_phone(
 
         page.goto(f"{base}/jobs")
         page.wait_for_selector("[data-pulse=on]")
+        fast = (hub.clock.now() + timedelta(days=40)).timestamp()  # a clock that outruns processes
+        page.evaluate(
+            "now => document.dispatchEvent(new CustomEvent('andon:beat', { detail: { now, changed: [] } }))",
+            fast,
+        )
+        ran = page.locator("#live tr", has_text="motor-health-r4").locator("time")
+        assert ran.inner_text() == "8\u202fmin"
+        assert "min ago" in page.locator("#history time").first.inner_text()
         hub.database.execute("UPDATE run SET stage = 'judging', progress = 0.9 WHERE id = 'motor-health-r4'")
         page.locator("#live tr", has_text="judging").wait_for(timeout=PATIENCE_MS)
         hub.database.execute("UPDATE job_attempt SET ended = began, outcome = 'done' WHERE ended IS NULL")
