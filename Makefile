@@ -16,7 +16,7 @@ ifneq ($(shell test -n "$$HOME" && test -w "$$HOME" && echo yes),yes)
   export HOME := $(CURDIR)/$(VENV)/home
 endif
 
-.PHONY: help setup system demo demo-exit test lint bench gpu-check chaos lock clean
+.PHONY: help setup system demo demo-exit test lint screens bench gpu-check chaos lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
@@ -40,6 +40,9 @@ BESIDE ?= $(shell cores=$$(nproc); echo $$((cores < 4 ? cores + 1 : 4)))
 
 test: lint ## style, types and every test
 	$(BIN)/python -m pytest --numprocesses $(BESIDE) --dist loadfile --no-loadscope-reorder
+
+screens: setup ## the pictures of the console in docs/screens
+	ANDON_SCREENS=1 $(BIN)/python -m pytest tests/console/test_console_seen.py
 
 bench: setup ## every benchmark
 	$(BIN)/andon bench

@@ -8,13 +8,14 @@ from cloud_hub.console.gate import Need, need_of
 from cloud_hub.identity.people.permissions import Permission
 
 EVERYBODYS = (None, Permission.SEE, Permission.ACCOUNT)  # the door, looking, and an account of one's own
+NOT_YOURS, NOT_HERE = frozenset({403}), frozenset({404})  # what is not there is looked up before all else
 NO_MATTER = (
     "1"  # what a route names and ``things`` does not: whoever is refused is refused before it is looked up
 )
 
 
-def acts(app: Flask, things: Mapping[str, str]) -> Iterator[str]:
-    """Paths that take a form from people who may more than see.
+def acts(app: Flask, things: Mapping[str, str]) -> Iterator[tuple[str, frozenset[int]]]:
+    """Paths that take a form from people who may more than see, each with how it may answer who may only see.
 
     ``things`` are values of what routes name; a ``name`` is looked up by whose it is, as ``machine`` or ``device``.
     """
@@ -28,7 +29,8 @@ def acts(app: Flask, things: Mapping[str, str]) -> Iterator[str]:
         if "name" in values:
             values["name"] = things.get(owner, NO_MATTER)
         for chosen in _by_permission(need, values):
-            yield matching.build(rule.endpoint, chosen, method="POST")
+            refusals = NOT_YOURS if not owner or owner in things else NOT_YOURS | NOT_HERE
+            yield matching.build(rule.endpoint, chosen, method="POST"), refusals
 
 
 def _by_permission(need: Need, values: dict[str, str]) -> Iterator[dict[str, str]]:

@@ -17,6 +17,7 @@ WIDTHS = {"wide": 1440, "phone": 390}
 SCHEMES = ("light", "dark")
 FOLDER = Path(__file__).parents[2] / "docs" / "screens"
 COLOURS = 96
+TALLEST = 3600  # points of a page that are pictured
 HEAD = """# The console, page by page
 
 Debian's Chromium over a seeded plant, at one moment; on a screen of 1,440 points and on a phone of 390, light and
@@ -52,9 +53,9 @@ def keep(page: Any, name: str) -> None:
     image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     taken = page.screenshot(full_page=True, animations="disabled", caret="hide")
     FOLDER.mkdir(exist_ok=True)
-    _in_few_colours(image, image.open(io.BytesIO(taken)).convert("RGB")).save(
-        FOLDER / f"{name}.png", optimize=True
-    )
+    whole = image.open(io.BytesIO(taken)).convert("RGB")
+    shown = whole.crop((0, 0, whole.width, min(whole.height, TALLEST)))
+    _in_few_colours(image, shown).save(FOLDER / f"{name}.png", optimize=True)
 
 
 def _in_few_colours(image: Any, whole: Any) -> Any:
