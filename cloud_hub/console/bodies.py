@@ -18,7 +18,7 @@ NONE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # with these comes no for
 
 
 def guard(app: Flask) -> None:
-    """Have the form of every request of ``app`` here before anything looks at it; or say there are too many."""
+    """Have the form of every request here before anything looks at it; or say that there are too many."""
     arriving = Arriving(at_once=AT_ONCE, of_one=OF_ONE)
 
     def read() -> ResponseReturnValue | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from cloud_hub.console import acting, reach
+from cloud_hub.console import acting, reach, rollout_seen
 from cloud_hub.console.api import paging
 from cloud_hub.console.api.asked import Text
 from cloud_hub.console.api.operation import operation
@@ -37,7 +37,10 @@ class DevicesOf(Paging):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutTold:
-    """``states`` counts devices by where they stand; ``awaiting`` is the wave that awaits approval now."""
+    """``states`` counts devices by where they stand; ``awaiting`` is the wave that awaits approval now.
+
+    What ``plan`` names that the caller may not see is told as another site or device.
+    """
 
     id: str
     use_case: str
@@ -112,7 +115,7 @@ def rollout(name: str) -> RolloutDetailTold:
         waves=found.waves,
         offered=found.offered,
         acts=tuple(act for act in possible if rights.may(acting.NEEDED[act], sites)),
-        history=found.history,
+        history=rollout_seen.history(found.history),
     )
 
 
@@ -130,4 +133,5 @@ def rollout_devices(name: str, query: DevicesOf) -> Page[RolloutDeviceTold]:
 
 
 def _rollout(row: Mapping[str, Any]) -> RolloutTold:
-    return RolloutTold(**{**row, "approvals": tuple(row["approvals"] or ())})
+    told = {"approvals": tuple(row["approvals"] or ()), "plan": rollout_seen.plan(row["plan"])}
+    return RolloutTold(**{**row, **told})
