@@ -79,6 +79,7 @@ def use_case(use_case: str) -> ResponseReturnValue:
         running=_by(database.rows(MODELS["running"], asked), "release"),
         since=_by(database.rows(MODELS["crowned"], asked), "use_case"),
         runs=runs,
+        error_of=model_view.error_of,
         checks=[
             row | {"held": model_view.without_rollouts(row["held"])}
             for row in database.rows(TRIGGERS["checks"], {"use_case": use_case})

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import url_for
 
-from cloud_hub.console import listing, reach
+from cloud_hub.console import listing, reach, rollout_seen
 from cloud_hub.console.acting import NEEDED
 from cloud_hub.console.here import hub, seen_sites
 from cloud_hub.identity.people.permissions import Rights, Role, roles_with
@@ -83,7 +83,7 @@ def look(name: str, rights: Rights) -> Shown:
         plan=plan,
         offered=head.offered,
         waves=tuple(zip(waves, _bars(head.rollout, waves, now), strict=True)),
-        history=history,
+        history=rollout_seen.history(history),
         soaks_until=soaks_until(head.rollout),
         openings=_openings(database, head.rollout, plan, sites, now),
         effects=members.effects(database, name),

@@ -9,6 +9,7 @@ from flask import url_for
 from werkzeug.exceptions import BadRequest
 
 from cloud_hub.console import listing
+from cloud_hub.console.model_view import without_sites
 from cloud_hub.console.starting import SQL, Asked
 from cloud_hub.rollout.drafts import Draft
 from cloud_hub.rollout.preview import Preview
@@ -50,7 +51,7 @@ def releases(database: Database) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for row in database.rows(SQL["releases"], {"most": MOST_RELEASES}):
         why = "" if row["state"] == "released" else _WHY_NOT.get(row["state"], f"it is {row['state']}")
-        told = f"{why}: {row['said']}" if row["state"] == "refused" and row["said"] else why
+        told = f"{why}: {without_sites(row['said'])}" if row["state"] == "refused" and row["said"] else why
         found.setdefault(row["use_case"], []).append(row | {"why": told})
     return found
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from cloud_hub.console import acting, reach
+from cloud_hub.console import acting, reach, rollout_seen
 from cloud_hub.console.api import paging
 from cloud_hub.console.api.asked import Text
 from cloud_hub.console.api.operation import operation
@@ -33,7 +33,10 @@ class DevicesOf(Paging):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutTold:
-    """``states`` counts devices by where they stand; ``awaiting`` is the wave that awaits approval now."""
+    """``states`` counts devices by where they stand; ``awaiting`` is the wave that awaits approval now.
+
+    What ``plan`` names that the caller may not see is told as another site or device.
+    """
 
     id: str
     use_case: str
@@ -107,7 +110,7 @@ def rollout(name: str) -> RolloutDetailTold:
         waves=found.waves,
         offered=found.offered,
         acts=tuple(act for act in possible if rights.may(acting.NEEDED[act], sites)),
-        history=found.history,
+        history=rollout_seen.history(found.history),
     )
 
 
@@ -124,7 +127,8 @@ def rollout_devices(name: str, query: DevicesOf) -> Page[RolloutDeviceTold]:
 
 def _rollout(found: Rollout) -> RolloutTold:
     told = {name: getattr(found, name) for name in RolloutTold.__dataclass_fields__}
-    return RolloutTold(**told | {"approvals": tuple(found.approvals)})
+    seen = {"approvals": tuple(found.approvals), "plan": rollout_seen.plan(found.plan)}
+    return RolloutTold(**told | seen)
 
 
 def _device(found: Member) -> RolloutDeviceTold:
