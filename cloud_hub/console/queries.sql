@@ -56,10 +56,6 @@ SELECT mark.epoch, mark.mark, mark.highest, mark.floor, mark.resent, mark.opened
 -- aliases
 SELECT use_case, name, version FROM alias;
 
--- release_runs_on
--- How many devices run each release.
-SELECT release, count(*) AS devices FROM device_release GROUP BY release;
-
 -- release_rollouts
 SELECT id, state, created FROM rollout
  WHERE release = %(release)s
