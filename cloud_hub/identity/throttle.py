@@ -62,4 +62,4 @@ def network_of(peer: str) -> str:
         return peer
     if address.version == 4:
         return str(address)
-    return str(ipaddress.ipnetwork_of((address.packed, IPV6_NETWORK), strict=False))
+    return str(ipaddress.ip_network((address.packed, IPV6_NETWORK), strict=False))
