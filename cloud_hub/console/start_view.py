@@ -1,6 +1,5 @@
 """What the form of a rollout offers to choose from, and which devices of a preview a page shows."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -97,12 +96,11 @@ class Chosen:
         if wave in known:
             found = [device for device in found if ahead.waves[device.id] == int(wave)]
         part = listing.Part(asked=listing.page_number(), total=len(found), size=SIZE)
-        counted = Counter(device.why for device in ahead.left_out)
         return cls(
             wave=wave,
             part=part,
             devices=tuple(found[part.offset : part.offset + part.size]),
-            left_out=tuple(counted.most_common()),
+            left_out=ahead.reasons,
         )
 
     @staticmethod

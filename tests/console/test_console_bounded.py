@@ -19,8 +19,8 @@ GROWING = (
     "report",
     "rollout_device",
 )
-ASKED = {"sites": None, "reason": "", "device": "", "state": "waiting", "since": None}
-PAGE = {"size": 50, "offset": 5000, "most": 10}
+ASKED: dict[str, object] = {"sites": None, "reason": "", "device": "", "state": "waiting", "since": None}
+PAGE: dict[str, object] = {"size": 50, "offset": 5000, "most": 10}
 
 
 def test_the_pulse_reads_no_history(hub: Hub) -> None:
