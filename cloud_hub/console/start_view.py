@@ -115,6 +115,12 @@ class Chosen:
         return link_of(draft, **shown)
 
 
+def record_of(database: Database, release: str, sites: Sequence[str] | None) -> Row:
+    """What speaks against a release: ``failed_gate``, and ``stopped`` rollouts of it that one may see."""
+    found = database.row(SQL["record"], {"release": release, "sites": None if sites is None else list(sites)})
+    return found or {"failed_gate": False, "stopped": []}
+
+
 def taken_back(ahead: Preview) -> int:
     """How many devices run a newer release of the use case now; what a device says may be anything."""
     use_case, version = ahead.plan.use_case, _version(ahead.release)
