@@ -53,6 +53,37 @@ from cloud_hub.identity.people.office import Office
 from cloud_hub.identity.people.permissions import Permission
 
 LARGEST_BODY = 64 << 10
+PAGES = (
+    fleet_pages,
+    machine_pages,
+    saying_pages,
+    why_pages,
+    capture_pages,
+    device_pages,
+    model_pages,
+    comparison_pages,
+    lineage_pages,
+    deciding_pages,
+    whatif_pages,
+    rollout_pages,
+    start_pages,
+    data_pages,
+    quarantine_pages,
+    storage_pages,
+    devices_pages,
+    enrol_pages,
+    jobs_pages,
+    audit_pages,
+    search_pages,
+    api,
+    api_pages,
+    live,
+    health,
+    login_pages,
+    sso_pages,
+    account_pages,
+    people_pages,
+)
 
 log = structlog.get_logger()
 
@@ -70,38 +101,7 @@ def create_app(hub: Hub, office: Office | None = None) -> Flask:
     headers.secure(app)
     bodies.guard(app)
     gate.guard(app)
-    pages = (
-        fleet_pages,
-        machine_pages,
-        saying_pages,
-        why_pages,
-        capture_pages,
-        device_pages,
-        model_pages,
-        comparison_pages,
-        lineage_pages,
-        deciding_pages,
-        whatif_pages,
-        rollout_pages,
-        start_pages,
-        data_pages,
-        quarantine_pages,
-        storage_pages,
-        devices_pages,
-        enrol_pages,
-        jobs_pages,
-        audit_pages,
-        search_pages,
-        api,
-        api_pages,
-        live,
-        health,
-        login_pages,
-        sso_pages,
-        account_pages,
-        people_pages,
-    )
-    for stage in pages:
+    for stage in PAGES:
         app.register_blueprint(stage.pages)
     app.add_url_rule("/favicon.ico", "icon", lambda: app.send_static_file("andon.svg"))
     words.teach(app)

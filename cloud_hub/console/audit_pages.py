@@ -1,6 +1,7 @@
 """The chain of decisions: who did what and why, whether it is whole, and the story of one trace."""
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest
 
 from cloud_hub.console import listing, moments
+from cloud_hub.console.answers import problem
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import caller, hub
 from cloud_hub.errors import ConflictError, NotFoundError
@@ -25,6 +27,7 @@ from cloud_hub.store.database import Database, Row
 
 FILTERS = ("actor", "action", "subject", "correlation", "from", "to", "zone")
 MOST_EXPORTED = 100_000
+MOST_FILES = 8  # on their way at once: whoever reads one slowly holds a thread of the listener
 PLACES = {
     "machine": "machine.show",
     "device": "device.show",
@@ -33,6 +36,29 @@ PLACES = {
 LARGEST = 2**63 - 1
 
 pages = Blueprint("audit", __name__, url_prefix="/audit")
+
+
+class Files:
+    """Those of one process that are on their way, each from its first piece to its last."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._number = 0
+
+    def is_full(self) -> bool:
+        return self._number >= MOST_FILES
+
+    def of(self, pieces: Iterator[str]) -> Iterator[str]:
+        with self._turn:
+            self._number += 1
+        try:
+            yield from pieces
+        finally:
+            with self._turn:
+                self._number -= 1
+
+
+_files = Files()
 
 
 @pages.get("")
@@ -100,6 +126,8 @@ def export() -> ResponseReturnValue:
         wanted = _wanted(asked)
     except ConflictError as error:
         raise BadRequest(f"Nothing was exported: {error}.") from error
+    if _files.is_full():
+        return problem("Not done", "Too many files are on their way at this moment: ask again soon.", 503)
     database = hub().database
     head: dict[str, Any] = {
         "hub_time": hub().clock.now().isoformat(),
@@ -111,7 +139,7 @@ def export() -> ResponseReturnValue:
     }
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     return Response(
-        _file(database, wanted, head),
+        _files.of(_file(database, wanted, head)),
         mimetype="application/json",
         headers={"Content-Disposition": f'attachment; filename="andon-audit-{stamp}.json"'},
     )

@@ -29,7 +29,8 @@ LISTENERS = 50
 BAR = "<= 300"  # ms, of the slowest but a twentieth
 NEWS_BAR = "<= 2"  # s
 PATIENCE_S = 30.0
-PAGES = {
+ALL_DEVICES = "release=motor-health%2F1&waves=1%2C+100%25&supersede=yes"
+PAGES = {  # {capture} and {other} are the newest captures of the machine
     "plant": "/",
     "plant, last page": "/?page=999",
     "plant, one site": "/?site=plant-3",
@@ -63,7 +64,14 @@ PAGES = {
     "dataset, its lineage": "/models/lineage/dataset/motor-health-2",
     "train": "/models/motor-health/train",
     "rollouts": "/rollouts",
+    "rollouts, those aborted": "/rollouts?state=aborted",
     "rollout of all devices": "/rollouts/motor-health-2-a",
+    "rollout of all devices, last page": "/rollouts/motor-health-2-a?page=999",
+    "rollout of all devices, by name": "/rollouts/motor-health-2-a?text=009",
+    "rollout, start": "/rollouts/new?release=motor-health/1",
+    "rollout, preview": f"/rollouts/new/preview?{ALL_DEVICES}",
+    "rollout, preview, last page": f"/rollouts/new/preview?{ALL_DEVICES}&page=999",
+    "rollout, counted while typing": f"/rollouts/new/count?{ALL_DEVICES}",
     "data": "/data",
     "dataset of all machines": "/data/datasets/motor-health-3",
     "datasets compared": "/data/datasets/motor-health-3?against=motor-health-2",
@@ -74,6 +82,26 @@ PAGES = {
     "quarantine, one device": "/data/quarantine?device=cell-00023",
     "quarantined message": "/data/quarantine/1",
     "storage": "/data/storage",
+    "jobs": "/jobs",
+    "jobs, last page": "/jobs?page=9999",
+    "jobs, of one kind": "/jobs?task=maintain_store&page=9999",
+    "jobs, those that failed": "/jobs?outcome=failed",
+    "job": "/jobs/1",
+    "audit": "/audit",
+    "audit, last page": "/audit?page=9999",
+    "audit, one person, last page": "/audit?actor=mira&page=9999",
+    "audit, one trace": "/audit?correlation=trace-2",
+    "audit, one subject": "/audit?subject=thing-5",
+    "audit entry": "/audit/1000",
+    "trace of a rollout": "/audit/trace/trace-2",
+    "captures": "/machines/pump-0003/captures",
+    "captures, last page": "/machines/pump-0003/captures?page=99",
+    "captures, newest": "/machines/pump-0003/captures/newest",
+    "capture": "/machines/pump-0003/captures/{capture}",
+    "capture, its envelope beside another": "/machines/pump-0003/captures/{capture}?of=envelope&with={other}",
+    "capture as JSON": "/api/v1/machines/pump-0003/captures/{capture}",
+    "capture as JSON, beside another": "/api/v1/machines/pump-0003/captures/{capture}?with={other}",
+    "the API": "/api",
     "people": "/people",
     "account": "/account",
     "metrics": "/metrics",
@@ -113,9 +141,10 @@ def console(race: Callable[..., Any], *, quick: bool) -> Rows:
     with BenchPlant(scale) as plant:
         yield from _about(plant)
         cookie = _sign_in(plant)
+        paths = _paths(plant)
         with _listening(plant) as news:
-            yield from _pages(Browser(plant, cookie), rounds)
-            yield from first_content(f"http://127.0.0.1:{plant.port}", cookie, PAGES)
+            yield from _pages(Browser(plant, cookie), {**paths, **PROGRAMS}, rounds)
+            yield from first_content(f"http://127.0.0.1:{plant.port}", cookie, paths)
             yield from _news(plant, news, rounds=3 if quick else 10)
             yield from living(plant, cookie, seconds=10.0 if quick else 30.0)
 
@@ -145,8 +174,12 @@ def _about(plant: BenchPlant) -> Rows:
         yield {"figure": name, "value": value, "unit": "rows"}
 
 
-def _pages(browser: Browser, rounds: int) -> Rows:
-    asked = {**PAGES, **PROGRAMS}
+def _paths(plant: BenchPlant) -> dict[str, str]:
+    capture, other = plant.captures()
+    return {name: path.format(capture=capture, other=other) for name, path in PAGES.items()}
+
+
+def _pages(browser: Browser, asked: dict[str, str], rounds: int) -> Rows:
     taken: dict[str, list[float]] = {name: [] for name in asked}
     sizes: dict[str, int] = {}
     for path in asked.values():

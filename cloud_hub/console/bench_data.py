@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from cloud_hub.config import HubConfig, StoreSettings
 from cloud_hub.errors import UnreachableError
+from cloud_hub.governance import audit
 from cloud_hub.hub import recorder
 from cloud_hub.identity.people.links import Purpose
 from cloud_hub.identity.people.office import Office
@@ -44,7 +45,10 @@ PATIENCE_S = 60.0
 STDERR = 2  # what the console says is no figure
 FILLED_ONCE = ("sites", "devices", "about_devices", "machines", "signals")
 FILLED_LAST = ("latest", "predictions", "latest_predictions", "alarms", "rollout", "rollout_devices")
-FILLED_BESIDE = ("dataset", "quarantine")
+FILLED_BESIDE = ("dataset", "quarantine", "acts", "jobs", "waveforms", "captures")
+ACTS = 10  # of the chain of decisions, for each device
+PEOPLE = ("mira", "jonas", "ada", "policy")
+DECIDED = ("rollout.widen", "alarm.judge", "device.token", "label.failure", "release.approve")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,10 @@ class BenchPlant(BenchStage):
     def rows(self) -> dict[str, Any]:
         return self.database.row(QUERIES["rows"]) or {}
 
+    def captures(self) -> list[int]:
+        """The two newest captures of the machine that has most, as links name them."""
+        return [row["number"] for row in self.database.rows(QUERIES["capture"])]
+
     def beat(self) -> None:
         """Something changes, as it does all the time while devices send."""
         self.database.execute(QUERIES["beat"])
@@ -128,6 +136,7 @@ class BenchPlant(BenchStage):
             connection.execute(QUERIES["hour_touched"], hour)
         for name in (*FILLED_LAST, *FILLED_BESIDE):
             connection.execute(QUERIES[name], values)
+        _fill_chain(connection, ACTS * self.scale.devices, self.end_us)
         partitions.summarise(connection)
         rollups.turn(connection, SETTINGS, clock)
         partitions.tidy(connection, SETTINGS, clock)
@@ -168,6 +177,27 @@ def _add_models(connection: Connection, now: Any) -> None:
     for version in (1, 2):
         values = {"version": version, "manifest": _manifest(version), "now": now}
         connection.execute(QUERIES["model"], values)
+
+
+def _fill_chain(connection: Connection, entries: int, end_us: int) -> None:
+    """A chain that is whole, ``entries`` long; every twentieth belongs to the trace of the rollout."""
+    previous = audit.GENESIS
+    copy = QUERIES["chain"].rstrip(";\n")
+    with connection.cursor() as cursor, cursor.copy(copy) as rows:
+        for number in range(1, entries + 1):
+            action = DECIDED[number % len(DECIDED)]
+            entry = {
+                "id": number,
+                "time": to_datetime(end_us - (entries - number) * 60_000_000),
+                "actor": PEOPLE[number % 4],
+                "action": action,
+                "subject": f"{USE_CASE}/2" if action == "release.approve" else f"thing-{number % 997}",
+                "detail": '{"reason": "as planned"}',  # as the database writes it
+                "correlation": f"trace-{2 if number % 20 == 0 else number}",
+                "previous": previous,
+            }
+            previous = audit.seal(entry)
+            rows.write_row([*entry.values(), previous])
 
 
 def _manifest(version: int) -> str:

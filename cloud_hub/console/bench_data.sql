@@ -159,6 +159,71 @@ SELECT device.id, 'andon/v1/' || device.name || '/batch', 1, n, (ARRAY['NotFinit
        %(now)s - make_interval(secs => n)
   FROM device CROSS JOIN generate_series(1, 10) AS n;
 
+-- acts
+-- What else the deep pages look through: verdicts, other rollouts, and datasets that were asked for.
+WITH label AS (
+    INSERT INTO label (machine, time, kind, detail, source, added)
+    SELECT machine.id, %(now)s - make_interval(hours => n * 50, secs => machine.id), (ARRAY['failure', 'maintenance'])[1 + n %% 2],
+           '{"what": "bearing"}', 'mira', %(now)s - make_interval(hours => n * 50)
+      FROM machine CROSS JOIN generate_series(1, 5) AS n
+), rollout AS (
+    INSERT INTO rollout (id, use_case, release, plan, state, wave, correlation, created_by, created, changed)
+    SELECT 'motor-health-1-' || n, 'motor-health', 'motor-health/1', %(plan)s, 'aborted', 1, 'trace-1', 'mira',
+           %(now)s - make_interval(days => 3 + n), %(now)s - make_interval(days => 2 + n)
+      FROM generate_series(1, 30) AS n
+    RETURNING id
+), hit AS (
+    INSERT INTO rollout_device (rollout, device, wave, state, sequence, previous, changed)
+    SELECT rollout.id, device.id, 1, 'committed', 6, 'motor-health/1', %(now)s - interval '5 days'
+      FROM rollout JOIN device ON device.id %% 5 = 1 AND enrolled IS NOT NULL AND retired IS NULL
+), directive AS (
+    INSERT INTO directive (device, use_case, sequence, release, rollout, mode, signed, issued)
+    SELECT device.id, 'motor-health', sequence, 'motor-health/' || sequence - 5, 'motor-health-' || sequence - 5 || '-a',
+           'install', decode(repeat(md5(device.name), 20), 'hex'), %(now)s - make_interval(days => 9 - sequence)
+      FROM device CROSS JOIN generate_series(6, 7) AS sequence WHERE enrolled IS NOT NULL AND retired IS NULL
+), snapshot AS (
+    INSERT INTO snapshot (use_case, state, error, correlation, asked_by, asked, finished)
+    SELECT 'motor-health', 'failed', 'expected 10 rows, got 3', 'trace-s' || n, 'mira',
+           %(now)s - make_interval(hours => n), %(now)s - make_interval(hours => n) FROM generate_series(1, 200) AS n
+)
+INSERT INTO gap (device, from_time, to_time, reason, noted)
+SELECT id, %(now)s - make_interval(days => n), %(now)s - make_interval(days => n) + interval '1 hour', 'disk-full',
+       %(now)s - make_interval(days => n) FROM device CROSS JOIN generate_series(1, 5) AS n WHERE id %% 5 = 2;
+
+-- jobs
+-- Attempts of months, most of them of upkeep; a queue in which hundreds wait.
+WITH waiting AS (
+    INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, args, status, attempts)
+    SELECT 'default', 'retrain', 0, 'retrain', jsonb_build_object('run', 'motor-health-r' || 1 + n %% 2), 'todo', 0
+      FROM generate_series(1, 300) AS n
+)
+INSERT INTO job_attempt (job, attempt, task, queue, subject, worker, began, ended, outcome, reason)
+SELECT 1000000 + n, 1, task, 'default', CASE task WHEN 'retrain' THEN 'motor-health-r1' ELSE '' END, 'hub:1',
+       now() - make_interval(secs => 30 * n), now() - make_interval(secs => 30 * n - 2),
+       CASE WHEN n %% 40 = 0 THEN 'failed' ELSE 'done' END, CASE WHEN n %% 40 = 0 THEN 'expected 3, got 2' ELSE '' END
+  FROM generate_series(1, 10 * %(devices)s) AS n
+ CROSS JOIN LATERAL (SELECT (ARRAY['maintain_store', 'look_at_triggers', 'refresh_timestamp', 'retrain'])[1 + n %% 4] AS task) AS told;
+
+-- waveforms
+INSERT INTO signal (machine, name, unit, kind, rate_hz)
+SELECT id, 'vibration', 'm/s2', 'waveform', 25600 FROM machine;
+
+-- captures
+-- Short ones of every machine, and of one as many as are kept, as long as a second takes.
+INSERT INTO capture (machine, signal, time, rate_hz, why, device, epoch, sequence, received, values)
+SELECT machine.id, signal.id, at, rate_hz, (ARRAY['routine', 'alarm', 'asked'])[1 + n %% 3], device, 1, n, at,
+       decode(repeat(md5(n::text), CASE machine.name WHEN 'pump-0003' THEN 6400 ELSE 64 END), 'hex')
+  FROM machine JOIN signal ON signal.machine = machine.id AND signal.name = 'vibration'
+ CROSS JOIN LATERAL generate_series(1, CASE machine.name WHEN 'pump-0003' THEN 300 ELSE 10 END) AS n
+ CROSS JOIN LATERAL (SELECT %(now)s - make_interval(hours => n) AS at) AS told;
+
+-- capture
+SELECT (extract(epoch FROM time) * 1e6)::bigint AS number FROM capture
+  JOIN machine ON machine.id = capture.machine AND machine.name = 'pump-0003' ORDER BY time DESC LIMIT 2;
+
+-- chain
+COPY audit (id, time, actor, action, subject, detail, correlation, previous, hash) FROM STDIN;
+
 -- beat
 -- What ingest does with each batch, as far as pages hear of it.
 UPDATE device SET last_batch = (SELECT max(last_batch) FROM device) + interval '1 second' WHERE name = 'cell-00001';

@@ -12,7 +12,7 @@ from flask import Blueprint, current_app, flash, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest
 
-from cloud_hub.console import dataset_view, kept, listing
+from cloud_hub.console import dataset_view, kept, listing, model_view
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import caller, hub, seen_sites
 from cloud_hub.dataset import catalogue, manifest_difference
@@ -45,6 +45,7 @@ def index() -> ResponseReturnValue:
         datasets=catalogue.page(database, asked["use_case"], size=part.size, offset=part.offset),
         use_cases=catalogue.use_cases(database),
         requests=snapshots.newest(hub()),
+        error_of=model_view.error_of,
         reasons=quarantine_list.reasons(database, sites=sites),
         gaps=lost.lately(database, hub().clock.now() - DAY, sites=sites),
         bytes=storage.size(database),

@@ -8,6 +8,7 @@ from cloud_hub.dataset import meanings
 from cloud_hub.dataset.meanings import Told
 
 WIDTH, HEIGHT = 96, 22  # of a small histogram, as of a sparkline
+LOWEST = 0.6  # of a bar that stands for something
 
 Manifest = Mapping[str, Any]
 
@@ -70,17 +71,18 @@ def features(manifest: Manifest, rival: Manifest | None) -> list[dict[str, Any]]
     ]
 
 
-def bars(lies: Mapping[str, Any] | None) -> list[tuple[float, float, float, float]]:
-    """Of a small histogram: x, y, width and height of each bar."""
+def bars(lies: Mapping[str, Any] | None) -> str:
+    """A small histogram as one path: hundreds of features have thousands of bars."""
     if not lies or not any(lies["counts"]):
-        return []
+        return ""
     counts = lies["counts"]
     step, highest = WIDTH / len(counts), max(counts)
-    return [
-        (round(step * place, 2), round(HEIGHT - tall, 2), round(step * 0.86, 2), round(tall, 2))
+    wide = step * 0.86
+    return "".join(
+        f"M{step * place:.4g} {HEIGHT}v-{max(HEIGHT * count / highest, LOWEST):.3g}h{wide:.3g}V{HEIGHT}z"
         for place, count in enumerate(counts)
-        if (tall := max(HEIGHT * count / highest, 0.6 if count else 0.0))
-    ]
+        if count
+    )
 
 
 def _moved(lies: Mapping[str, Any] | None, rival: Mapping[str, Any] | None) -> float | None:

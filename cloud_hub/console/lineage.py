@@ -5,7 +5,8 @@ what the other does not.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 MOST_ROLLOUTS = 6  # drawn one by one; the rest as one
@@ -17,6 +18,7 @@ class Thing:
     kind: str  # "dataset", "run", "release" and so on: the word beside it
     title: str
     detail: str = ""
+    time: datetime | None = None  # of what ``detail`` tells, in the zone of whoever reads it
     url: str = ""
     layer: int  # how far from the rows it all began with
     made_of: tuple[str, ...] = ()  # ids
@@ -24,7 +26,8 @@ class Thing:
 
     def to_fields(self) -> dict[str, Any]:
         names = ("id", "kind", "title", "detail", "url", "layer", "here")
-        return {name: getattr(self, name) for name in names} | {"made_of": list(self.made_of)}
+        fields = {name: getattr(self, name) for name in names} | {"made_of": list(self.made_of)}
+        return fields | {"time": self.time.isoformat() if self.time else ""}
 
 
 @dataclass(slots=True)
@@ -61,28 +64,21 @@ def judged(verdicts: Sequence[str]) -> str:
 
 
 def add_rollouts(
-    lineage: Lineage, rollouts: Sequence[tuple[str, str, str]], *, layer: int
+    lineage: Lineage, rollouts: Sequence[tuple[str, str, str, datetime]], *, layer: int
 ) -> tuple[str, ...]:
-    """Add rollouts, each its name, what to say of it and its page, the newest first; their ids."""
+    """Add rollouts, each its name, what to say of it, its page and its time, the newest first; their ids."""
     drawn, more = rollouts[:MOST_ROLLOUTS], len(rollouts) - MOST_ROLLOUTS
-    for name, detail, url in drawn:
-        _rollout(lineage, name, detail, url, layer)
+    for name, detail, url, time in drawn:
+        sent = _rollout(name, detail, layer)
+        lineage.add(replace(sent, url=url, time=time))
     if more > 0:
-        _rollout(lineage, "earlier", counted(more, "earlier rollout"), "", layer)
+        lineage.add(_rollout("earlier", counted(more, "earlier rollout"), layer))
     return tuple(each.id for each in lineage.things if each.kind == "rollout")
 
 
-def _rollout(lineage: Lineage, name: str, detail: str, url: str, layer: int) -> None:
-    lineage.add(
-        Thing(
-            id=f"rollout-{name}",
-            kind="rollout",
-            title=name,
-            detail=detail,
-            url=url,
-            layer=layer,
-            made_of=("bundle",),
-        )
+def _rollout(name: str, detail: str, layer: int) -> Thing:
+    return Thing(
+        id=f"rollout-{name}", kind="rollout", title=name, detail=detail, layer=layer, made_of=("bundle",)
     )
 
 

@@ -7,7 +7,6 @@ from flask import url_for
 from cloud_hub.console.here import SQL, hub, seen_sites
 from cloud_hub.console.lineage import Lineage, Thing, add_rollouts, counted, judged, place, some
 from cloud_hub.console.model_view import SQL as MODELS
-from cloud_hub.console.words import moment
 from cloud_hub.registry.trace import Trace
 from cloud_hub.store import verdicts
 from cloud_hub.store.database import Row
@@ -37,8 +36,7 @@ def add(lineage: Lineage, found: Trace) -> None:
     _engines(lineage, hub().database.rows(MODELS["engines"], asked))
     rows = hub().database.rows(SQL["release_rollouts"], asked)
     told = [
-        (row["id"], f"{row['state']}, {moment(row['created'])}", url_for("rollout.show", name=row["id"]))
-        for row in rows
+        (row["id"], row["state"], url_for("rollout.show", name=row["id"]), row["created"]) for row in rows
     ]
     sent = add_rollouts(lineage, told, layer=6)
     _at_work(lineage, found, sent or ("bundle",))
@@ -84,7 +82,8 @@ def _at_work(lineage: Lineage, found: Trace, sent: tuple[str, ...]) -> None:
                 id="predictions",
                 kind="predictions",
                 title=counted(now["machines"], "machine"),
-                detail=f"predicted for now, last {moment(now['last'])}",
+                detail="newest prediction",
+                time=now["last"],
                 layer=8,
                 made_of=source,
             )

@@ -4,6 +4,8 @@ Only what stands at sites the caller may see is named or counted; the rows that 
 was learnt from are a whole, and their number is told to everybody.
 """
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from flask import url_for
@@ -12,7 +14,6 @@ from cloud_hub.console import lineage_forward, reach
 from cloud_hub.console.here import hub
 from cloud_hub.console.lineage import Lineage, Thing, counted, place
 from cloud_hub.console.model_view import SQL as MODELS
-from cloud_hub.console.words import moment
 from cloud_hub.errors import NotFoundError
 from cloud_hub.registry.trace import Trace
 
@@ -38,8 +39,7 @@ def of_dataset(digest: str) -> dict[str, Any]:
     _rows(lineage, row["machines"], row["lives"], row["rows"], row["manifest"].get("span"))
     lineage.add(_dataset(row["id"], row["hash"], row["feature_set"], here=True))
     for run in reversed(runs):
-        detail = f"{run['state']}, {moment(run['created'])}"
-        lineage.add(_run(run["id"], row["use_case"], detail))
+        lineage.add(_run(run["id"], row["use_case"], run["state"], run["created"]))
         if run["release"]:
             state = f"refused by {run['refused_by']}" if run["refused_by"] else run["model_state"]
             lineage.add(_release(run["release"], run["id"], state))
@@ -75,13 +75,14 @@ def _back(lineage: Lineage, found: Trace) -> None:
         )
     )
     lineage.add(Thing(id="code", kind="code", title=source.code or "unknown", layer=1))
-    run = _run(source.run, model.use_case, source.why or moment(source.created))
+    run = _run(source.run, model.use_case, source.why, None if source.why else source.created)
     lineage.add(
         Thing(
             id="run",
             kind="run",
             title=run.title,
             detail=run.detail,
+            time=run.time,
             url=run.url,
             layer=2,
             made_of=(*made_of, "features", "code"),
@@ -96,9 +97,9 @@ def _decided(lineage: Lineage, found: Trace) -> None:
         detail = f"by {found.refusal['person']}: {found.refusal['reason']}"
         lineage.add(_after_release("refusal", "refusal", "refused for good", detail))
     for number, row in enumerate(found.approvals):
-        against = f", against the gate: {row['override']}" if row["override"] else ""
-        detail = f"{moment(row['approved'])}{against}"
-        lineage.add(_after_release(f"approval-{number}", "approval", row["person"], detail))
+        against = f"against the gate: {row['override']}" if row["override"] else ""
+        said = _after_release(f"approval-{number}", "approval", row["person"], against)
+        lineage.add(replace(said, time=row["approved"]))
 
 
 def _after_release(key: str, kind: str, title: str, detail: str) -> Thing:
@@ -125,9 +126,11 @@ def _dataset(name: str, digest: str, feature_set: str, *, here: bool = False) ->
     )
 
 
-def _run(run: str, use_case: str, detail: str) -> Thing:
+def _run(run: str, use_case: str, detail: str, time: datetime | None) -> Thing:
     url = url_for("model.use_case", use_case=use_case, _anchor="h-runs")
-    return Thing(id=run, kind="run", title=run, detail=detail, url=url, layer=2, made_of=("dataset",))
+    return Thing(
+        id=run, kind="run", title=run, detail=detail, time=time, url=url, layer=2, made_of=("dataset",)
+    )
 
 
 def _release(release: str, run: str, state: str, *, here: bool = False) -> Thing:

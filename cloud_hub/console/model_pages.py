@@ -57,7 +57,8 @@ def use_case(use_case: str) -> ResponseReturnValue:
     """One use case: champion, candidate and what it lacks, runs, versions, triggers."""
     database, asked = hub().database, {"use_case": use_case, "sites": seen_sites()}
     counted = database.row(MODELS["counted"], asked) or {"versions": 0}
-    runs = database.rows(REGISTRY["runs"], {"use_case": use_case, "most": MOST_RUNS})
+    newest = {"use_case": use_case, "state": None, "size": MOST_RUNS, "offset": 0}
+    runs = database.rows(REGISTRY["runs"], newest)
     declared = _declared(use_case)
     if not (counted["versions"] or runs or declared["declared"]):
         raise NotFoundError("use case", use_case)
@@ -78,6 +79,7 @@ def use_case(use_case: str) -> ResponseReturnValue:
         running=_by(database.rows(MODELS["running"], asked), "release"),
         since=_by(database.rows(MODELS["crowned"], asked), "use_case"),
         runs=runs,
+        error_of=model_view.error_of,
         checks=[
             row | {"held": model_view.without_rollouts(row["held"])}
             for row in database.rows(TRIGGERS["checks"], {"use_case": use_case})

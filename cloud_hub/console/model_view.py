@@ -26,6 +26,7 @@ TASKS: Mapping[str, str] = {
 UNITS = {"h": "hours", "d": "days", "min": "minutes", "s": "seconds"}  # of life, in a sentence
 ROLLOUT = re.compile(r"\brollout \S+")
 NOT_YET = "idle"
+UNSEEN_WHY = "It failed; the reason may name machines of every site, and is for those who see them."
 SITE = "site "  # begins the name of a slice that is one
 
 
@@ -65,6 +66,11 @@ def without_sites(text: str) -> str:
 def reason_of(gate: Mapping[str, Any]) -> str:
     """Why a verdict is what it is, as far as it is the caller's."""
     return without_sites(str(gate.get("reason", "")))
+
+
+def error_of(text: str) -> str:
+    """Why a run or a dataset failed, as far as it is the caller's: it is told in the words of the data."""
+    return text if seen_sites() is None or not text else UNSEEN_WHY
 
 
 def checks_of(gate: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,8 +1,10 @@
 -- pulse
--- Cheap marks of what pages show; a mark that differs from a second ago means: look again.
+-- Cheap marks of what pages show; a mark that differs from a second ago means: look again. What grows with the plant's
+-- history is told by the end of an index; one of devices and one of newest predictions is read whole.
 SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum(rejected), count(*)) FROM device)
        || (SELECT concat_ws('|', '', max(time), count(*)) FROM latest_prediction)
-       || (SELECT concat_ws('|', '', max(id), count(*) FILTER (WHERE closed IS NULL)) FROM alarm) AS fleet,
+       || (SELECT concat_ws('|', '', max(id)) FROM alarm)
+       || (SELECT concat_ws('|', '', count(*)) FROM alarm WHERE closed IS NULL) AS fleet,
        (SELECT concat_ws('|', max(changed), count(*)) FROM rollout)
        || (SELECT concat_ws('|', '', max(changed)) FROM rollout_device)
        || (SELECT concat_ws('|', '', max(id)) FROM report)
@@ -13,7 +15,8 @@ SELECT (SELECT concat_ws('|', max(last_batch), max(status_since), max(born), sum
        || (SELECT concat_ws('|', '', string_agg(use_case || name || version, ',')) FROM alias)
        || (SELECT concat_ws('|', '', max(id)) FROM approval) || (SELECT concat_ws('|', '', count(*)) FROM refusal)
        || (SELECT concat_ws('|', '', max(id)) FROM trigger_check) AS models,
-       (SELECT concat_ws('|', max(id), count(*) FILTER (WHERE closed IS NULL)) FROM alarm)
+       (SELECT concat_ws('|', max(id)) FROM alarm)
+       || (SELECT concat_ws('|', '', count(*)) FROM alarm WHERE closed IS NULL)
        || (SELECT concat_ws('|', '', max(id)) FROM label) AS alarms,
        (SELECT concat_ws('|', max(created), count(*)) FROM dataset)
        || (SELECT concat_ws('|', '', max(id), max(finished), count(*) FILTER (WHERE state = 'running')) FROM snapshot)
@@ -52,10 +55,6 @@ SELECT mark.epoch, mark.mark, mark.highest, mark.floor, mark.resent, mark.opened
 
 -- aliases
 SELECT use_case, name, version FROM alias;
-
--- release_runs_on
--- How many devices run each release.
-SELECT release, count(*) AS devices FROM device_release GROUP BY release;
 
 -- release_rollouts
 SELECT id, state, created FROM rollout

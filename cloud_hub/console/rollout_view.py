@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import url_for
 
-from cloud_hub.console import listing, reach
+from cloud_hub.console import listing, reach, rollout_seen
 from cloud_hub.console.acting import NEEDED
 from cloud_hub.console.here import hub, seen_sites
 from cloud_hub.identity.people.permissions import Rights, Role, roles_with
@@ -47,7 +47,7 @@ class Shown:
     history: tuple[read.Decided, ...]
     soaks_until: datetime | None
     openings: tuple[Opening, ...]
-    effects: members.Effects
+    effects: members.Effects | None  # looks at each device, so None for whoever may do nothing to it
     possible: tuple[str, ...]  # acts that this caller may do now
     refused: dict[str, tuple[Role, ...]]  # acts that others may
     asked: dict[str, str]
@@ -83,10 +83,10 @@ def look(name: str, rights: Rights) -> Shown:
         plan=plan,
         offered=head.offered,
         waves=tuple(zip(waves, _bars(head.rollout, waves, now), strict=True)),
-        history=history,
+        history=rollout_seen.history(history),
         soaks_until=soaks_until(head.rollout),
         openings=_openings(database, head.rollout, plan, sites, now),
-        effects=members.effects(database, name),
+        effects=members.effects(database, name) if mine else None,
         possible=mine,
         refused={each: roles_with(NEEDED[each]) for each in possible if each not in mine},
         **_devices(database, head.rollout, sites),

@@ -1,3 +1,16 @@
+-- record
+-- What speaks against a release: its gate, and rollouts of it that ended badly, the newest first.
+SELECT coalesce(NOT (m.gate ->> 'passed')::boolean, false) AS failed_gate,
+       ARRAY (SELECT id FROM rollout
+               WHERE release = m.release AND state IN ('halted', 'undone')
+                 AND (%(sites)s::text[] IS NULL
+                      OR EXISTS (SELECT FROM rollout_device JOIN device ON device.id = rollout_device.device
+                                   JOIN site ON site.id = device.site
+                                  WHERE rollout_device.rollout = rollout.id AND site.name = ANY (%(sites)s)))
+               ORDER BY created DESC LIMIT 3) AS stopped
+  FROM model m
+ WHERE m.release = %(release)s;
+
 -- releases
 -- What could be rolled out, newest first in each use case, and what of it cannot.
 SELECT m.release, m.use_case, m.version, m.released, m.gate ->> 'reason' AS said,

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from cloud_hub.console import kept, starting
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import hub, sites_with
-from cloud_hub.console.start_view import Chosen, choices, link_of, releases, taken_back
+from cloud_hub.console.start_view import Chosen, choices, link_of, record_of, releases, taken_back
 from cloud_hub.console.starting import Asked, DraftError
 from cloud_hub.errors import ConflictError
 from cloud_hub.identity.people.permissions import Permission
@@ -126,6 +126,7 @@ def _preview(asked: Asked, *, objection: str) -> str:
         waves=earliest(asked.ahead, hub().clock.now()),
         chosen=chosen,
         taken_back=taken_back(asked.ahead),
+        record=record_of(hub().database, asked.ahead.release, sites_with(Permission.SEE)),
         query=urlencode(asked.draft.fields(), doseq=True),
         objection=objection,
         link=lambda **changes: chosen.link(asked.draft, **changes),

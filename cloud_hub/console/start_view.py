@@ -1,6 +1,5 @@
 """What the form of a rollout offers to choose from, and which devices of a preview a page shows."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -9,6 +8,7 @@ from flask import url_for
 from werkzeug.exceptions import BadRequest
 
 from cloud_hub.console import listing
+from cloud_hub.console.model_view import without_sites
 from cloud_hub.console.starting import SQL, Asked
 from cloud_hub.rollout.drafts import Draft
 from cloud_hub.rollout.preview import Preview
@@ -50,7 +50,7 @@ def releases(database: Database) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for row in database.rows(SQL["releases"], {"most": MOST_RELEASES}):
         why = "" if row["state"] == "released" else _WHY_NOT.get(row["state"], f"it is {row['state']}")
-        told = f"{why}: {row['said']}" if row["state"] == "refused" and row["said"] else why
+        told = f"{why}: {without_sites(row['said'])}" if row["state"] == "refused" and row["said"] else why
         found.setdefault(row["use_case"], []).append(row | {"why": told})
     return found
 
@@ -96,12 +96,11 @@ class Chosen:
         if wave in known:
             found = [device for device in found if ahead.waves[device.id] == int(wave)]
         part = listing.Part(asked=listing.page_number(), total=len(found), size=SIZE)
-        counted = Counter(device.why for device in ahead.left_out)
         return cls(
             wave=wave,
             part=part,
             devices=tuple(found[part.offset : part.offset + part.size]),
-            left_out=tuple(counted.most_common()),
+            left_out=ahead.reasons,
         )
 
     @staticmethod
@@ -114,6 +113,12 @@ class Chosen:
         told = {"wave": self.wave} | changes
         shown = {name: value for name, value in told.items() if value not in ("", None)}
         return link_of(draft, **shown)
+
+
+def record_of(database: Database, release: str, sites: Sequence[str] | None) -> Row:
+    """What speaks against a release: ``failed_gate``, and ``stopped`` rollouts of it that one may see."""
+    found = database.row(SQL["record"], {"release": release, "sites": None if sites is None else list(sites)})
+    return found or {"failed_gate": False, "stopped": []}
 
 
 def taken_back(ahead: Preview) -> int:

@@ -36,7 +36,11 @@ def show(use_case: str, version: int) -> ResponseReturnValue:
     newest = hub().database.row(SQL["newest"], asked)
     if newest is None:
         return _page(manifest, None, {}, None, f"No prediction for {machine or 'any machine'} is stored yet")
-    before = before_of(manifest, newest["machine"], newest["time"])
+    try:
+        before = before_of(manifest, newest["machine"], newest["time"])
+    except NotFoundError:
+        gone = f"The features that {newest['machine']} was last predicted from are not stored"
+        return _page(manifest, None, {}, None, f"{gone}: choose another, or wait for its next prediction")
     if again:
         return _page(manifest, before, again, None, kept.AGAIN.rstrip("."))
     return _page(manifest, before, {}, *_asked(manifest, before, {}))

@@ -9,6 +9,7 @@ from types import MappingProxyType
 WORDS: Mapping[str, str] = MappingProxyType(
     {
         "alarm.judge": "judged an alarm of {}",
+        "capture.ask": "asked for a capture of {}",
         "device.add": "added {}",
         "device.pin": "pinned {}",
         "device.retire": "retired {}",
@@ -35,10 +36,12 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "person.sign-out": "signed {} out",
         "person.sso": "linked {} to single sign-on",
         "person.terminal": "changed the terminal accounts of {}",
+        "quarantine.replay": "replayed from quarantine {}",
         "release.approve": "approved {}",
         "release.publish": "published {}",
         "release.publish-again": "had {} published again",
         "release.publish-failed": "could not publish {}",
+        "release.refuse": "refused {} for good",
         "release.weigh": "weighed other precisions of {}",
         "retrain.all_rows": "took older rows along for {}",
         "retrain.cancel": "cancelled {}",
@@ -55,6 +58,9 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "rollout.start": "started {}",
         "rollout.undo": "undid {}",
         "rollout.widen": "opened the next wave of {}",
+        "snapshot.done": "made the dataset {}",
+        "snapshot.fail": "could not make the dataset of request {}",
+        "snapshot.request": "asked for a dataset, as request {}",
         "token.make": "made a token for {}",
         "token.revoke": "revoked a token of {}",
     }
@@ -62,6 +68,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
 KINDS: Mapping[str, str] = MappingProxyType(
     {
         "alarm": "machine",
+        "capture": "machine",
         "device": "device",
         "label": "machine",
         "person": "person",

@@ -26,6 +26,7 @@ from werkzeug.exceptions import HTTPException
 from cloud_hub.config import HubConfig
 from cloud_hub.errors import ConflictError, DatabaseAwayError, HubError, TrustError, UnreachableError
 from cloud_hub.identity import certifying
+from cloud_hub.identity.arriving import Arriving
 from cloud_hub.identity.ca import LONGEST_REQUEST, Authority
 from cloud_hub.identity.certifying import Certified
 from cloud_hub.identity.throttle import Throttle
@@ -37,6 +38,8 @@ LARGEST_BODY = LONGEST_REQUEST + 2048
 METADATA_NAME = re.compile(r"(?:[0-9]{1,15}\.)?[a-z][a-z0-9-]{0,63}\.json")
 PATH_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,200}")
 DEEPEST_PATH = 6
+AT_ONCE = 64  # requests on their way, each of which holds a thread of the listener; half of them
+OF_ONE = 32  # from one address, which a whole hall of devices may share
 FAILURES = (403, 409, 413)  # what a peer is refused for; not that the hub is in trouble
 FOREVER = 365 * 86400  # seconds; a versioned or hashed name never changes its contents
 
@@ -59,12 +62,20 @@ def _certification(config: HubConfig, database: Database, clock: Clock) -> Bluep
     pages = Blueprint("certification", __name__)
     authority = Authority.of(config.state_dir)
     lifetime = timedelta(days=config.devices.certificate_days)
-    throttle = Throttle()
+    throttle, arriving = Throttle(), Arriving(at_once=AT_ONCE, of_one=OF_ONE)
 
     @pages.before_request
     def refuse_flood() -> ResponseReturnValue | None:
-        wait_s = throttle.wait_s(_peer(), time.monotonic()) if request.method == "POST" else 0.0
-        return _too_often(wait_s) if wait_s else None
+        """Refuse who keeps failing, and who begins requests without ending them."""
+        if request.method != "POST":
+            return None
+        wait_s = throttle.wait_s(_peer(), time.monotonic())
+        if wait_s:
+            return _too_often(wait_s)
+        with arriving.place(_peer()) as there:
+            if there:
+                request.get_data()  # kept for the view
+        return None if there else _too_many()
 
     @pages.after_request
     def count_failure(response: Response) -> Response:
@@ -155,6 +166,11 @@ def _too_often(wait_s: float) -> ResponseReturnValue:
     """No line in the log: that is what is to be spared."""
     sentence = f"too many refusals from this address: come again in {math.ceil(wait_s)} s"
     return {"error": sentence}, 429, {"Retry-After": str(math.ceil(wait_s))}
+
+
+def _too_many() -> ResponseReturnValue:
+    sentence = "too many requests are on their way at this moment: send it again"
+    return {"error": sentence}, 503, {"Retry-After": "5", "Connection": "close"}
 
 
 def _root(repository: Path) -> str:

@@ -30,12 +30,12 @@ class Throttle:
     def wait_s(self, peer: str, now: float) -> float:
         """Seconds until ``peer`` is listened to again; 0 where it is now."""
         with self._lock:
-            excess = self._failures(_network(peer), now) - self._burst
+            excess = self._failures(network_of(peer), now) - self._burst
         return max(0.0, (excess + 1) / self._per_second)
 
     def failed(self, peer: str, now: float) -> None:
         """Note a failure of ``peer``."""
-        network = _network(peer)
+        network = network_of(peer)
         with self._lock:
             self._peers[network] = (self._failures(network, now) + 1, now)
             self._peers.move_to_end(network)
@@ -44,7 +44,7 @@ class Throttle:
 
     def forgive(self, peer: str, now: float) -> None:
         """Take back one failure of ``peer`` that was noted before it was known to be one."""
-        network = _network(peer)
+        network = network_of(peer)
         with self._lock:
             if network in self._peers:
                 self._peers[network] = (max(0.0, self._failures(network, now) - 1), now)
@@ -54,7 +54,7 @@ class Throttle:
         return max(0.0, failures - (now - since) * self._per_second)
 
 
-def _network(peer: str) -> str:
+def network_of(peer: str) -> str:
     """What counts as one peer: an IPv4 address, or the IPv6 network of one customer."""
     try:
         address = ipaddress.ip_address(peer)

@@ -94,9 +94,10 @@ class Listener:
                 self._command(notice.payload)
 
     def _command(self, payload: str) -> None:
+        """Whoever may connect to the database may say anything here: nothing of it ends this thread."""
         try:
             fields = json.loads(payload)
             command = Command.from_json(json.dumps(fields["command"]).encode())
             self._publisher.publish(Topic(fields["device"], Channel.COMMAND), command.to_json(), qos=1)
-        except (ValueError, KeyError, TypeError, MessageError, TopicError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, MessageError, TopicError) as error:
             log.warning("a command cannot be sent", error=str(error))

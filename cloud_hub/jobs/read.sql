@@ -12,8 +12,14 @@ SELECT job.id, job.task_name AS task, job.queue_name AS queue, job.attempts + 1 
  LIMIT %(most)s;
 
 -- waiting
--- In the order in which they are taken, each with the job of its lock that comes before it. `args` of a job hold
--- names alone, and only those that are known are told.
+-- In the order in which they are taken, each with the job of its lock that comes before it: the one that runs, or
+-- the first to be taken, which is found once for all of a lock. `args` of a job hold names alone, and only those that
+-- are known are told.
+WITH first AS MATERIALIZED (
+    SELECT DISTINCT ON (lock) lock, id, status, task_name FROM procrastinate_jobs
+     WHERE lock IS NOT NULL AND status IN ('todo', 'doing')
+     ORDER BY lock, status = 'doing' DESC, priority DESC, id
+)
 SELECT job.id, job.task_name AS task, job.queue_name AS queue, job.attempts, job.scheduled_at AS due,
        coalesce(job.args ->> 'run', job.args ->> 'release', job.args ->> 'use_case', '') AS subject,
        (SELECT min(at) FROM procrastinate_events WHERE job_id = job.id AND type = 'deferred') AS asked,
@@ -22,13 +28,7 @@ SELECT job.id, job.task_name AS task, job.queue_name AS queue, job.attempts, job
          WHERE busy.queue_name = job.queue_name AND busy.status = 'doing')::integer AS busy
   FROM procrastinate_jobs job
   LEFT JOIN run ON job.task_name = 'retrain' AND run.id = job.args ->> 'run'
-  LEFT JOIN LATERAL (
-       SELECT other.id, other.status, other.task_name FROM procrastinate_jobs other
-        WHERE other.lock = job.lock AND other.id <> job.id
-          AND (other.status = 'doing'
-               OR other.status = 'todo' AND (other.priority > job.priority
-                                             OR other.priority = job.priority AND other.id < job.id))
-        ORDER BY other.status = 'doing' DESC, other.priority DESC, other.id LIMIT 1) AS ahead ON true
+  LEFT JOIN first AS ahead ON ahead.lock = job.lock AND ahead.id <> job.id
  WHERE job.status = 'todo'
  ORDER BY job.priority DESC, job.id
  LIMIT %(most)s;

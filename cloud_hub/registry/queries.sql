@@ -51,16 +51,17 @@ SELECT m.*, r.dataset, r.metrics ->> 'rmse' AS rmse, r.created AS asked,
  ORDER BY m.created DESC, m.release DESC;
 
 -- runs
--- Trainings, newest first, each with what came of it; no use case means all.
-SELECT r.id, r.use_case, r.state, r.stage, r.progress, r.dataset, r.error, r.created, r.finished,
+-- A page of trainings, newest first, each with what came of it; no use case means all, no state any.
+SELECT r.id, r.use_case, r.state, r.stage, r.progress, r.dataset, r.error, r.created, r.finished, r.correlation,
        m.release, (m.gate ->> 'passed')::boolean AS passed,
        coalesce(r.settings ->> 'why',
                 (SELECT 'asked by ' || a.actor FROM audit a
                   WHERE a.subject = r.id AND a.action = 'retrain.request' ORDER BY a.id LIMIT 1),
                 '') AS why
   FROM run r LEFT JOIN model m ON m.run = r.id
- WHERE %(use_case)s::text IS NULL OR r.use_case = %(use_case)s
- ORDER BY r.created DESC, r.id DESC LIMIT %(most)s;
+ WHERE (%(use_case)s::text IS NULL OR r.use_case = %(use_case)s)
+   AND (%(state)s::text IS NULL OR r.state = %(state)s)
+ ORDER BY r.created DESC, r.id DESC LIMIT %(size)s OFFSET %(offset)s;
 
 -- run
 SELECT * FROM run WHERE id = %(run)s;

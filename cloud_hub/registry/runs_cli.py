@@ -25,7 +25,8 @@ def runs(
     """List trainings, newest first, with the release that each one made."""
     settings = HubConfig.load(config)
     with settings.database(most=2) as database:
-        found = database.rows(SQL["runs"], {"use_case": use_case, "most": most})
+        asked = {"use_case": use_case, "state": None, "size": most, "offset": 0}
+        found = database.rows(SQL["runs"], asked)
     if not found and use_case:
         find(use_case, settings.use_cases)  # says so where there is no such use case
     if as_json:

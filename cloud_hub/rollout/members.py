@@ -27,13 +27,14 @@ class Member:
     wave: int
     state: str
     reason: str
+    sequence: int | None  # of its directive; None: not offered yet
     mode: str | None  # "install", or "undo" on its way back
     issued: datetime | None
     deadline: datetime | None  # without a final word by then it is silent
-    previous: str | None
+    previous: str | None  # the release it had before
     changed: datetime
-    running: str | None
-    reported: str | None
+    running: str | None  # the release it says it runs
+    reported: str | None  # state, event, reason and evidence of its newest report
     event: str | None
     said: str | None
     evidence: dict[str, Any] | None
@@ -77,11 +78,11 @@ def page(
     rollout: str,
     asked: Mapping[str, str],
     *,
-    size: int,
+    size: int | None,
     offset: int,
     sites: Sites = None,
 ) -> list[Member]:
-    """``size`` devices from ``offset`` on: those that failed first, then by wave and name."""
+    """``size`` devices (all, if None) from ``offset`` on: those that failed first, then by wave and name."""
     values = _values(rollout, asked, sites) | {"size": size, "offset": offset, "failures": list(_FAILED)}
     return [Member(**row) for row in database.rows(SQL["page"], values)]
 

@@ -14,8 +14,8 @@ SELECT rd.wave, rd.state, count(*)::integer AS devices
 
 -- page
 -- A page of them, those that failed first, with the last thing that each reported about its directive.
-SELECT rd.name AS device, rd.site, rd.zone, rd.wave, rd.state, rd.reason, i.mode, rd.issued, rd.deadline,
-       rd.previous, rd.changed, runs.release AS running, said.state AS reported, said.event, said.reason AS said,
+SELECT rd.name AS device, rd.site, rd.zone, rd.wave, rd.state, rd.reason, rd.sequence, i.mode, rd.issued,
+       rd.deadline, rd.previous, rd.changed, runs.release AS running, said.state AS reported, said.event, said.reason AS said,
        said.evidence, said.time AS reported_at
   FROM (SELECT rd.*, d.name, s.name AS site, s.zone, r.use_case, rd.state = ANY (%(failures)s::text[]) AS failing
           FROM rollout_device rd

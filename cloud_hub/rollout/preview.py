@@ -6,6 +6,7 @@ other devices match by now, or stand in other waves, nothing starts, and they ar
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,6 +67,11 @@ class Preview:
         """Each wave with its devices."""
         grouped = groupby(self.devices, key=lambda device: self.waves[device.id])
         return [(wave, list(devices)) for wave, devices in grouped]
+
+    @property
+    def reasons(self) -> tuple[tuple[str, int], ...]:
+        """Why devices are left out, and how many; the most frequent first."""
+        return tuple(Counter(device.why for device in self.left_out).most_common())
 
     @property
     def seal(self) -> str:

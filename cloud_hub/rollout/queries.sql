@@ -20,17 +20,18 @@ SELECT m.release, m.state, m.bundle_path, m.manifest, r.correlation
  WHERE m.release = %(release)s;
 
 -- selected
--- Every device the selector names, in the order it would be offered a release, and what speaks against it;
+-- Every device the selector names, in the order it would be offered a release, and the worst that speaks against it;
 -- beside a rollout: those that it has never offered anything.
 SELECT d.id, d.name, s.name AS site, s.zone,
-       d.retired IS NOT NULL AS retired,
-       d.key_fingerprint IS NULL AS unenrolled,
-       NOT EXISTS (SELECT FROM machine m
-                    WHERE m.device = d.id AND m.machine_class = %(machine_class)s) AS unfit,
-       NOT ('*' = ANY (%(targets)s::text[])
-            OR coalesce(d.target = ANY (%(targets)s::text[]), false)) AS off_target,
-       p.device IS NOT NULL AS pinned, coalesce(p.reason, '') AS pin,
-       coalesce(r.release = %(release)s, false) AS running, r.release AS runs
+       CASE WHEN d.retired IS NOT NULL THEN 'retired'
+            WHEN d.key_fingerprint IS NULL THEN 'unenrolled'
+            WHEN NOT EXISTS (SELECT FROM machine m
+                              WHERE m.device = d.id AND m.machine_class = %(machine_class)s) THEN 'unfit'
+            WHEN NOT ('*' = ANY (%(targets)s::text[])
+                      OR coalesce(d.target = ANY (%(targets)s::text[]), false)) THEN 'off_target'
+            WHEN p.device IS NOT NULL THEN 'pinned'
+            WHEN r.release = %(release)s THEN 'running' END AS objection,
+       coalesce(p.reason, '') AS pin, r.release AS runs
   FROM device d
   JOIN site s ON s.id = d.site
   LEFT JOIN pin p ON p.device = d.id AND p.use_case = %(use_case)s

@@ -8,14 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from cloud_hub.errors import NotFoundError
+from cloud_hub.rollout import members
+from cloud_hub.rollout.members import Member, Sites
 from cloud_hub.rollout.plan import Plan
 from cloud_hub.rollout.policy import Group, Tally, tally
-from cloud_hub.rollout.states import FAILURES, SETTLED, SILENT
+from cloud_hub.rollout.states import SETTLED
 from cloud_hub.store.database import Database, Row, load_queries
 
 SQL = load_queries("cloud_hub.rollout", "read.sql")
 
-Sites = list[str] | None  # None: every site
+ANY = {"rollout": None, "use_case": "", "state": None, "offset": 0}  # of the query of rollouts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,27 +42,6 @@ class Rollout:
     first_failure: datetime | None  # of what halted it, as the hub received it
     halted: datetime | None
     seconds_to_halt: float | None  # of clock time
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutDevice:
-    """One device in a rollout, and the last thing it reported."""
-
-    device: str
-    wave: int
-    state: str
-    reason: str
-    sequence: int | None  # of its directive; None: not offered yet
-    mode: str | None  # "install", or "undo" on its way back
-    issued: datetime | None
-    previous: str | None  # the release it had before
-    changed: datetime
-    running: str | None  # the release it says it runs
-    reported: str | None  # state, event, reason and evidence of its newest report
-    event: str | None
-    said: str | None
-    evidence: dict[str, Any] | None
-    reported_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,20 +79,20 @@ class Summary:
 class RolloutDetail:
     rollout: Rollout
     waves: tuple[WaveStatus, ...]
-    devices: tuple[RolloutDevice, ...]  # those that failed first
+    devices: tuple[Member, ...]  # those that failed first
     history: tuple[Decided, ...]  # in order
     offered: int
 
 
 def rollouts(database: Database, *, most: int = 100, sites: Sites = None) -> list[Rollout]:
     """The newest rollouts, newest first; with ``sites``, those that concern a device at one of them."""
-    wanted = {"rollout": None, "most": most, "sites": sites}
+    wanted = ANY | {"size": most, "sites": sites}
     return [Rollout(**row) for row in database.rows(SQL["rollouts"], wanted)]
 
 
 def summary(database: Database, name: str) -> Summary:
     """One rollout and its waves; ``NotFoundError`` where there is none."""
-    row = database.row(SQL["rollouts"], {"rollout": name, "most": 1, "sites": None})
+    row = database.row(SQL["rollouts"], ANY | {"rollout": name, "size": 1, "sites": None})
     if row is None:
         raise NotFoundError("rollout", name)
     found = Rollout(**row)
@@ -124,12 +105,11 @@ def summary(database: Database, name: str) -> Summary:
 def rollout(database: Database, name: str, *, most: int | None = None, sites: Sites = None) -> RolloutDetail:
     """One rollout whole, with at most so many devices, of ``sites`` alone; ``NotFoundError`` for none."""
     head = summary(database, name)
-    wanted = {"rollout": name, "most": most, "failures": [*FAILURES, SILENT], "sites": sites}
-    devices = tuple(RolloutDevice(**each) for each in database.rows(SQL["devices"], wanted))
+    devices = members.page(database, name, {}, size=most, offset=0, sites=sites)
     return RolloutDetail(
         rollout=head.rollout,
         waves=head.waves,
-        devices=devices,
+        devices=tuple(devices),
         history=history(database, name),
         offered=head.offered,
     )
@@ -149,7 +129,7 @@ def sent_back(database: Database, name: str) -> tuple[int, int]:
 
 def journal(database: Database, device: str, *, most: int = 50) -> list[Row]:
     """What a device reported about its updates, newest first."""
-    return database.rows(SQL["reports"], {"device": device, "most": most})
+    return database.rows(SQL["reports"], {"device": device, "size": most, "offset": 0})
 
 
 def rejections(database: Database, device: str) -> list[Row]:

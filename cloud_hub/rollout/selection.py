@@ -15,7 +15,7 @@ from cloud_hub.store.database import Connection, Row, load_queries
 
 SQL = load_queries("cloud_hub.rollout")
 
-# What speaks against a device, worst first.
+# What speaks against a device, in words.
 _OBJECTIONS = {
     "retired": "retired",
     "unenrolled": "not enrolled",
@@ -70,7 +70,8 @@ def candidates(
     lists = {name: list(values) for name, values in asdict(plan.selector).items()}
     lists["targets_of"] = lists.pop("targets")
     rows = connection.execute(SQL["selected"], facts | lists).fetchall()
-    return [_candidate(row, facts) for row in rows]
+    told = {None: ""} | {name: text.format(**facts) for name, text in _OBJECTIONS.items()}
+    return [_candidate(row, told[row["objection"]]) for row in rows]
 
 
 def select(found: Sequence[Candidate], plan: Plan) -> list[Candidate]:
@@ -84,10 +85,16 @@ def select(found: Sequence[Candidate], plan: Plan) -> list[Candidate]:
     return chosen
 
 
-def _candidate(row: Row, facts: Row) -> Candidate:
-    why = next((text.format(**facts) for name, text in _OBJECTIONS.items() if row[name]), "")
-    named = {name: row[name] for name in ("id", "name", "site", "zone", "runs")}
-    return Candidate(**named, why=why, detail=row["pin"] if why == "pinned" else "")
+def _candidate(row: Row, why: str) -> Candidate:
+    return Candidate(
+        id=row["id"],
+        name=row["name"],
+        site=row["site"],
+        zone=row["zone"],
+        why=why,
+        detail=row["pin"] if row["objection"] == "pinned" else "",
+        runs=row["runs"],
+    )
 
 
 def _check_names(plan: Plan, found: Sequence[Candidate]) -> None:

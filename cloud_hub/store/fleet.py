@@ -211,7 +211,7 @@ def gaps(
     database: Database, *, device: str | None = None, machine: str | None = None, most: int = 200
 ) -> list[Gap]:
     """What could not be kept, newest first."""
-    values = {"device": device, "machine": machine, "most": most}
+    values = {"device": device, "machine": machine, "size": most, "offset": 0}
     return [Gap(**row) for row in database.rows(QUERIES["gaps"], values)]
 
 

@@ -92,7 +92,7 @@ SELECT gap.reason, gap.from_time, gap.to_time, gap.epoch, gap.first_sequence, ga
    AND (%(machine)s::text IS NULL OR machine.name = %(machine)s
         OR (gap.machine IS NULL AND gap.device = (SELECT m.device FROM machine AS m WHERE m.name = %(machine)s)))
  ORDER BY gap.noted DESC, gap.id DESC
- LIMIT %(most)s;
+ LIMIT %(size)s OFFSET %(offset)s;
 
 -- incidents
 SELECT incident.kind, device.name AS device, incident.detail, incident.opened, incident.closed

@@ -8,8 +8,9 @@ SELECT reason, sum(times)::bigint AS messages, min(received) AS first, max(recei
 
 -- waiting
 -- In one pass, by reason and the senders who have most; of a reason `devices` are its senders, of a sender `reasons`.
+-- Whole numbers are added as double precision, which is exact here and many times as fast as numeric.
 WITH told AS MATERIALIZED (
-    SELECT reason, device, sum(times)::bigint AS messages, min(received) AS first, max(received) AS last
+    SELECT reason, device, sum(times)::double precision AS messages, min(received) AS first, max(received) AS last
       FROM quarantine
      WHERE settled IS NULL AND (%(sites)s::text[] IS NULL OR device = ANY (ARRAY (
                SELECT device.id FROM device JOIN site ON site.id = device.site WHERE site.name = ANY (%(sites)s))))
@@ -43,10 +44,9 @@ SELECT count(*) AS messages
                       ELSE quarantine.settled IS NULL END;
 
 -- page
--- Whose they are is looked up for the page alone.
+-- Which they are is found in an index; what they say, and whose they are, is read for one page alone.
 WITH page AS MATERIALIZED (
-    SELECT id, device, topic, reason, detail, bytes, times, received, replay, settled
-      FROM quarantine
+    SELECT id FROM quarantine
      WHERE (%(sites)s::text[] IS NULL OR quarantine.device = ANY (ARRAY (
                SELECT device.id FROM device JOIN site ON site.id = device.site WHERE site.name = ANY (%(sites)s))))
        AND (%(reason)s = '' OR quarantine.reason = %(reason)s)
@@ -58,9 +58,10 @@ WITH page AS MATERIALIZED (
                           ELSE quarantine.settled IS NULL END
      ORDER BY id DESC LIMIT %(size)s OFFSET %(offset)s
 )
-SELECT page.id, device.name AS device, site.name AS site, page.topic, page.reason, page.detail, page.bytes, page.times,
-       page.received, page.replay, page.settled
-  FROM page LEFT JOIN device ON device.id = page.device LEFT JOIN site ON site.id = device.site
+SELECT page.id, device.name AS device, site.name AS site, told.topic, told.reason, told.detail, told.bytes, told.times,
+       told.received, told.replay, told.settled
+  FROM page JOIN quarantine told USING (id)
+  LEFT JOIN device ON device.id = told.device LEFT JOIN site ON site.id = device.site
  ORDER BY page.id DESC;
 
 -- sites_of

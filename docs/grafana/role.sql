@@ -14,12 +14,23 @@ BEGIN
 END
 $$;
 
--- What a panel may cost: a question that takes longer is broken off, and nothing is ever written.
+-- What a panel may cost: a question that takes longer is broken off, and nothing is written. These are against
+-- mistakes, not against malice: PostgreSQL lets each role lift its own settings, and lets every role that may connect
+-- say things on channels, hold advisory locks and make large objects. It sees nothing more by that, and what the hub
+-- hears on its channels it checks; but whoever may write SQL in Grafana can keep the server busy. Give that right to
+-- people you trust, or give Grafana a replica.
 ALTER ROLE andon_grafana SET statement_timeout = '15s';
 ALTER ROLE andon_grafana SET idle_in_transaction_session_timeout = '30s';
 ALTER ROLE andon_grafana SET default_transaction_read_only = on;
 ALTER ROLE andon_grafana SET timezone = 'UTC';
 ALTER ROLE andon_grafana SET search_path = public;
+
+-- Tables of its own would fill the hub's disk; everybody may make some in a new database, and the hub needs none.
+DO $$
+BEGIN
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+END
+$$;
 
 GRANT USAGE ON SCHEMA public TO andon_grafana;
 GRANT SELECT (id, name) ON site TO andon_grafana;

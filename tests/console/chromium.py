@@ -79,5 +79,20 @@ def let_in(context: Any, client: FlaskClient, base: str) -> None:
     context.add_cookies([{"name": each.key, "value": each.value, "url": base} for each in cookies])
 
 
+def page_of(browser: Any, client: FlaskClient, base: str, said: list[str], **options: Any) -> Any:
+    """A page of a browser that is let in as ``client`` is; what goes wrong in it is ``said``."""
+    context = browser.new_context(**options)
+    let_in(context, client, base)
+    return overhear(context.new_page(), said)
+
+
+def serious(page: Any) -> list[tuple[str, str]]:
+    """What axe finds serious on ``page``, and where first; without axe the test is skipped."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    found = axe.Axe().run(page).response["violations"]
+    grave = [each for each in found if each["impact"] in ("serious", "critical")]
+    return [(each["id"], each["nodes"][0]["html"]) for each in grave]
+
+
 def _is_wrong(message: Any) -> bool:
     return message.type == "error" or "Content Security Policy" in message.text

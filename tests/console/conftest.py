@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -14,6 +15,7 @@ from cloud_hub.hub import Hub, assemble
 from cloud_hub.identity.people.office import Office
 from cloud_hub.identity.people.passwords import Passwords
 from cloud_hub.store.database import Database
+from tests.console.chromium import chromium, listening
 from tests.console.console_people import Browser
 
 
@@ -72,3 +74,16 @@ def enter(app: Flask, office: Office) -> Callable[..., Browser]:
 def client(enter: Callable[..., Browser]) -> FlaskClient:
     """A browser of somebody who may do everything."""
     return enter("mira", "admin").client
+
+
+@pytest.fixture
+def base(app: Flask) -> Iterator[str]:
+    """The console in this process, at an address of its own."""
+    with listening(app) as address:
+        yield address
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    with chromium() as opened:
+        yield opened

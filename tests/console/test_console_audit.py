@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from flask.testing import FlaskClient
 
+from cloud_hub.console.audit_pages import MOST_FILES
 from cloud_hub.governance.chain import AT_ONCE, Chain
 from cloud_hub.hub import Hub
 from cloud_hub.identity.people.permissions import MAY, Permission, Role
@@ -230,6 +231,20 @@ def test_the_export_holds_the_filtered_list_with_its_hashes(
     for later, earlier in zip(told["entries"], told["entries"][1:], strict=False):
         assert later["previous"] == earlier["hash"]
     assert json.loads(client.get("/audit/export.json?actor=nobody").text)["entries"] == []
+
+
+def test_who_reads_files_slowly_holds_a_few_threads_and_no_more(client: FlaskClient, rollout: str) -> None:
+    slow = [client.get("/audit/export.json") for _ in range(MOST_FILES)]
+    assert {answer.status_code for answer in slow} == {200}
+    pieces = [answer.iter_encoded() for answer in slow]
+    assert all(next(each).startswith(b"{") for each in pieces)
+    refused = client.get("/audit/export.json")
+    assert refused.status_code == 503
+    assert "Too many files are on their way" in refused.text
+    slow[0].close()
+    assert client.get("/audit/export.json").text.endswith("]}\n")
+    for answer in slow:
+        answer.close()
 
 
 def test_a_trace_tells_the_whole_story_in_order(client: FlaskClient, hub: Hub, rollout: str) -> None:

@@ -7,10 +7,18 @@ from cloud_hub.console.bench import PAGES, News
 from cloud_hub.console.bench_programs import PROGRAMS
 from cloud_hub.errors import UnreachableError
 
-# What is no page of the plant: it has no database behind it, asks the scoring service, or is a file of a bundle.
-APART = {"health.healthz", "health.readyz", "icon", "live.events", "static", "model.card_file"}
+# What is no page of the plant: it has no database behind it, or is a file, of a bundle or of the whole chain.
+APART = {
+    "audit.export",
+    "health.healthz",
+    "health.readyz",
+    "icon",
+    "live.events",
+    "static",
+    "model.card_file",
+}
 DOOR = {"login.look", "login.show", "sso.come_back"}  # for whoever is not in yet
-UNSEEDED = {"api.job", "api.comparison", "api.machine_capture"}  # of what the benchmark's plant has none
+UNSEEDED = {"api.comparison"}  # of what the benchmark's plant has none
 ASKS_SCORING = {"whatif.show", "why.show", "api.explanation"}
 
 

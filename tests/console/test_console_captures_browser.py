@@ -6,26 +6,18 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cloud_hub.console import vendor
 from cloud_hub.hub import Hub
-from tests.console.chromium import CHROMIUM, FLAGS
+from tests.console.chromium import chromium, page_of
 from tests.console.console_captures import add_capture, add_waveforms, windows
 from tests.console.console_seed import seed
-from tests.console.test_console_machine_browser import PATIENCE_MS, _page, base
 from wire.clock import to_us
 
-__all__ = ["base"]  # a fixture
-
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+PATIENCE_MS = 20_000
 DRAWN = "() => document.querySelectorAll('[data-drawing] canvas').length === 2"
 
 
 def test_a_capture_is_drawn_looked_at_closer_and_asked_for(base: str, client: FlaskClient, hub: Hub) -> None:
-    if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}")
-    if not vendor.present():
-        pytest.skip("the console's scripts are not here: run python -m cloud_hub.console.vendor")
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     seed(hub)
     add_waveforms(hub, "pump-1")
     now = hub.clock.now()
@@ -33,10 +25,11 @@ def test_a_capture_is_drawn_looked_at_closer_and_asked_for(base: str, client: Fl
     add_capture(hub, "pump-1", struck, windows(0.8, 1), why="alarm")
     add_capture(hub, "pump-1", sound, windows(0.0, 2))
     said: list[str] = []
-    with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    with chromium() as browser:
         desk, phone = (
-            _page(browser, client, base, said, viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page_of(
+                browser, client, base, said, viewport={"width": width, "height": 900}, color_scheme=scheme
+            )
             for width, scheme in ((1440, "light"), (390, "dark"))
         )
         shown = f"{base}/machines/pump-1/captures/{to_us(struck)}?of=envelope&with={to_us(sound)}"
@@ -54,7 +47,6 @@ def test_a_capture_is_drawn_looked_at_closer_and_asked_for(base: str, client: Fl
         top = "document.querySelector('[data-drawing=spectrum]').plot.scales.x.max"
         assert desk.evaluate(top) < 4000, "the place that was looked at is shown again"
         _ask(desk, phone, base, hub)
-        browser.close()
     assert said == []
 
 

@@ -9,16 +9,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from cloud_hub.console import vendor
 from cloud_hub.errors import HubError
 from cloud_hub.hub import Hub
 from cloud_hub.identity import devices
 from cloud_hub.identity.ca import Authority
 from cloud_hub.identity.devices import NewDevice
 from cloud_hub.ingest import births
-from tests.console.chromium import CHROMIUM, FLAGS
+from tests.console.chromium import chromium, page_of
 from tests.console.console_seed import seed
-from tests.console.test_console_machine_browser import _page, base  # noqa: F401 - a fixture
 from tests.ingest.ingest_world import Process, Sender, now_us
 from wire.batch import AlarmEvent, BatchClass, GapEvent, ReportEvent
 from wire.messages import Status
@@ -175,22 +173,16 @@ def test_no_device_and_no_site_is_made_under_a_name_that_is_markup(hub: Hub, fie
 @pytest.mark.slow
 def test_in_a_browser_nothing_of_it_runs(
     app: Flask,
-    base: str,  # noqa: F811
+    base: str,
     client: FlaskClient,
     hub: Hub,
     liar: Sender,
 ) -> None:
     """With the scripts that draw charts, suggest while somebody types and replace parts of pages."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}")
-    if not vendor.present():
-        pytest.skip("the console's scripts are not here: run python -m cloud_hub.console.vendor")
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     _say_the_rest(hub)
     said: list[str] = []
-    with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        page = _page(browser, client, base, said)
+    with chromium() as browser:
+        page = page_of(browser, client, base, said)
         page.on("dialog", lambda dialog: said.append(dialog.message))
         for path in ("/machines/lathe?span=1h", "/machines/pump-1", "/devices/liar", "/", "/rollouts"):
             page.goto(base + path)
@@ -203,5 +195,4 @@ def test_in_a_browser_nothing_of_it_runs(
             page.locator("#search-hits p").first.wait_for()
             assert page.locator("x-pwned, [onclick]").count() == 0, path
             assert page.locator("body").get_by_text("<x-pwned").count(), path
-        browser.close()
     assert said == []

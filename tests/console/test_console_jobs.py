@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from cloud_hub.hub import Hub
 from cloud_hub.identity.people.permissions import MAY, Permission, Role
-from cloud_hub.jobs import queue
+from cloud_hub.jobs import queue, read
 from tests.console.console_jobs import WORKER, seed_jobs
 from tests.console.console_people import Browser, token
 from tests.console.console_seed import seed
@@ -228,3 +228,19 @@ def test_no_text_of_a_job_becomes_code(client: FlaskClient, hub: Hub, jobs: dict
         text = client.get(path).text
         assert "<script>alert" not in text
         assert "&lt;script&gt;alert" in text
+
+
+def test_of_jobs_that_take_turns_all_wait_for_the_first_to_be_taken(hub: Hub) -> None:
+    add = """INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock)
+             VALUES ('default', 'retrain', %(priority)s, %(lock)s) RETURNING id"""
+    told = [(0, "turn"), (5, "turn"), (0, "turn"), (0, "another"), (0, None), (0, None)]
+    early, first, late, *alone = (
+        hub.database.rows(add, {"priority": priority, "lock": lock})[0]["id"] for priority, lock in told
+    )
+    rows = hub.database.rows(read.SQL["waiting"], {"most": 100})
+    ahead = {each["id"]: each["ahead"] for each in rows}
+    assert ahead == {early: first, first: None, late: first} | dict.fromkeys(alone)
+    hub.database.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %(id)s", {"id": late})
+    rows = hub.database.rows(read.SQL["waiting"], {"most": 100})
+    ahead = {each["id"]: each["ahead"] for each in rows}
+    assert ahead == {early: late, first: late} | dict.fromkeys(alone)

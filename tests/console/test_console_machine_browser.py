@@ -1,7 +1,6 @@
 """In a real browser a machine's page is live, is read in the viewer's zone, and two people see the same judgement."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,18 +8,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from cloud_hub.hub import Hub
-from tests.console.chromium import chromium, let_in, listening, overhear
+from tests.console.chromium import chromium, page_of
 from tests.console.console_seed import seed
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE_MS = 20_000
 LIVE_S = 2.0  # from a sample's commit to the page, beats of a second included; the best of three
-
-
-@pytest.fixture
-def base(app: Flask) -> Iterator[str]:
-    with listening(app) as address:
-        yield address
 
 
 def test_a_point_arrives_and_a_judgement_is_seen_by_everybody(
@@ -30,7 +23,7 @@ def test_a_point_arrives_and_a_judgement_is_seen_by_everybody(
     said: list[str] = []
     with chromium() as browser:
         tokyo, phone = (
-            _page(browser, client, base, said, timezone_id=zone, viewport={"width": width, "height": 900})
+            page_of(browser, client, base, said, timezone_id=zone, viewport={"width": width, "height": 900})
             for zone, width in (("Asia/Tokyo", 1440), ("Europe/Paris", 390))
         )
         for page in (tokyo, phone):
@@ -58,13 +51,6 @@ def test_a_point_arrives_and_a_judgement_is_seen_by_everybody(
     row = hub.database.row("SELECT time FROM label WHERE kind = 'maintenance' ORDER BY time DESC LIMIT 1")
     assert row
     assert 0 <= (hub.clock.now() - row["time"]).total_seconds() < 120  # now, though Paris is ahead of UTC
-
-
-def _page(browser: Any, client: FlaskClient, base: str, said: list[str], **options: Any) -> Any:
-    """A page of a browser that is let in as ``client`` is."""
-    context = browser.new_context(**options)
-    let_in(context, client, base)
-    return overhear(context.new_page(), said)
 
 
 def _seconds_to_show(hub: Hub, page: Any, value: float) -> float:

@@ -1,7 +1,6 @@
 """In a real browser a rollout is planned, previewed, started, seen live by two people and undone; axe finds nothing."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,18 +8,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from cloud_hub.hub import Hub
-from tests.console.chromium import chromium, let_in, listening, overhear
+from tests.console.chromium import chromium, page_of, serious
 from tests.console.console_fleet import fleet
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE_MS = 20_000
-SERIOUS = {"serious", "critical"}
-
-
-@pytest.fixture
-def base(app: Flask) -> Iterator[str]:
-    with listening(app) as address:
-        yield address
 
 
 def test_a_rollout_is_planned_started_seen_and_undone(
@@ -29,8 +21,12 @@ def test_a_rollout_is_planned_started_seen_and_undone(
     fleet(hub)
     said: list[str] = []
     with chromium() as browser:
-        wide = _page(browser, client, base, said, width=1440, scheme="light")
-        phone = _page(browser, client, base, said, width=390, scheme="dark")
+        wide, phone = (
+            page_of(
+                browser, client, base, said, viewport={"width": width, "height": 900}, color_scheme=scheme
+            )
+            for width, scheme in ((1440, "light"), (390, "dark"))
+        )
         wide.goto(f"{base}/rollouts")
         wide.get_by_role("link", name="Start a rollout…").click()
         now = wide.locator("section", has_text="As chosen now")
@@ -75,19 +71,10 @@ def test_a_rollout_is_planned_started_seen_and_undone(
     assert said == []
 
 
-def _page(browser: Any, client: FlaskClient, base: str, said: list[str], *, width: int, scheme: str) -> Any:
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    let_in(context, client, base)
-    return overhear(context.new_page(), said)
-
-
 def _check(page: Any) -> None:
     """Nothing hangs over the edge, and axe finds nothing serious."""
-    from axe_playwright_python.sync_playwright import Axe
-
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, page.url
-    found = Axe().run(page).response["violations"]
-    assert [each["id"] for each in found if each["impact"] in SERIOUS] == [], (page.url, found)
+    assert serious(page) == [], page.url
 
 
 def _open_first_wave(hub: Hub) -> None:

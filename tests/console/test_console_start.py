@@ -362,3 +362,20 @@ def test_while_one_chooses_it_is_told_whom_that_means(client: FlaskClient, hub: 
     assert "1 left out: 1 pinned." in told
     assert "Choose a release." in client.get("/rollouts/new/count").text
     assert "<html" not in told
+
+
+def test_a_release_that_failed_before_says_so_before_it_starts_again(enter: Enter, hub: Hub) -> None:
+    client = enter("mira", "admin").client
+    begin(client)
+    hub.database.execute("UPDATE rollout SET state = 'done'")
+    first = client.get(PLAN).text
+    assert "did not pass its gate" not in first
+    assert "rolled out before and stopped" not in first
+    hub.database.execute("UPDATE rollout SET state = 'halted'")
+    hub.database.execute(
+        """UPDATE model SET gate = gate || '{"passed": false}' WHERE release = 'motor-health/2'"""
+    )
+    again = client.get(PLAN).text
+    assert "did not pass its gate: it was approved against it" in again
+    stopped = again.partition("rolled out before and stopped")[2].partition("</p>")[0]
+    assert f'href="/rollouts/{started(hub)[0]}"' in stopped

@@ -7,11 +7,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from cloud_hub.console import vendor
 from cloud_hub.hub import Hub
-from tests.console.chromium import CHROMIUM, FLAGS
+from tests.console.chromium import page_of
 from tests.console.console_seed import seed
-from tests.console.test_console_machine_browser import _page, base  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE_MS = 20_000
@@ -19,22 +17,9 @@ PATIENCE_MS = 20_000
 FIRST, SECOND = datetime(2026, 11, 1, 5, 30, tzinfo=UTC), datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
 
 
-@pytest.fixture
-def browser() -> Any:
-    if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}")
-    if not vendor.present():
-        pytest.skip("the console's scripts are not here: run python -m cloud_hub.console.vendor")
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield opened
-        opened.close()
-
-
 def test_a_reader_chooses_the_zone_and_a_night_of_two_half_past_ones_is_told_right(
     app: Flask,
-    base: str,  # noqa: F811
+    base: str,
     client: FlaskClient,
     hub: Hub,
     browser: Any,
@@ -48,7 +33,7 @@ def test_a_reader_chooses_the_zone_and_a_night_of_two_half_past_ones_is_told_rig
             {"time": time, "note": note},
         )
     said: list[str] = []
-    page = _page(browser, client, base, said, timezone_id="America/New_York")
+    page = page_of(browser, client, base, said, timezone_id="America/New_York")
     page.goto(f"{base}/machines/pump-1")
     page.wait_for_selector("[data-pulse=on]")
     rows = [
@@ -87,13 +72,13 @@ def test_a_reader_chooses_the_zone_and_a_night_of_two_half_past_ones_is_told_rig
 
 def test_without_scripts_times_are_utc_and_say_so(
     app: Flask,
-    base: str,  # noqa: F811
+    base: str,
     client: FlaskClient,
     hub: Hub,
     browser: Any,
 ) -> None:
     seed(hub)
-    page = _page(browser, client, base, [], timezone_id="Asia/Tokyo", java_script_enabled=False)
+    page = page_of(browser, client, base, [], timezone_id="Asia/Tokyo", java_script_enabled=False)
     page.goto(f"{base}/machines/pump-1")
     assert page.locator(".clock").inner_text().endswith("UTC")
     assert "Times are UTC; clocks at lyon show Europe/Paris." in page.locator("main").inner_text()
@@ -104,13 +89,13 @@ def test_without_scripts_times_are_utc_and_say_so(
 
 def test_ages_go_on_by_the_hub_s_clock_whatever_the_browser_s_says(
     app: Flask,
-    base: str,  # noqa: F811
+    base: str,
     client: FlaskClient,
     hub: Hub,
     browser: Any,
 ) -> None:
     seed(hub)
-    page = _page(browser, client, base, [])
+    page = page_of(browser, client, base, [])
     page.clock.set_fixed_time(datetime(2001, 1, 1, tzinfo=UTC))
     page.goto(f"{base}/machines/pump-1")
     page.wait_for_selector("[data-pulse=on]")

@@ -25,8 +25,8 @@ UPDATE device SET site = (SELECT id FROM site WHERE name = 'tours') WHERE name =
 
 
 @contextmanager
-def planted(database_url: str, migrated_template: str) -> Iterator[Hub]:
-    """Lyon has cell-1, cell-2 and pump-1 to pump-4; tours has cell-3 and pump-5. One rollout concerns both."""
+def seeded(database_url: str, migrated_template: str) -> Iterator[Hub]:
+    """A hub with the seeded plant, for as many tests as like it; everything stands at lyon."""
     name, root = f"test_{uuid.uuid4().hex[:12]}", Path(tempfile.mkdtemp(prefix="andon-"))
     url = database_url.replace("@/andon?", f"@/{name}?")
     with psycopg.connect(database_url.replace("@/andon?", "@/postgres?"), autocommit=True) as server:
@@ -35,10 +35,17 @@ def planted(database_url: str, migrated_template: str) -> Iterator[Hub]:
         with config.database() as database:
             hub = assemble(config, database, config.time())
             seed(hub)
-            database.execute(SECOND_SITE)
             yield hub
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
     shutil.rmtree(root)
+
+
+@contextmanager
+def planted(database_url: str, migrated_template: str) -> Iterator[Hub]:
+    """Lyon has cell-1, cell-2 and pump-1 to pump-4; tours has cell-3 and pump-5. One rollout concerns both."""
+    with seeded(database_url, migrated_template) as hub:
+        hub.database.execute(SECOND_SITE)
+        yield hub
 
 
 @pytest.fixture(scope="session")

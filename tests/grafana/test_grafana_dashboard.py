@@ -353,6 +353,7 @@ def test_the_role_writes_nothing_and_no_question_of_it_lasts(reader: Reader) -> 
         "DELETE FROM sample",
         "INSERT INTO site (name) VALUES ('mine')",
         "CREATE TABLE mine (n integer)",
+        "CREATE TEMP TABLE mine (n integer)",
         "SELECT pg_read_file('/etc/passwd')",
         "SELECT voice('mira')",
     ):

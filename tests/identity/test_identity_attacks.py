@@ -1,5 +1,6 @@
 """What somebody without a right to it tries to get from the device listener: a certificate."""
 
+import io
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from identity_requests import signing_request
 
-from cloud_hub.identity import certifying, devices, endings, revoking, throttle
+from cloud_hub.identity import certifying, device_api, devices, endings, revoking, throttle
 from cloud_hub.identity.ca import Authority
 from cloud_hub.identity.throttle import Throttle
 from cloud_hub.identity.tokens import Token
@@ -179,3 +180,46 @@ def test_a_flood_from_many_addresses_takes_no_more_memory_than_it_may():
         limit.failed(f"192.0.2.{number}", float(number))
     assert len(limit._peers) == 10
     assert limit.wait_s("192.0.2.199", 199.0) > 0
+
+
+class Endless(io.RawIOBase):
+    """A body that was begun, and whose rest comes once ``goes_on`` is set."""
+
+    def __init__(self, goes_on):
+        self.begun, self.goes_on = threading.Event(), goes_on
+
+    def readable(self):
+        return True
+
+    def readinto(self, _):
+        self.begun.set()
+        self.goes_on.wait()
+        return 0
+
+
+def test_who_begins_requests_and_never_ends_them_leaves_threads_for_everybody_else(repository_client):
+    client, goes_on = repository_client[0], threading.Event()
+    app = client.application
+
+    def begin(body, address="192.0.2.1"):
+        told = {"REMOTE_ADDR": address, "CONTENT_LENGTH": "100", "wsgi.input": body}
+        return app.test_client().post("/enroll", environ_overrides=told).status_code
+
+    bodies = [Endless(goes_on) for _ in range(device_api.OF_ONE)]
+    at_last = threading.Timer(60, goes_on.set)  # or a listener without places would never answer
+    at_last.start()
+    with ThreadPoolExecutor(len(bodies)) as threads:
+        try:
+            begun = [threads.submit(begin, body) for body in bodies]
+            assert all(body.begun.wait(30) for body in bodies)
+            last = Endless(goes_on)
+            assert begin(last) == 503
+            assert not last.begun.is_set()
+            assert begin(io.BytesIO(b"x" * 100), "192.0.2.2") == 403
+            with client.get("/metadata/root.json") as answer:
+                assert answer.status_code == 200
+        finally:
+            goes_on.set()
+            at_last.cancel()
+        assert {each.result() for each in begun} <= {400, 403}
+    assert begin(io.BytesIO(b"x" * 100)) == 403

@@ -6,6 +6,7 @@ declared is refused by its name, with what was expected and what came.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_origin
@@ -16,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Stri
 
 JSON = "application/json"
 LONGEST_GOT = 40
+MOST_FIELDS = 50  # that are named to whoever sends thousands of wrong ones
 PLAIN = r"^[^\x00]*$"  # the database keeps no NUL
 
 Text = Annotated[str, StringConstraints(max_length=100, pattern=PLAIN)]
@@ -148,8 +150,7 @@ def _check_json(text: bytes) -> None:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise RefusedError.of([Field(field=twice[:LONGEST_GOT], expected="one value", got="two")], 422)
     return found
 
@@ -176,7 +177,7 @@ def _fields(error: ValidationError) -> list[Field]:
             expected=_expected(each),
             got="nothing" if each["type"] == "missing" else _got(each["input"]),
         )
-        for each in error.errors(include_url=False)
+        for each in error.errors(include_url=False)[:MOST_FIELDS]
     ]
 
 

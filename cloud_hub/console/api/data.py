@@ -3,13 +3,13 @@
 A dataset holds rows of every site: what names a machine in it is for those who see every site.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from cloud_hub.console import dataset_view
+from cloud_hub.console import dataset_view, model_view
 from cloud_hub.console.api import paging
 from cloud_hub.console.api.asked import DIGITS, Body, Moment, Query, Text, refused
 from cloud_hub.console.api.operation import operation
@@ -146,8 +146,12 @@ def dataset(digest: str) -> DatasetTold:
 
 @operation("GET", "/dataset-requests", Permission.SEE)
 def dataset_requests() -> Requests:
-    """The datasets that were asked for last, and what became of them."""
-    return Requests(requests=tuple(snapshots.newest(hub(), most=paging.LARGEST)))
+    """The datasets that were asked for last, and what became of them.
+
+    Why one failed may name machines: it is for those who see every site.
+    """
+    found = snapshots.newest(hub(), most=paging.LARGEST)
+    return Requests(requests=tuple(replace(each, error=model_view.error_of(each.error)) for each in found))
 
 
 @operation("POST", "/dataset-requests", Permission.DATA, status=202)

@@ -16,12 +16,9 @@ from cloud_hub.identity import endings
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.rollout import read
 from cloud_hub.store import device_list, fleet
-from cloud_hub.store.database import load_queries
 from cloud_hub.store.device_list import Running
 from cloud_hub.store.epochs import from_store
 from cloud_hub.store.fleet import RunningRelease
-
-SQL = load_queries("cloud_hub.console.api", "devices.sql")
 
 State = Literal["offline", "behind", "not enrolled", "online", "retired"]
 
@@ -167,13 +164,13 @@ def device(name: str) -> DeviceTold:
 @operation("GET", "/devices/<name>/journal", Permission.SEE, of=reach.device)
 def device_journal(name: str, query: Paging) -> Page[ReportTold]:
     """What a device reported about its updates, newest first."""
-    return paging.looked_up(query, SQL["journal"], {"device": name}, lambda row: ReportTold(**row))
+    return paging.looked_up(query, read.SQL["reports"], {"device": name}, lambda row: ReportTold(**row))
 
 
 @operation("GET", "/devices/<name>/gaps", Permission.SEE, of=reach.device)
 def device_gaps(name: str, query: Paging) -> Page[GapTold]:
     """What of a device could not be kept, newest first."""
-    return paging.looked_up(query, machines.SQL["gaps"], {"device": name, "machine": None}, machines.gap)
+    return paging.looked_up(query, fleet.QUERIES["gaps"], {"device": name, "machine": None}, machines.gap)
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -183,7 +183,7 @@ def machine_labels(name: str, query: Paging) -> Page[LabelTold]:
 @operation("GET", "/machines/<name>/gaps", Permission.SEE, of=reach.machine)
 def machine_gaps(name: str, query: Paging) -> Page[GapTold]:
     """What of a machine, or of its whole device, could not be kept, newest first."""
-    return paging.looked_up(query, SQL["gaps"], {"machine": name, "device": None}, gap)
+    return paging.looked_up(query, fleet.QUERIES["gaps"], {"machine": name, "device": None}, gap)
 
 
 def gap(row: Mapping[str, Any]) -> GapTold:

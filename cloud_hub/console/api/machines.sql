@@ -21,16 +21,3 @@ SELECT label.time, label.kind, label.detail, label.source, label.added
  WHERE machine.name = %(machine)s
  ORDER BY label.time DESC, label.id DESC
  LIMIT %(size)s OFFSET %(offset)s;
-
--- gaps
--- Of a machine or its whole device, or of a device, newest first.
-SELECT gap.reason, gap.from_time, gap.to_time, gap.epoch, gap.first_sequence, gap.last_sequence, gap.noted,
-       device.name AS device, machine.name AS machine
-  FROM gap
-  JOIN device ON device.id = gap.device
-  LEFT JOIN machine ON machine.id = gap.machine
- WHERE (%(device)s::text IS NULL OR device.name = %(device)s)
-   AND (%(machine)s::text IS NULL OR machine.name = %(machine)s
-        OR (gap.machine IS NULL AND gap.device = (SELECT m.device FROM machine AS m WHERE m.name = %(machine)s)))
- ORDER BY gap.noted DESC, gap.id DESC
- LIMIT %(size)s OFFSET %(offset)s;

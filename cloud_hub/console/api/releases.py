@@ -1,7 +1,7 @@
 """Use cases, the releases of each, and where a release comes from and went to.
 
 Evidence names machines, and so does what a run learnt from: whoever may not see every site
-gets the verdict and the figures, without the names of what stands elsewhere.
+gets the verdict and the figures, without the names of what stands elsewhere. So do the pages.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from cloud_hub.console import reach
+from cloud_hub.console import model_view, reach
 from cloud_hub.console.api import paging
 from cloud_hub.console.api.asked import DIGITS, Query, Text
 from cloud_hub.console.api.operation import operation
@@ -22,6 +22,7 @@ from cloud_hub.console.here import SQL as CONSOLE
 from cloud_hub.console.here import hub, seen_sites
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.registry.approvals import standing
+from cloud_hub.registry.models import SQL as REGISTRY
 from cloud_hub.registry.models import Registry
 from cloud_hub.registry.trace import Trace, trace
 from cloud_hub.store.database import load_queries
@@ -289,16 +290,21 @@ def comparison(use_case: str, version: int, query: ComparisonAsked) -> Compariso
 @operation("GET", "/runs", Permission.SEE)
 def runs(query: RunsAsked) -> Page[RunTold]:
     """Trainings, newest first, each with what came of it."""
-    values = {"use_case": query.use_case, "state": query.state, "run": None}
-    return paging.looked_up(query, SQL["runs"], values, lambda row: RunTold(**row))
+    values = {"use_case": query.use_case or None, "state": query.state}
+    return paging.looked_up(query, REGISTRY["runs"], values, _run)
 
 
 def registry() -> Registry:
     return Registry(hub().database, hub().artifacts, hub().clock)
 
 
+def _run(row: Mapping[str, Any]) -> RunTold:
+    return RunTold(**{**row, "error": model_view.error_of(row["error"])})
+
+
 def _listed(row: Mapping[str, Any]) -> ListedRelease:
-    return ListedRelease(**{**row, "figure": figure(row["figure"]), "aliases": tuple(row["aliases"] or ())})
+    told = {"figure": figure(row["figure"]), "aliases": tuple(row["aliases"] or ())}
+    return ListedRelease(**{**row, **told, "reason": model_view.without_sites(row["reason"])})
 
 
 def figure(told: Mapping[str, Any] | None) -> Figure | None:
@@ -308,10 +314,10 @@ def figure(told: Mapping[str, Any] | None) -> Figure | None:
 def _gate(told: Mapping[str, Any]) -> GateTold:
     return GateTold(
         passed=bool(told.get("passed")),
-        reason=str(told.get("reason", "")),
+        reason=model_view.reason_of(told),
         checks=tuple(
             Check(**{name: each.get(name, "") for name in Check.__dataclass_fields__})
-            for each in told.get("checks", ())
+            for each in model_view.checks_of(told)
         ),
         evidence=dict(told.get("evidence") or {}) if seen_sites() is None else None,
     )

@@ -29,20 +29,6 @@ SELECT m.release, m.use_case, m.version, m.state, m.run, r.dataset, m.created, m
  ORDER BY m.created DESC, m.release DESC
  LIMIT %(size)s OFFSET %(offset)s;
 
--- runs
-SELECT r.id, r.use_case, r.state, r.stage, r.progress, r.dataset, r.error, r.created, r.finished, r.correlation,
-       m.release, (m.gate ->> 'passed')::boolean AS passed,
-       coalesce(r.settings ->> 'why',
-                (SELECT 'asked by ' || a.actor FROM audit a
-                  WHERE a.subject = r.id AND a.action = 'retrain.request' ORDER BY a.id LIMIT 1),
-                '') AS why
-  FROM run r LEFT JOIN model m ON m.run = r.id
- WHERE (%(use_case)s = '' OR r.use_case = %(use_case)s)
-   AND (%(state)s::text IS NULL OR r.state = %(state)s)
-   AND (%(run)s::text IS NULL OR r.id = %(run)s)
- ORDER BY r.created DESC, r.id DESC
- LIMIT %(size)s OFFSET %(offset)s;
-
 -- machines_at
 SELECT machine.name
   FROM machine JOIN device ON device.id = machine.device JOIN site ON site.id = device.site

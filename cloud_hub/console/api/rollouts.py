@@ -1,24 +1,20 @@
 """Rollouts: how far each is, how well it goes, and why it stands where it stands."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from cloud_hub.console import acting, reach
+from cloud_hub.console import acting, reach, rollout_seen
 from cloud_hub.console.api import paging
 from cloud_hub.console.api.asked import Text
 from cloud_hub.console.api.operation import operation
 from cloud_hub.console.api.paging import Page, Paging
 from cloud_hub.console.here import caller, hub, seen_sites
 from cloud_hub.identity.people.permissions import Permission
-from cloud_hub.rollout import read
-from cloud_hub.rollout.read import Decided, WaveStatus
+from cloud_hub.rollout import members, read
+from cloud_hub.rollout.members import Member
+from cloud_hub.rollout.read import Decided, Rollout, WaveStatus
 from cloud_hub.rollout.rollouts import TRANSITIONS
-from cloud_hub.rollout.states import FAILURES, SILENT
-from cloud_hub.store.database import load_queries
-
-SQL = load_queries("cloud_hub.console.api", "rollouts.sql")
 
 State = Literal["running", "awaiting", "paused", "halted", "aborted", "undone", "done"]
 
@@ -37,7 +33,10 @@ class DevicesOf(Paging):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutTold:
-    """``states`` counts devices by where they stand; ``awaiting`` is the wave that awaits approval now."""
+    """``states`` counts devices by where they stand; ``awaiting`` is the wave that awaits approval now.
+
+    What ``plan`` names that the caller may not see is told as another site or device.
+    """
 
     id: str
     use_case: str
@@ -96,8 +95,8 @@ class RolloutDeviceTold:
 @operation("GET", "/rollouts", Permission.SEE)
 def rollouts(query: RolloutsAsked) -> Page[RolloutTold]:
     """Rollouts that concern a device which the caller may see, newest first."""
-    values = {"use_case": query.use_case, "state": query.state, "sites": seen_sites()}
-    return paging.looked_up(query, SQL["rollouts"], values, _rollout)
+    values = read.ANY | {"use_case": query.use_case, "state": query.state, "sites": seen_sites()}
+    return paging.looked_up(query, read.SQL["rollouts"], values, lambda row: _rollout(Rollout(**row)))
 
 
 @operation("GET", "/rollouts/<name>", Permission.SEE, of=reach.rollout)
@@ -106,28 +105,33 @@ def rollout(name: str) -> RolloutDetailTold:
     found = read.rollout(hub().database, name, most=0)
     rights, sites = caller().rights, reach.rollout(name)
     possible = [act for act, (begins, _) in TRANSITIONS.items() if found.rollout.state in begins]
-    told = {each: getattr(found.rollout, each) for each in RolloutTold.__dataclass_fields__}
     return RolloutDetailTold(
-        rollout=_rollout(told),
+        rollout=_rollout(found.rollout),
         waves=found.waves,
         offered=found.offered,
         acts=tuple(act for act in possible if rights.may(acting.NEEDED[act], sites)),
-        history=found.history,
+        history=rollout_seen.history(found.history),
     )
 
 
 @operation("GET", "/rollouts/<name>/devices", Permission.SEE, of=reach.rollout)
 def rollout_devices(name: str, query: DevicesOf) -> Page[RolloutDeviceTold]:
     """The devices of a rollout that the caller may see, those that failed first."""
-    values = {
-        "rollout": name,
-        "failures": [*FAILURES, SILENT],
-        "sites": seen_sites(),
-        "state": query.state,
-        "text": query.text,
-    }
-    return paging.looked_up(query, SQL["devices"], values, lambda row: RolloutDeviceTold(**row))
+    database, sites = hub().database, seen_sites()
+    asked = {"state": query.state, "text": query.text}
+    counts = members.counts(database, name, asked, sites=sites)
+    rows = members.page(database, name, asked, size=query.size, offset=query.offset, sites=sites)
+    total = counts.get(query.state, 0) if query.state else sum(counts.values())
+    return paging.told(query, [_device(each) for each in rows], total)
 
 
-def _rollout(row: Mapping[str, Any]) -> RolloutTold:
-    return RolloutTold(**{**row, "approvals": tuple(row["approvals"] or ())})
+def _rollout(found: Rollout) -> RolloutTold:
+    told = {name: getattr(found, name) for name in RolloutTold.__dataclass_fields__}
+    seen = {"approvals": tuple(found.approvals), "plan": rollout_seen.plan(found.plan)}
+    return RolloutTold(**told | seen)
+
+
+def _device(found: Member) -> RolloutDeviceTold:
+    return RolloutDeviceTold(
+        **{name: getattr(found, name) for name in RolloutDeviceTold.__dataclass_fields__}
+    )

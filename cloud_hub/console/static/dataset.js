@@ -2,6 +2,7 @@
 // tells the same in figures.
 
 import { css, faded, told } from "./chart_drawing.js";
+import { draw } from "./drawing.js";
 
 const place = document.querySelector("[data-lies]");
 
@@ -29,29 +30,22 @@ function series(name, lies, colour, filled) {
   };
 }
 
-async function draw() {
-  const echarts = await import("./vendor/echarts.esm.js");
-  const { unit, here, there, hereName, thereName } = JSON.parse(place.dataset.lies);
-  const chart = echarts.init(place, null, { renderer: "svg" });
-  const paint = () => {
-    const text = { color: css("--faint"), fontSize: 12 };
-    const line = { lineStyle: { color: css("--line") } };
-    chart.setOption({
-      animation: false,
-      grid: { left: 8, right: 16, top: there ? 34 : 12, bottom: 28, containLabel: true },
-      legend: there ? { show: true, top: 0, left: 0, textStyle: text } : { show: false },
-      tooltip: {
-        trigger: "item", renderMode: "richText",
-        formatter: ({ seriesName, data }) => `${seriesName}: ${told(data[0])} to ${told(data[1])} ${unit}: ${(data[3] * 100).toPrecision(3)} %`,
-      },
-      xAxis: { type: "value", scale: true, name: unit, nameTextStyle: text, axisLabel: text, axisLine: line, splitLine: { show: false } },
-      yAxis: { type: "value", axisLabel: { show: false }, axisLine: { show: false }, axisTick: { show: false }, splitLine: { lineStyle: { color: css("--soft") } } },
-      series: [series(hereName, here, css("--data"), true), ...(there ? [series(thereName, there, css("--warn"), false)] : [])],
-    }, true);
+const { unit, here, there, hereName, thereName } = place ? JSON.parse(place.dataset.lies) : {};
+
+function options() {
+  const text = { color: css("--faint"), fontSize: 12 };
+  const line = { lineStyle: { color: css("--line") } };
+  return {
+    grid: { left: 8, right: 16, top: there ? 34 : 12, bottom: 28, containLabel: true },
+    legend: there ? { show: true, top: 0, left: 0, textStyle: text } : { show: false },
+    tooltip: {
+      trigger: "item", renderMode: "richText",
+      formatter: ({ seriesName, data }) => `${seriesName}: ${told(data[0])} to ${told(data[1])} ${unit}: ${(data[3] * 100).toPrecision(3)} %`,
+    },
+    xAxis: { type: "value", scale: true, name: unit, nameTextStyle: text, axisLabel: text, axisLine: line, splitLine: { show: false } },
+    yAxis: { type: "value", axisLabel: { show: false }, axisLine: { show: false }, axisTick: { show: false }, splitLine: { lineStyle: { color: css("--soft") } } },
+    series: [series(hereName, here, css("--data"), true), ...(there ? [series(thereName, there, css("--warn"), false)] : [])],
   };
-  paint();
-  new ResizeObserver(() => chart.resize()).observe(place);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 }
 
-if (place) draw();
+if (place) draw(place, options);

@@ -1,6 +1,6 @@
 // ECharts, brought in only by pages that draw with it; drawn as SVG, in the page's colours, light or dark.
 
-export const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+import { css } from "./chart_drawing.js";
 
 let library;
 

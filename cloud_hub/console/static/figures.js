@@ -1,6 +1,7 @@
 // The figure of each version beside what a guess has, as a chart; a click on a version leads to its page.
 
-import { css, draw, words } from "./drawing.js";
+import { css } from "./chart_drawing.js";
+import { draw, words } from "./drawing.js";
 
 const told = (value) => (value == null ? "–" : Number(value.toPrecision(3)).toString());
 

@@ -1,7 +1,9 @@
 // A lineage as a graph: things in columns from the rows to what came of them, in rows where those do not fit; each
 // leads to its page. The table below says the same, and is what a keyboard and a screen reader go by.
 
-import { css, draw, words } from "./drawing.js";
+import { css } from "./chart_drawing.js";
+import { draw, words } from "./drawing.js";
+import { minute } from "./times.js";
 
 const HEIGHT = 58; // of a box
 const WIDE = { least: 104, most: 176, across: 22, down: 14 };
@@ -56,6 +58,9 @@ function line(text, y, style, layout) {
   return { type: "text", x: 10, y, silent: true, style: { text, width: layout.box - 18, overflow: "truncate", fontFamily: css("--sans"), ...style } };
 }
 
+// What else there is to say of a thing; its time as its reader's clock shows it.
+const more = (thing) => [thing.detail, thing.time && minute(Date.parse(thing.time) / 1e3)].filter(Boolean).join(", ");
+
 // A box with its kind, title and what else there is to say of it.
 function box(thing, layout) {
   const { x, y } = layout.spots.get(thing.id);
@@ -73,7 +78,7 @@ function box(thing, layout) {
       { type: "rect", shape: frame, style, cursor: thing.url ? "pointer" : "default" },
       line(thing.kind, 8, { fill: css("--faint"), fontSize: 11 }, layout),
       line(thing.title, 22, { fill: css(thing.url ? "--link" : "--ink"), fontSize: 12, fontWeight: 600 }, layout),
-      line(thing.detail, 39, { fill: css("--faint"), fontSize: 11 }, layout),
+      line(more(thing), 39, { fill: css("--faint"), fontSize: 11 }, layout),
     ],
   };
 }
@@ -115,7 +120,7 @@ function options(things, layout) {
       backgroundColor: css("--panel"),
       borderColor: css("--line"),
       textStyle: words(),
-      formatter: ({ dataIndex }) => [`${things[dataIndex].kind}: ${things[dataIndex].title}`, things[dataIndex].detail].filter(Boolean).join("\n"),
+      formatter: ({ dataIndex }) => [`${things[dataIndex].kind}: ${things[dataIndex].title}`, more(things[dataIndex])].filter(Boolean).join("\n"),
     },
     series: [
       { ...series, silent: true, tooltip: { show: false }, data: links.map((_, at) => at), renderItem: ({ dataIndex }) => arrow(...links[dataIndex], layout) },
@@ -145,6 +150,7 @@ async function show(place) {
   chart.on("click", ({ seriesName, dataIndex }) => {
     if (seriesName === "things" && things[dataIndex].url) location.assign(things[dataIndex].url);
   });
+  document.addEventListener("andon:zone", () => chart.setOption({ animation: false, ...options(things, fitted()) }, true));
   new ResizeObserver(fitted).observe(place); // the chart follows the size that this gives it
 }
 

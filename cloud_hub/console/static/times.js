@@ -2,7 +2,7 @@
 // every page and remembered by the browser. The hub writes UTC, which stands where no script runs.
 //
 // "3 min ago" goes on by the hub's clock, as its beats tell it: the browser's clock may be wrong, and the hub's may
-// run faster than real time.
+// run faster than real time. What processes did is told in real time, from the moment that the hub wrote beside it.
 
 const KEPT = "andon-zone";
 const AGAIN_MS = 10_000; // ages go on where no beat comes
@@ -67,13 +67,22 @@ export const minute = (seconds) => wall(new Date(seconds * 1e3), zone()).replace
 
 const now = () => hub.now + performance.now() - hub.at;
 
+const came = new WeakMap(); // when each time of a process came here
+
+function nowFor(time) {
+  if (!time.dataset.real) return now();
+  if (!came.has(time)) came.set(time, performance.now());
+  return Date.parse(time.dataset.real) + performance.now() - came.get(time);
+}
+
 function duration(seconds) {
   const [, size, name] = STEPS.find(([least]) => seconds >= least) ?? STEPS.at(-1);
   return `${Math.round(seconds / size)}\u202f${name}`;
 }
 
-function ago(date) {
-  const seconds = (now() - date) / 1e3;
+function age(time, date) {
+  const seconds = (nowFor(time) - date) / 1e3;
+  if (time.dataset.ago === "lasting") return duration(Math.max(seconds, 0));
   if (Math.abs(seconds) < 2) return "just now";
   return seconds > 0 ? `${duration(seconds)} ago` : `in ${duration(-seconds)}`;
 }
@@ -93,7 +102,7 @@ export function show(time) {
   const date = new Date(time.dateTime);
   if (Number.isNaN(+date)) return;
   const shown = zone(time);
-  if ("ago" in time.dataset) say(time, ago(date));
+  if ("ago" in time.dataset) say(time, age(time, date));
   else say(time, `${wall(date, shown).replace("T", " ")}${"named" in time.dataset ? ` ${shown}` : ""}`);
   time.title = everywhere(date, time);
   if (!("ago" in time.dataset) && !("moment" in time.dataset)) tellThere(time, date, shown);

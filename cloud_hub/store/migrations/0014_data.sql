@@ -17,8 +17,9 @@ CREATE TABLE snapshot (
 );
 CREATE UNIQUE INDEX snapshot_open ON snapshot (use_case) WHERE state IN ('queued', 'running');
 
--- Quarantine counted without its payloads, and listed by reason, newest first.
-CREATE INDEX quarantine_waits ON quarantine (reason, id) INCLUDE (device, times, received) WHERE settled IS NULL;
+-- Quarantine counted without its payloads: by sender and reason in the order of an index, and newest first.
+CREATE INDEX quarantine_waits ON quarantine (device, reason) INCLUDE (times, received) WHERE settled IS NULL;
+CREATE INDEX quarantine_newest ON quarantine (id) INCLUDE (reason, device, received) WHERE settled IS NULL;
 
 -- What was lost lately.
 CREATE INDEX gap_noted ON gap (noted);

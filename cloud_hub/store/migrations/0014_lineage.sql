@@ -1,6 +1,4 @@
--- What pages about models ask by: acts on a thing, and what was made, told and run by a release.
-CREATE INDEX audit_of ON audit (subject, action, id);
-CREATE INDEX audit_of_engines ON audit (id) WHERE action = 'engine.publish';
+-- What pages about models ask by: what was made, told and run by a release.
 CREATE INDEX alarm_of_release ON alarm (release, opened DESC);
 CREATE INDEX device_release_of ON device_release (release);
 CREATE INDEX run_of_use_case ON run (use_case, created DESC);

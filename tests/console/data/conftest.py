@@ -1,20 +1,15 @@
 """One plant with real datasets for every test of the pages about data; quarantine and people are new in each."""
 
-import shutil
-import tempfile
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
-import psycopg
 import pytest
 from flask.testing import FlaskClient
 
 from cloud_hub.config import HubConfig
 from cloud_hub.dataset.snapshot import Dataset
-from cloud_hub.hub import Hub, assemble
-from tests.console.console_seed import seed
+from cloud_hub.hub import Hub
 from tests.console.data.data_seed import seed_datasets, seed_quarantine
+from tests.console.two_sites import seeded
 
 ANEW = """
 TRUNCATE person, person_role, person_terminal, person_link, person_session, api_token, snapshot, quarantine, audit CASCADE;
@@ -25,21 +20,12 @@ DELETE FROM procrastinate_jobs WHERE task_name = 'snapshot';
 @pytest.fixture(scope="session")
 def data_plant(database_url: str, migrated_template: str) -> Iterator[tuple[Hub, list[Dataset]]]:
     """Lyon has cell-1 and cell-2, tours has cell-3 and the engines that datasets are made of."""
-    name, root = f"test_{uuid.uuid4().hex[:12]}", Path(tempfile.mkdtemp(prefix="andon-"))
-    url = database_url.replace("@/andon?", f"@/{name}?")
-    with psycopg.connect(database_url.replace("@/andon?", "@/postgres?"), autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
-        config = HubConfig(state_dir=root, database_url=url)
-        with config.database() as database:
-            hub = assemble(config, database, config.time())
-            seed(hub)
-            datasets = seed_datasets(hub)
-            database.execute(
-                "UPDATE device SET site = (SELECT id FROM site WHERE name = 'tours') WHERE name = 'cell-3'"
-            )
-            yield hub, datasets
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    shutil.rmtree(root)
+    with seeded(database_url, migrated_template) as hub:
+        datasets = seed_datasets(hub)
+        hub.database.execute(
+            "UPDATE device SET site = (SELECT id FROM site WHERE name = 'tours') WHERE name = 'cell-3'"
+        )
+        yield hub, datasets
 
 
 @pytest.fixture

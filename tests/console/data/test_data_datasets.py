@@ -9,6 +9,7 @@ from html import unescape
 import pytest
 from flask.testing import FlaskClient
 
+from cloud_hub.console import dataset_view
 from cloud_hub.dataset.snapshot import Dataset
 from cloud_hub.hub import Hub
 from tests.console.console_people import Browser
@@ -171,3 +172,8 @@ def test_many_datasets_are_paged(client: FlaskClient, hub: Hub) -> None:
         assert "use_case=many&amp;page=2" in text
     finally:
         hub.database.execute("DELETE FROM dataset WHERE use_case = 'many'")
+
+
+def test_a_small_histogram_is_one_path_that_leaves_out_empty_bars() -> None:
+    assert dataset_view.bars({"counts": [0, 2, 1]}) == "M32 22v-22h27.5V22zM64 22v-11h27.5V22z"
+    assert dataset_view.bars({"counts": [0, 0]}) == dataset_view.bars(None) == ""

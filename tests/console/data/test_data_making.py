@@ -113,7 +113,7 @@ def test_what_is_too_bad_to_learn_from_says_why(enter: Enter, hub: Hub) -> None:
     assert "expected machines with the signals of turbofan-rul" in text
     assert "engine-0" in text
     one_site = unescape(enter("lea", "viewer@lyon").client.get("/data").text)
-    assert "It was refused" in one_site
+    assert "It failed; the reason may name machines" in one_site
     assert "engine-0" not in one_site
     assert [act[:2] for act in acts(hub)] == [("mira", "snapshot.request"), ("job:snapshot", "snapshot.fail")]
 

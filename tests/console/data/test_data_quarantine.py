@@ -253,7 +253,7 @@ def test_a_hundred_thousand_messages_stay_paged(client: FlaskClient, hub: Hub) -
     text = client.get(f"{PAGE}?page=2&reason=TooLate").text
     assert len(listed(text)) == 50
     assert "51–100 of 33333 messages" in text
-    assert "page=667&" in text or "page=667" in text
+    assert "page=667" in text
     assert listed(client.get(f"{PAGE}?page=9999").text)[-1] == min(
         row["id"] for row in hub.database.rows("SELECT min(id) AS id FROM quarantine")
     )
