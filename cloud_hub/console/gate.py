@@ -150,7 +150,8 @@ def _refusal(need: Need, caller: Caller) -> ResponseReturnValue | None:
         return None if caller.session else _refuse("an account, which no token may touch")
     if caller.rights.may(permission, sites):
         return None
-    where = " at every site that it concerns" if need.of else ""
+    everywhere = bool(caller.rights.sites(permission))  # held at a site, and this is about all of them
+    where = " at every site that it concerns" if need.of else " at every site" if everywhere else ""
     return _refuse(f"the role {' or '.join(roles_with(permission))}{where}")
 
 

@@ -213,7 +213,9 @@ def test_each_role_sees_jobs_and_acts_on_them_as_it_may(
 def test_who_works_at_one_site_sees_no_job(enter: Enter, jobs: dict[str, int]) -> None:
     client = enter("lea", "admin@lyon").client
     for path in ("/jobs", f"/jobs/{jobs['training']}", "/jobs/1"):
-        assert client.get(path).status_code == 403
+        answer = client.get(path)
+        assert answer.status_code == 403
+        assert "or admin at every site; whoever administers" in answer.text  # she is admin, at one
 
 
 def test_no_text_of_a_job_becomes_code(client: FlaskClient, hub: Hub, jobs: dict[str, int]) -> None:

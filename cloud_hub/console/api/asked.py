@@ -53,6 +53,8 @@ class Nothing(Body):
 
 Asked = TypeVar("Asked", bound=BaseModel)
 
+NO_FIELD = "no such field"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
@@ -61,6 +63,11 @@ class Field:
     field: str
     expected: str
     got: str
+
+    def told(self) -> str:
+        if self.expected == NO_FIELD:
+            return f"there is no field {self.field} here"
+        return f"expected {self.expected} as {self.field}, got {self.got}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,7 @@ class RefusedError(Exception):
 
     @classmethod
     def of(cls, fields: Sequence[Field], status: int) -> "RefusedError":
-        told = "; ".join(f"expected {each.expected} as {each.field}, got {each.got}" for each in fields[:3])
+        told = "; ".join(each.told() for each in fields[:3])
         return cls(status, f"{told[:1].upper()}{told[1:]}.", fields)
 
     def answer(self) -> ResponseReturnValue:
@@ -161,7 +168,7 @@ def _no_constant(name: str) -> None:
 
 _WORDS = {
     "missing": "a value",
-    "extra_forbidden": "no such field",
+    "extra_forbidden": NO_FIELD,
     "greater_than": "more than {gt}",
     "greater_than_equal": "at least {ge}",
     "less_than": "less than {lt}",

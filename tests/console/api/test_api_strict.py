@@ -52,6 +52,11 @@ def test_a_query_that_is_not_as_declared_is_refused_by_its_field(
     assert field in answer.json["error"]
 
 
+def test_a_field_that_is_none_is_said_to_be_none(ada: Program) -> None:
+    answer = ada.client.get("/api/v1/machines?colour=red", headers=ada.headers)
+    assert answer.json["error"] == "There is no field colour here."
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
