@@ -7,45 +7,34 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cloud_hub.console import (
-    account_pages,
     api_pages,
-    audit_pages,
     bodies,
-    capture_pages,
-    comparison_pages,
     cookies,
-    data_pages,
-    deciding_pages,
-    device_pages,
-    devices_pages,
-    enrol_pages,
-    fleet_pages,
     gate,
     headers,
     health,
-    jobs_pages,
-    lineage_pages,
     live,
-    login_pages,
-    machine_pages,
-    model_pages,
     navigation,
-    people_pages,
-    quarantine_pages,
-    ranking,
-    rollout_pages,
-    saying_pages,
     search_pages,
-    sso_pages,
-    start_pages,
-    storage_pages,
     vendor,
-    whatif_pages,
-    why_pages,
     words,
 )
 from cloud_hub.console.answers import problem
 from cloud_hub.console.api import areas as api
+from cloud_hub.console.data import data_pages, quarantine_pages, storage_pages
+from cloud_hub.console.devices import device_pages, devices_pages, enrol_pages
+from cloud_hub.console.machines import capture_pages, machine_pages, saying_pages, why_pages
+from cloud_hub.console.models import (
+    comparison_pages,
+    deciding_pages,
+    lineage_pages,
+    model_pages,
+    whatif_pages,
+)
+from cloud_hub.console.people import account_pages, login_pages, people_pages, sso_pages
+from cloud_hub.console.plant import fleet_pages, ranking
+from cloud_hub.console.records import audit_pages, jobs_pages
+from cloud_hub.console.rollouts import rollout_pages, start_pages
 from cloud_hub.errors import DatabaseAwayError, HubError, NotFoundError, UnreachableError
 from cloud_hub.governance.chain import Chain
 from cloud_hub.hub import Hub

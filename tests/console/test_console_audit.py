@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from flask.testing import FlaskClient
 
-from cloud_hub.console.audit_pages import MOST_FILES
+from cloud_hub.console.records.audit_pages import MOST_FILES
 from cloud_hub.governance.chain import AT_ONCE, Chain
 from cloud_hub.hub import Hub
 from cloud_hub.identity.people.permissions import MAY, Permission, Role

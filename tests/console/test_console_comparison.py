@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloud_hub.console.comparison import figures, verdict
+from cloud_hub.console.models.comparison import figures, verdict
 from cloud_hub.training.comparing import Comparison
 from cloud_hub.training.pairing import pair_losses
 from cloud_hub.training.scorecard import Measure

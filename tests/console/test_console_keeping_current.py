@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from jinja2 import ChoiceLoader, DictLoader
 
 from cloud_hub.console import bench_living
-from cloud_hub.console.glances import MOST, Glances
+from cloud_hub.console.plant.glances import MOST, Glances
 from cloud_hub.hub import Hub
 from tests.console.chromium import page_of
 from tests.console.console_people import Browser

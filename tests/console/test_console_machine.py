@@ -11,8 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from cloud_hub.console import happenings
-from cloud_hub.console.spans import Span
+from cloud_hub.console.machines import happenings
+from cloud_hub.console.machines.spans import Span
 from cloud_hub.flows import labelling
 from cloud_hub.flows.labelling import Saying
 from cloud_hub.governance import audit

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cloud_hub.console.outlooks import Meaning, state
+from cloud_hub.console.plant.outlooks import Meaning, state
 from cloud_hub.store.fleet import Machine, Outlook
 
 MEANING = Meaning(unit="h", threshold=24.0)

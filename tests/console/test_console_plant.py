@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from cloud_hub.console import listing
 from cloud_hub.console.live import Pulse
-from cloud_hub.console.ranking import Ranking
+from cloud_hub.console.plant.ranking import Ranking
 from cloud_hub.hub import Hub
 from cloud_hub.store import device_list, fleet, plant, search
 from tests.console.console_seed import seed

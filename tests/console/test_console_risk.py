@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cloud_hub.console.outlooks import Meaning
-from cloud_hub.console.risk import ranked
+from cloud_hub.console.plant.outlooks import Meaning
+from cloud_hub.console.plant.risk import ranked
 from cloud_hub.store.fleet import Machine, Outlook
 
 NOW = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)

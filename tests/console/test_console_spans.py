@@ -6,7 +6,7 @@ import pytest
 from werkzeug.exceptions import BadRequest
 
 from cloud_hub.console import moments
-from cloud_hub.console.spans import Span
+from cloud_hub.console.machines.spans import Span
 from cloud_hub.errors import ConflictError
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cloud_hub.console import spectra
-from cloud_hub.console.spectra import ENVELOPE, SPECTRUM
+from cloud_hub.console.machines import spectra
+from cloud_hub.console.machines.spectra import ENVELOPE, SPECTRUM
 from kernels import reference
 from kernels.bearing import BEARING_6205, as_declared
 from simulators.motor_pump_life import Mode

@@ -16,9 +16,9 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from cloud_hub.config import HubConfig
-from cloud_hub.console import risk
 from cloud_hub.console.app import create_app
-from cloud_hub.console.ranking import meanings
+from cloud_hub.console.plant import risk
+from cloud_hub.console.plant.ranking import meanings
 from cloud_hub.hub import Hub, assemble
 from cloud_hub.identity.people.office import Office
 from cloud_hub.identity.people.passwords import Passwords

@@ -1,6 +1,6 @@
 """What a simulated machine suffers from is written in the captures that its device takes by itself."""
 
-from cloud_hub.console import spectra
+from cloud_hub.console.machines import spectra
 from edge_agent.captures import Captures
 from edge_agent.machine_line import MachineLine
 from kernels.bearing import as_declared

@@ -5,13 +5,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cloud_hub.console import capture_view, reach, spectra
+from cloud_hub.console import reach
 from cloud_hub.console.api import paging
 from cloud_hub.console.api.asked import Query, Text
 from cloud_hub.console.api.operation import operation
 from cloud_hub.console.api.paging import Page, Paging
 from cloud_hub.console.here import hub
-from cloud_hub.console.spectra import Line, Peak
+from cloud_hub.console.machines import capture_view, spectra
+from cloud_hub.console.machines.spectra import Line, Peak
 from cloud_hub.console.words import unit
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.store import captures

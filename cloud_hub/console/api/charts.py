@@ -8,12 +8,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cloud_hub.console import happenings, reach
+from cloud_hub.console import reach
 from cloud_hub.console.api.asked import Query, Text
 from cloud_hub.console.api.operation import operation
 from cloud_hub.console.here import hub
-from cloud_hub.console.machine_view import alarms_within, chosen, scalars
-from cloud_hub.console.spans import DEFAULT, Span
+from cloud_hub.console.machines import happenings
+from cloud_hub.console.machines.machine_view import alarms_within, chosen, scalars
+from cloud_hub.console.machines.spans import DEFAULT, Span
 from cloud_hub.console.words import unit
 from cloud_hub.flows.explaining import explain_newest
 from cloud_hub.identity.people.permissions import Permission

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from cloud_hub.console import dataset_view, model_view
 from cloud_hub.console.api import paging
 from cloud_hub.console.api.asked import DIGITS, Body, Moment, Query, Text, refused
 from cloud_hub.console.api.operation import operation
 from cloud_hub.console.api.paging import Page, Paging
+from cloud_hub.console.data import dataset_view
 from cloud_hub.console.here import caller, hub, seen_sites
+from cloud_hub.console.models import model_view
 from cloud_hub.dataset import catalogue
 from cloud_hub.dataset.catalogue import Listed
 from cloud_hub.flows import snapshots

@@ -9,13 +9,14 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, StringConstraints
 
-from cloud_hub.console import reach, whatif
+from cloud_hub.console import reach
 from cloud_hub.console.api.asked import Body, Note, RefusedError, refused
 from cloud_hub.console.api.operation import operation
 from cloud_hub.console.api.releases import VERSION
 from cloud_hub.console.here import caller, hub
-from cloud_hub.console.whatif import Moved
-from cloud_hub.console.whatif_pages import SQL
+from cloud_hub.console.models import whatif
+from cloud_hub.console.models.whatif import Moved
+from cloud_hub.console.models.whatif_pages import SQL
 from cloud_hub.errors import ConflictError, NotFoundError
 from cloud_hub.flows import refusing
 from cloud_hub.flows import release as releases

@@ -14,8 +14,8 @@ from cloud_hub.console.api import paging
 from cloud_hub.console.api.asked import Text, WrittenMoment
 from cloud_hub.console.api.operation import operation
 from cloud_hub.console.api.paging import Page, Paging
-from cloud_hub.console.audit_pages import chain
 from cloud_hub.console.here import hub
+from cloud_hub.console.records.audit_pages import chain
 from cloud_hub.flows.story import Step, story
 from cloud_hub.governance import audit, wording
 from cloud_hub.governance import read as decisions

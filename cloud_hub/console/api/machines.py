@@ -8,15 +8,17 @@ from typing import Annotated, Any, Literal
 from flask import current_app
 from pydantic import Field
 
-from cloud_hub.console import machine_view, outlooks, reach
+from cloud_hub.console import reach
 from cloud_hub.console.api import paging
 from cloud_hub.console.api.asked import Text
 from cloud_hub.console.api.operation import operation
 from cloud_hub.console.api.paging import Page, Paging
 from cloud_hub.console.here import hub, seen_sites
-from cloud_hub.console.outlooks import Meaning
-from cloud_hub.console.ranking import Ranking, meanings
-from cloud_hub.console.risk import Risk
+from cloud_hub.console.machines import machine_view
+from cloud_hub.console.plant import outlooks
+from cloud_hub.console.plant.outlooks import Meaning
+from cloud_hub.console.plant.ranking import Ranking, meanings
+from cloud_hub.console.plant.risk import Risk
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.store import fleet
 from cloud_hub.store.database import load_queries

@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from cloud_hub.console import model_view, reach
+from cloud_hub.console import reach
 from cloud_hub.console.api import paging
 from cloud_hub.console.api.asked import DIGITS, Query, Text
 from cloud_hub.console.api.operation import operation
 from cloud_hub.console.api.paging import Page, Paging
 from cloud_hub.console.here import SQL as CONSOLE
 from cloud_hub.console.here import hub, seen_sites
+from cloud_hub.console.models import model_view
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.registry.approvals import standing
 from cloud_hub.registry.models import SQL as REGISTRY

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from cloud_hub.console import acting, reach, rollout_seen
+from cloud_hub.console import reach
 from cloud_hub.console.api import paging
 from cloud_hub.console.api.asked import Text
 from cloud_hub.console.api.operation import operation
 from cloud_hub.console.api.paging import Page, Paging
 from cloud_hub.console.here import caller, hub, seen_sites
+from cloud_hub.console.rollouts import acting, rollout_seen
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.rollout import members, read
 from cloud_hub.rollout.members import Member

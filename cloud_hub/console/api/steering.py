@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 from flask import url_for
 from pydantic import Field, StringConstraints
 
-from cloud_hub.console import acting, reach, starting
+from cloud_hub.console import reach
 from cloud_hub.console.api.asked import Body, Note, RefusedError
 from cloud_hub.console.api.operation import operation
 from cloud_hub.console.here import hub
-from cloud_hub.console.starting import DraftError
+from cloud_hub.console.rollouts import acting, starting
+from cloud_hub.console.rollouts.starting import DraftError
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.rollout.drafts import LISTS, YES, Draft
 from cloud_hub.rollout.plan import LONGEST_HOURS

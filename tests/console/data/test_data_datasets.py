@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 from flask.testing import FlaskClient
 
-from cloud_hub.console import dataset_view
+from cloud_hub.console.data import dataset_view
 from cloud_hub.dataset.snapshot import Dataset
 from cloud_hub.hub import Hub
 from tests.console.console_people import Browser

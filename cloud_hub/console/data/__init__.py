@@ -1,0 +1,1 @@
+"""What models learn from, what could not be stored, what is kept."""

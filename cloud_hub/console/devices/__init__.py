@@ -1,0 +1,1 @@
+"""The fleet's devices: health, enrolment, the end."""

@@ -1,0 +1,1 @@
+"""One machine: what it says, why, what happened, its raw windows."""

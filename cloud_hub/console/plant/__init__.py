@@ -1,0 +1,1 @@
+"""Which machine needs somebody first, at which site."""

@@ -1,0 +1,1 @@
+"""What the hub works on, and who decided what."""

@@ -1,0 +1,1 @@
+"""Rollouts: planned, previewed, started, watched, steered."""
