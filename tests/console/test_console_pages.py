@@ -249,3 +249,12 @@ def test_a_prediction_that_cannot_be_explained_says_why_in_its_place(
     assert answer.status_code == 200
     assert "It cannot be explained:" in answer.text
     assert client.get("/api/v1/machines/pump-1/explanation/motor-health").status_code in {404, 409}
+
+
+def test_a_clock_that_is_hours_off_is_told_in_hours(client: FlaskClient, hub: Hub) -> None:
+    seed(hub)
+    hub.database.execute("UPDATE device SET skew_s = CASE name WHEN 'cell-1' THEN -72809 ELSE 1.5 END")
+    listed = client.get("/devices").text
+    assert "20\u202fh behind" in listed
+    assert "1.5 s" in listed
+    assert "20\u202fh behind" in client.get("/devices/cell-1").text
