@@ -39,7 +39,7 @@ lint: setup ## style and types
 BESIDE ?= $(shell cores=$$(nproc); echo $$((cores < 4 ? cores + 1 : 4)))
 
 test: lint ## style, types and every test
-	$(BIN)/python -m pytest --numprocesses $(BESIDE) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(BESIDE) --dist loadfile --no-loadscope-reorder --durations=25
 
 screens: setup ## the pictures of the console in docs/screens
 	ANDON_SCREENS=1 $(BIN)/python -m pytest tests/console/test_console_seen.py

@@ -28,7 +28,8 @@ SELECT id, time, actor, action, subject, detail, correlation, encode(previous, '
 
 -- newest
 -- The newest entries about a subject or within a correlation; empty texts mean any.
-SELECT id, time, actor, action, subject, detail, correlation
+SELECT id, time, actor, action, subject, detail, correlation, encode(previous, 'hex') AS previous,
+       encode(hash, 'hex') AS hash
   FROM audit
  WHERE (%(subject)s = '' OR subject = %(subject)s)
    AND (%(correlation)s = '' OR correlation = %(correlation)s)

@@ -14,7 +14,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import IntegerConverter, Rule
 
+from cloud_hub.hub import Hub
 from tests.console.console_people import Browser, token
+from tests.console.two_sites import planted
 
 Enter = Callable[..., Browser]
 
@@ -54,6 +56,13 @@ KINDS = (  # a name that is there, by the folder of the route
     ("/devices/", "cell-1"),
     ("/models/", "motor-health"),
 )
+
+
+@pytest.fixture(scope="module")
+def plant(database_url: str, migrated_template: str) -> Iterator[Hub]:
+    """A plant of its own: some of what is sent here is carried out."""
+    with planted(database_url, migrated_template) as hub:
+        yield hub
 
 
 def fields_of(app: Flask) -> list[str]:

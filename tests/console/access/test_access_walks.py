@@ -15,11 +15,19 @@ from cloud_hub.console.headers import ALWAYS
 from cloud_hub.hub import Hub
 from tests.console.access.test_access_hostile import paths, routes
 from tests.console.console_people import Browser, token
+from tests.console.two_sites import planted
 
 Enter = Callable[..., Browser]
 ELSEWHERE = {"machine": "pump-5", "device": "cell-3"}  # at tours
 HERE = {"machine": "pump-1", "device": "cell-1"}  # at lyon
 MARKS = "SELECT (SELECT count(*) FROM audit) AS audit, (SELECT count(*) FROM label) AS label"
+
+
+@pytest.fixture(scope="module")
+def plant(database_url: str, migrated_template: str) -> Iterator[Hub]:
+    """A plant of its own: forms are carried out here."""
+    with planted(database_url, migrated_template) as hub:
+        yield hub
 
 
 def marks(hub: Hub) -> object:
