@@ -35,6 +35,7 @@ from cloud_hub.console.people import account_pages, login_pages, people_pages, s
 from cloud_hub.console.plant import fleet_pages, ranking
 from cloud_hub.console.records import audit_pages, jobs_pages
 from cloud_hub.console.rollouts import rollout_pages, start_pages
+from cloud_hub.console.sentences import sentence
 from cloud_hub.errors import DatabaseAwayError, HubError, NotFoundError, UnreachableError
 from cloud_hub.governance.chain import Chain
 from cloud_hub.hub import Hub
@@ -111,8 +112,8 @@ def _explain(error: HubError) -> ResponseReturnValue:
     if isinstance(error, NotFoundError):
         return problem("Not here", f"There is {error}.", 404)
     if isinstance(error, UnreachableError):
-        return problem("Not reachable", _sentence(str(error)), 503)
-    return problem("Not done", _sentence(str(error)), 409)
+        return problem("Not reachable", sentence(str(error)), 503)
+    return problem("Not done", sentence(str(error)), 409)
 
 
 def _explain_http(error: HTTPException) -> ResponseReturnValue:
@@ -134,7 +135,3 @@ def _explain_database(error: psycopg.OperationalError | DatabaseAwayError) -> Re
 def _explain_bug(error: Exception) -> ResponseReturnValue:
     log.error("request failed", path=request.path, exc_info=error)
     return problem("Our mistake", "This page failed; the reason is in the hub's web log.", 500)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

@@ -28,8 +28,3 @@ SELECT m.release, m.use_case, m.version, m.state, m.run, r.dataset, m.created, m
    AND (%(state)s::text IS NULL OR m.state = %(state)s)
  ORDER BY m.created DESC, m.release DESC
  LIMIT %(size)s OFFSET %(offset)s;
-
--- machines_at
-SELECT machine.name
-  FROM machine JOIN device ON device.id = machine.device JOIN site ON site.id = device.site
- WHERE machine.name = ANY (%(names)s) AND site.name = ANY (%(sites)s);

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from cloud_hub.console import kept, reach
+from cloud_hub.console import kept, reach, sentences
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import caller, hub, seen_sites
 from cloud_hub.errors import ConfigError, ConflictError, TrustError
@@ -24,7 +24,6 @@ from cloud_hub.store import fleet, plant
 from cloud_hub.store.database import Connection
 from firmware_configs.profiles import profiles
 
-LONGEST_REASON = 500
 LIFETIMES = (1, 24, 168)  # hours
 USUAL_LIFETIME = 24
 FIELDS = ("name", "site", "profile", "zone", "tags", "hours")
@@ -44,7 +43,7 @@ def new() -> ResponseReturnValue:
 @needs(Permission.ENROL, form="enrol.new")
 def add() -> ResponseReturnValue:
     """The device's place and its first token; sent twice, the second is refused and adds nothing."""
-    typed = {name: " ".join(request.form.get(name, "").split()) for name in FIELDS}
+    typed = {name: sentences.one_line(request.form.get(name, "")) for name in FIELDS}
     if typed["site"] and not caller().rights.may(Permission.ENROL, [typed["site"]]):
         return _form(typed, f"Nothing was added: you enrol devices at other sites than {typed['site']}."), 403
     try:
@@ -97,12 +96,9 @@ def ask_retire(name: str) -> ResponseReturnValue:
 @needs(Permission.RETIRE, of=reach.device, form="enrol.ask_retire")
 def retire(name: str) -> ResponseReturnValue:
     """For good; what cannot be done changes nothing and says why."""
-    reason = " ".join(request.form.get("reason", "").split())
-    if not reason:
-        return _retiring(name, objection="Say why: the reason goes into the audit chain."), 400
-    if len(reason) > LONGEST_REASON:
-        objection = f"Say it in {LONGEST_REASON} characters; this reason has {len(reason)}."
-        return _retiring(name, objection=objection, typed=reason), 400
+    reason = sentences.one_line(request.form.get("reason", ""))
+    if fault := sentences.objection(reason):
+        return _retiring(name, objection=fault, typed=reason), 400
     note = _note("device.retire", name, {"reason": reason})
     try:
         revoking.retire(hub().database, name=name, reason=reason, now=hub().clock.now(), note=note)

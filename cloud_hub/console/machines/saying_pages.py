@@ -8,6 +8,7 @@ from cloud_hub.console.gate import needs
 from cloud_hub.console.here import caller, hub
 from cloud_hub.console.machines.machine_pages import page
 from cloud_hub.console.machines.machine_view import LOG, Form, link
+from cloud_hub.console.sentences import one_line
 from cloud_hub.errors import ConflictError
 from cloud_hub.flows import labelling
 from cloud_hub.flows.labelling import Saying
@@ -47,7 +48,7 @@ def log(name: str) -> ResponseReturnValue:
 
 
 def _saying() -> Saying:
-    fault, note = (" ".join(request.form.get(field, "").split()) for field in ("fault", "note"))
+    fault, note = (one_line(request.form.get(field, "")) for field in ("fault", "note"))
     return Saying(actor=caller().name, fault=fault, note=note)
 
 

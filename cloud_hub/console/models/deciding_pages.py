@@ -17,6 +17,7 @@ from cloud_hub.console.here import caller, hub
 from cloud_hub.console.models import model_view
 from cloud_hub.console.models.model_pages import traced
 from cloud_hub.console.models.model_view import SQL as MODELS
+from cloud_hub.console.sentences import objection, one_line, sentence
 from cloud_hub.errors import ConflictError, GateError, HubError, NotFoundError
 from cloud_hub.flows import refusing, retrain, runs
 from cloud_hub.flows import release as releases
@@ -25,7 +26,6 @@ from cloud_hub.identity.people.permissions import Permission
 from models import use_case as use_cases
 from models.errors import ModelError
 
-LONGEST_REASON = refusing.LONGEST_REASON
 MOST_AHEAD = 20  # runs that wait or are at work, told before one is asked for
 MARK = re.compile(r"[0-9a-f]{32}")
 
@@ -77,10 +77,9 @@ def ask_approve(use_case: str, version: int) -> ResponseReturnValue:
 @needs(Permission.APPROVE, form="deciding.ask_approve")
 def approve(use_case: str, version: int) -> ResponseReturnValue:
     """Give one's yes; what cannot be approved changes nothing and says why."""
-    override = " ".join(request.form.get("override", "").split())
-    if len(override) > LONGEST_REASON:
-        objection = f"Say it in {LONGEST_REASON} characters; this reason has {len(override)}."
-        return _approving(use_case, version, objection, override), 400
+    override = one_line(request.form.get("override", ""))
+    if fault := objection(override, needed=False):
+        return _approving(use_case, version, fault, override), 400
     before = _stands(use_case, version)
     release = f"{use_case}/{version}"
     try:
@@ -97,11 +96,11 @@ def approve(use_case: str, version: int) -> ResponseReturnValue:
         )
         flash(f"{release} was approved before. {again}")
     elif before.said and not stands.enough:
-        flash(f"You approved it before: nothing was changed. {_sentence(stands.missing)}")
+        flash(f"You approved it before: nothing was changed. {sentence(stands.missing)}")
     elif stands.enough:
         flash("Approved: it is being bundled and signed.")
     else:
-        flash(f"Your yes is noted. {_sentence(stands.missing)}")
+        flash(f"Your yes is noted. {sentence(stands.missing)}")
     return _back(use_case, version)
 
 
@@ -116,12 +115,9 @@ def ask_refuse(use_case: str, version: int) -> ResponseReturnValue:
 @needs(Permission.APPROVE, form="deciding.ask_refuse")
 def refuse(use_case: str, version: int) -> ResponseReturnValue:
     """Say no for good; the second time it is told who said so first."""
-    reason = " ".join(request.form.get("reason", "").split())
-    if not reason:
-        return _refusing(use_case, version, "Say why: the reason goes into the audit chain."), 400
-    if len(reason) > LONGEST_REASON:
-        objection = f"Say it in {LONGEST_REASON} characters; this reason has {len(reason)}."
-        return _refusing(use_case, version, objection, reason), 400
+    reason = one_line(request.form.get("reason", ""))
+    if fault := objection(reason):
+        return _refusing(use_case, version, fault, reason), 400
     release = f"{use_case}/{version}"
     try:
         found = refusing.refuse(hub(), release, person=caller().name, reason=reason)
@@ -188,7 +184,3 @@ def _declared(use_case: str) -> use_cases.UseCase:
 
 def _back(use_case: str, version: int) -> ResponseReturnValue:
     return redirect(url_for("model.show", use_case=use_case, version=version), 303)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text else ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud_hub.console.here import hub, seen_sites
+from cloud_hub.console.sentences import sentence
 from cloud_hub.console.words import unit
 from cloud_hub.flows import release as releases
 from cloud_hub.flows.approving import Outlook
@@ -138,14 +139,14 @@ def _approval(trace: Trace, stands: Outlook | None) -> Step:
         return Step(name="Approval", tone="ok", word="given", words=f"By {who}." if who else "")
     said = f"{who} said yes. " if who else ""
     missing = stands.now.missing if stands else ""
-    return Step(name="Approval", tone="busy", word="waits", words=f"{said}{_sentence(missing)}")
+    return Step(name="Approval", tone="busy", word="waits", words=f"{said}{sentence(missing)}")
 
 
 def _published(state: str, failure: str) -> Step:
     if state == "released":
         return Step(name="Bundle", tone="ok", word="signed", words="Devices may be sent it.")
     if failure:
-        return Step(name="Bundle", tone="bad", word="failed", words=_sentence(failure))
+        return Step(name="Bundle", tone="bad", word="failed", words=sentence(failure))
     if state == "approved":
         return Step(
             name="Bundle",
@@ -173,7 +174,3 @@ def _rollout(state: str, newest: Row | None) -> Step:
     tones = {"done": "ok", "halted": "bad", "running": "busy"}
     tone = tones.get(newest["state"], "warn")
     return Step(name="Rollout", tone=tone, word=newest["state"], words=newest["id"] if newest["seen"] else "")
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}" if text else ""

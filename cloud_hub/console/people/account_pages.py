@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from cloud_hub.console import cookies, kept
 from cloud_hub.console.gate import needs
 from cloud_hub.console.here import caller, office
+from cloud_hub.console.sentences import one_line
 from cloud_hub.errors import ConflictError
 from cloud_hub.identity.people.permissions import NEVER_BY_TOKEN, Permission
 
@@ -28,7 +29,7 @@ def show() -> ResponseReturnValue:
 @needs(Permission.ACCOUNT, form="account.show")
 def make_token() -> ResponseReturnValue:
     """The page that answers is the only place where the token ever stands."""
-    name, person = " ".join(request.form.get("name", "").split()), caller().name
+    name, person = one_line(request.form.get("name", "")), caller().name
     try:
         scopes = [Permission(scope) for scope in request.form.getlist("scope")]
         days = int(request.form.get("days", ""))

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from cloud_hub.console.here import caller, hub
+from cloud_hub.console.sentences import objection, one_line
 from cloud_hub.errors import HubError
 from cloud_hub.identity.people.permissions import Permission
 
-LONGEST_REASON = 500
 NEEDED: Mapping[str, Permission] = MappingProxyType(
     {
         "approve": Permission.WIDEN,
@@ -41,11 +41,9 @@ def act_on(rollout: str, act: str, reason: str) -> str:
 
     ``ReasonError`` and ``ConflictError`` say why nothing was done.
     """
-    told = " ".join(reason.split())
-    if act in NEEDS_REASON and not told:
-        raise ReasonError("Say why: the reason goes into the audit chain.")
-    if len(told) > LONGEST_REASON:
-        raise ReasonError(f"Say it in {LONGEST_REASON} characters; this reason has {len(told)}.")
+    told = one_line(reason)
+    if fault := objection(told, needed=act in NEEDS_REASON):
+        raise ReasonError(fault)
     rollouts, actor = hub().rollouts, caller().name
     calls = {
         "approve": rollouts.approve,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from cloud_hub.console import reach
 from cloud_hub.console.here import caller, hub, seen_sites, sites_with
+from cloud_hub.console.sentences import sentence
 from cloud_hub.errors import ConflictError, HubError, NotFoundError
 from cloud_hub.identity.people.permissions import Permission, roles_with
 from cloud_hub.rollout.drafts import Draft
@@ -89,9 +90,9 @@ def _ahead(plan: Plan) -> Preview:
     except NotFoundError as error:
         raise DraftError({"release": f"There is {error}."}) from error
     except PlanError as error:
-        raise DraftError({WHOLE: _sentence(error)}) from error
+        raise DraftError({WHOLE: sentence(str(error))}) from error
     except ConflictError as error:
-        raise DraftError({"release": _sentence(error)}, 409) from error
+        raise DraftError({"release": sentence(str(error))}, 409) from error
 
 
 def _unknown(draft: Draft, faulty: Container[str]) -> dict[str, str]:
@@ -122,8 +123,3 @@ def _check_sites(sites: Iterable[str]) -> None:
 def _not_yours(rollouts: tuple[str, ...]) -> str:
     roles = " or ".join(roles_with(Permission.STEER))
     return f"To end {', '.join(rollouts)} takes the role {roles} at every site that it concerns."
-
-
-def _sentence(error: HubError) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

@@ -202,7 +202,7 @@ class Provider:
 class _Bounded(HTTPAdapter):
     """Takes no more of an answer than could be of use."""
 
-    def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
+    def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]  # names of what it hands on
         answer = super().send(request, **how | {"stream": True})
         found = bytearray()
         for piece in answer.iter_content(1 << 14):
