@@ -15,10 +15,11 @@ SELECT substring(pg_get_expr(child.relpartbound, child.oid) FROM 'FROM \(''([^''
  ORDER BY lower NULLS LAST;
 
 -- chunks
--- The same of a hypertable, whose chunks come with their first row; TimescaleDB knows the rows of compressed ones.
+-- The same of a hypertable, whose chunks come with their first row. Of compressed ones TimescaleDB keeps how many rows
+-- it packed; its approximate_row_count takes every pack for a full one, and packs of slow signals are nearly empty.
 SELECT chunk.range_start AS lower, chunk.range_end AS upper, coalesce(size.total_bytes, 0) AS bytes, true AS filled,
        CASE WHEN chunk.is_compressed
-            THEN approximate_row_count(format('%%I.%%I', chunk.chunk_schema, chunk.chunk_name)::regclass)
+            THEN coalesce(packed.numrows_pre_compression, 0)
             WHEN class.relpages >= 10 AND class.reltuples > 0
             THEN class.reltuples / class.relpages * (pg_relation_size(class.oid) / current_setting('block_size')::bigint)
             ELSE greatest(class.reltuples, stat.n_live_tup, 0) END::bigint AS rows,
@@ -28,6 +29,9 @@ SELECT chunk.range_start AS lower, chunk.range_end AS upper, coalesce(size.total
   LEFT JOIN pg_stat_user_tables AS stat ON stat.relid = class.oid
   LEFT JOIN chunks_detailed_size(%(table)s::regclass) AS size
          ON size.chunk_schema = chunk.chunk_schema AND size.chunk_name = chunk.chunk_name
+  LEFT JOIN _timescaledb_catalog.chunk AS kept
+         ON kept.schema_name = chunk.chunk_schema AND kept.table_name = chunk.chunk_name
+  LEFT JOIN _timescaledb_catalog.compression_chunk_size AS packed ON packed.chunk_id = kept.id
  WHERE format('%%I.%%I', chunk.hypertable_schema, chunk.hypertable_name)::regclass = %(table)s::regclass
  ORDER BY chunk.range_start;
 

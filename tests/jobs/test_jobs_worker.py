@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -80,11 +81,16 @@ def children_of(pid):
     return found
 
 
-def begun(hub, process):
-    """The worker's children, once the training waits for its run; a look at drift may be another."""
-    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    until(lambda: hub.database.row(waiting) is not None, "the child began")
-    return children_of(process.pid)
+@contextmanager
+def held_training(hub, start):
+    """A worker, and its children once the training waits for its run, which is held; a look at drift may be another."""
+    with hub.database.transaction() as connection:
+        connection.execute("SELECT * FROM run FOR UPDATE")
+        mine = connection.info.backend_pid
+        process = start()
+        waiting = "SELECT FROM pg_stat_activity WHERE %(mine)s = ANY (pg_blocking_pids(pid))"
+        until(lambda: hub.database.row(waiting, {"mine": mine}) is not None, "the training waits for its run")
+        yield process, children_of(process.pid)
 
 
 def gone(pid):
@@ -182,10 +188,7 @@ def test_a_rollout_goes_on_after_its_worker_was_killed(hub, start, tmp_path):
 
 def test_a_training_process_that_is_killed_fails_its_run_and_spares_the_worker(hub, start):
     run = retrain.request(hub, "turbofan-rul", actor="ada")
-    with hub.database.transaction() as connection:
-        connection.execute("SELECT * FROM run FOR UPDATE")  # the child waits here
-        process = start()
-        children = begun(hub, process)
+    with held_training(hub, start) as (process, children):
         for child in children:
             os.kill(child, signal.SIGKILL)
         until(lambda: all(map(gone, children)), "the child died")
@@ -196,10 +199,7 @@ def test_a_training_process_that_is_killed_fails_its_run_and_spares_the_worker(h
 
 def test_a_stopped_worker_puts_its_training_back(hub, start):
     run = retrain.request(hub, "turbofan-rul", actor="ada")
-    with hub.database.transaction() as connection:
-        connection.execute("SELECT * FROM run FOR UPDATE")
-        process = start()
-        children = begun(hub, process)
+    with held_training(hub, start) as (process, children):
         until(lambda: listening(hub), "both workers are up")
         process.terminate()
         assert process.wait(20) == 0
@@ -212,10 +212,7 @@ def test_a_stopped_worker_puts_its_training_back(hub, start):
 
 def test_a_killed_worker_leaves_no_child_behind(hub, start):
     retrain.request(hub, "turbofan-rul", actor="ada")
-    with hub.database.transaction() as connection:
-        connection.execute("SELECT * FROM run FOR UPDATE")
-        process = start()
-        children = begun(hub, process)
+    with held_training(hub, start) as (process, children):
         process.kill()
         process.wait()
         until(lambda: all(map(gone, children)), "the child followed its worker")

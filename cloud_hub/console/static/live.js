@@ -77,9 +77,23 @@ function leave() {
   if (dot) dot.dataset.pulse = "";
 }
 
+// A click counts only where the pointer comes up on what it went down on, so nothing under it is replaced between.
+let pressed = null;
+document.addEventListener("pointerdown", (event) => { pressed = event.target; }, true);
+for (const end of ["pointerup", "pointercancel", "contextmenu"]) {
+  document.addEventListener(end, () => setTimeout(() => { pressed = null; }), true);
+}
+
 // What a reader opened stays open when its part is replaced.
 let opened = [];
 document.addEventListener("htmx:beforeSwap", (event) => {
+  const { elt } = event.detail;
+  if (elt.matches("[data-live]") && elt.contains(pressed)) {
+    event.detail.shouldSwap = false;
+    old.add(nameOf(elt));
+    next.delete(nameOf(elt)); // asked for again at once
+    return;
+  }
   opened = [...event.target.querySelectorAll("details[open][id]")].map((each) => each.id);
 });
 document.addEventListener("htmx:afterSwap", () => {
