@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.x509.oid import NameOID
 
 from edge_agent.errors import EdgeError
+from wire.errors import defect
 
 PATIENCE_S = 20.0
 LARGEST_ANSWER = 1 << 20
@@ -86,7 +87,7 @@ def certified(answer: dict[str, Any], key: ec.EllipticCurvePrivateKey, authority
         certificate = x509.load_pem_x509_certificate(answer["certificate"].encode())
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
     except Exception as error:  # two libraries look at it; none of them may end in a traceback
-        raise CertificationError(f"the hub's certificate cannot be used: {error!r}") from error
+        raise CertificationError(f"the hub's certificate cannot be used: {defect(error)}") from error
     if certificate.public_key() != key.public_key():
         raise CertificationError("the hub certified another key than this device's")
     return certificate

@@ -27,6 +27,7 @@ from edge_agent.certification import (
     stored_key,
 )
 from edge_agent.updates.disk import Disk
+from wire.errors import defect
 
 
 class HubSettings(Protocol):
@@ -142,7 +143,7 @@ def _keep(
         }
         root = str(answer["root"]).encode()
     except (KeyError, TypeError, ValueError) as error:
-        raise CertificationError(f"the hub's answer cannot be used: {error!r}") from error
+        raise CertificationError(f"the hub's answer cannot be used: {defect(error)}") from error
     disk.write(folder / "device.crt", certificate.public_bytes(Encoding.PEM))
     disk.write(folder / "ca.crt", authority)
     disk.write(folder / "root.json", root)

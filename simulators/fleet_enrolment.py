@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from simulators.errors import SimulatorError
 from simulators.fleet_identity import Hub, Identity, StateFolder
+from wire.errors import defect
 
 PATIENCE_S = 30.0
 SPKI = PublicFormat.SubjectPublicKeyInfo
@@ -58,7 +59,7 @@ class Enrolment:
             site, root = str(answer["site"]), str(answer["root"]).encode()
             host, port = str(answer["broker_host"]), int(answer["broker_port"])
         except Exception as error:  # many libraries look at it; none of them may end in a traceback
-            raise EnrolmentError(f"the hub's answer to {device} cannot be used: {error!r}") from error
+            raise EnrolmentError(f"the hub's answer to {device} cannot be used: {defect(error)}") from error
         if certificate.public_key() != key.public_key():
             raise EnrolmentError(f"the hub certified another key than that of {device}")
         if not self._state.root.exists():

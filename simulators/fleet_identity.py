@@ -20,6 +20,7 @@ from typing import Any, Self
 from simulators.errors import SettingError
 from simulators.fleet_outbox import Held
 from wire.directive import Accepted
+from wire.errors import defect
 from wire.messages import EpochFloor
 from wire.topics import NAME
 
@@ -138,7 +139,8 @@ class StateFolder:
             memory = Memory.from_fields(fields.pop("memory")) if "memory" in fields else Memory()
             return Identity(**fields), memory
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise SettingError(f"{self._about(device)} is no identity of a device: {error!r}") from error
+            about = self._about(device)
+            raise SettingError(f"{about} is no identity of a device: {defect(error)}") from error
 
     def forget(self, device: str) -> None:
         """Drop the memory of ``device``: from here on it is the run's, until the run keeps it again."""

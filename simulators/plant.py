@@ -16,6 +16,7 @@ from simulators.motor_pump_traits import BALL_MM, BALLS, PITCH_MM
 from simulators.motor_pump_variety import USUAL, Erosion, Shift, Variety
 from simulators.motor_pump_vibration import AXES, RATE_HZ, UNIT
 from simulators.schedule import Schedule
+from wire.errors import defect
 from wire.feed import Reading, Window
 from wire.table import Bearing, Machine, Signal, SignalKind, SignalTable
 from wire.topics import NAME
@@ -67,7 +68,7 @@ class Plant:
                 variety=_variety(stored.get("variety", {})),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise TruthError(f"expected the settings of simulated machines: {error!r}") from error
+            raise TruthError(f"expected the settings of simulated machines: {defect(error)}") from error
 
     def sources(self) -> dict[str, "PumpSource"]:
         return {device: PumpSource(self, device) for device in self.devices}

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from simulators.errors import RecordingError
 from simulators.recorded import Line, Recording, Track, Waveform
+from wire.errors import defect
 from wire.table import Bearing, Machine
 
 MACHINE_CLASS = "bearing-rig"
@@ -54,7 +55,7 @@ def read_cwru(path: Path, *, length: int, step_us: int | None) -> Recording:
             try:
                 runs.append(_run(key, arrays[key], described[key], length))
             except (KeyError, TypeError, ValueError) as error:
-                raise RecordingError(f"{path}: recording {key}: {error!r}") from error
+                raise RecordingError(f"{path}: recording {key}: {defect(error)}") from error
         track = _track(bearing, runs, step_us or round(min(length, HOP) * 1e6 / RATE_HZ))
         tracks.append(track)
         fault = _fault(track.machine.name, bearing)

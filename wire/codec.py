@@ -157,7 +157,8 @@ def _check_length(payload: bytes, limits: Limits) -> None:
 def _head(payload: bytes) -> tuple[int, pb.Header, int]:
     """The schema, the header, and where what is behind it begins."""
     if payload[:4] != MAGIC:
-        raise NotABatchError(f"expected a payload that begins with {MAGIC!r}, got {payload[:4]!r}")
+        wanted, found = MAGIC.hex(" "), payload[:4].hex(" ")
+        raise NotABatchError(f"expected a payload that begins with {MAGIC.decode()} ({wanted}), got {found}")
     if len(payload) < _HEAD.size:
         raise TruncatedError(f"expected at least {_HEAD.size} bytes, got {len(payload)}")
     _, schema, length = _HEAD.unpack_from(payload)

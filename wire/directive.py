@@ -24,6 +24,7 @@ from wire.errors import (
     NotAuthorisedError,
     SignatureError,
     WrongDeviceError,
+    defect,
 )
 
 EVERY = "*"
@@ -53,7 +54,7 @@ class Directive:
             fields = json.loads(payload)
             return cls(**{name: kind(fields[name]) for name, kind in _FIELDS.items()})
         except (KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
-            raise MessageError(f"not a directive: {error!r}") from error
+            raise MessageError(f"not a directive: {defect(error)}") from error
 
 
 _FIELDS: Mapping[str, Any] = {
@@ -92,7 +93,7 @@ class SignedDirective:
                 signature=base64.b64decode(fields["signature"], validate=True),
             )
         except (KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
-            raise MessageError(f"not a signed directive: {error!r}") from error
+            raise MessageError(f"not a signed directive: {defect(error)}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +124,7 @@ class Directors:
             rows = json.loads(payload)["directors"]
             return cls(directors=tuple(_director(row) for row in rows))
         except (KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
-            raise MessageError(f"not a list of directors: {error!r}") from error
+            raise MessageError(f"not a list of directors: {defect(error)}") from error
 
 
 def _director(row: Mapping[str, Any]) -> Director:

@@ -16,7 +16,7 @@ from typing import Self
 
 from wire.archive import read_archive, write_archive
 from wire.bundle import file_sha256
-from wire.errors import EngineError, WireError
+from wire.errors import EngineError, WireError, defect
 from wire.precision import Precision
 
 NAMES = ("engine.json", "plan")
@@ -79,7 +79,7 @@ class EngineManifest:
                 compared_on=_text(row.get("compared_on", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
-            raise EngineError(f"not the description of an engine: {error!r}") from error
+            raise EngineError(f"not the description of an engine: {defect(error)}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

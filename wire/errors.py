@@ -111,3 +111,10 @@ class ExpiredError(DirectiveError):
 
 class ClockBehindError(DirectiveError):
     """This device's clock is behind a time it already trusted."""
+
+
+def defect(error: Exception) -> str:
+    """What was wrong with fields whose reading raised ``error``, for whoever has to mend them."""
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing" if error.args else "a field is missing"
+    return str(error) or type(error).__name__

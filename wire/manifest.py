@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self, TypeVar
 
-from wire.errors import BundleError
+from wire.errors import BundleError, defect
 
 ANY_TARGET = "*"
 INTERVAL_OF = "remaining_life"  # the output that the interval bounds ...
@@ -134,7 +134,7 @@ class Manifest:
                 lineage={str(key): str(value) for key, value in row["lineage"].items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
-            raise BundleError(f"not a manifest: {error!r}") from error
+            raise BundleError(f"not a manifest: {defect(error)}") from error
 
 
 def row_names(manifest: Manifest) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from wire.errors import MessageError
+from wire.errors import MessageError, defect
 from wire.table import SignalTable
 
 MOST_RANGES = 64
@@ -66,7 +66,7 @@ class Birth:
                 use_cases=tuple(_use_case_state(row) for row in fields["use_cases"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise MessageError(f"not a birth: {error!r}") from error
+            raise MessageError(f"not a birth: {defect(error)}") from error
         if len(birth.epochs) > MOST_EPOCHS:
             raise MessageError(f"expected a birth of at most {MOST_EPOCHS} epochs, got {len(birth.epochs)}")
         return birth
@@ -93,7 +93,7 @@ class Status:
                 reason=str(fields.get("reason", "")),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise MessageError(f"not a status: {error!r}") from error
+            raise MessageError(f"not a status: {defect(error)}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ class Marks:
             beyond = tuple((int(first), int(last)) for first, last in fields["beyond"])
             marks = cls(epoch=int(fields["epoch"]), mark=int(fields["mark"]), beyond=beyond)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise MessageError(f"not a commit mark: {error!r}") from error
+            raise MessageError(f"not a commit mark: {defect(error)}") from error
         if marks.mark < 0 or len(beyond) > MOST_RANGES or any(first > last for first, last in beyond):
             raise MessageError(f"expected a mark from 0 and ascending ranges, got {marks}")
         return marks
@@ -141,7 +141,7 @@ class Command:
                 arguments=dict(fields.get("arguments", {})),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise MessageError(f"not a command: {error!r}") from error
+            raise MessageError(f"not a command: {defect(error)}") from error
 
 
 def _canonical(fields: Mapping[str, Any]) -> bytes:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from wire.errors import MessageError
+from wire.errors import MessageError, defect
 from wire.topics import NAME
 
 MAX_SIGNALS = 10_000
@@ -116,7 +116,7 @@ class SignalTable:
                 signals=tuple(_signal(row) for row in fields["signals"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise MessageError(f"not a signal table: {error!r}") from error
+            raise MessageError(f"not a signal table: {defect(error)}") from error
 
     def signals_of(self, machine: int, kind: SignalKind) -> tuple[Signal, ...]:
         """The signals of one machine and kind, in table order: the order features are made in."""

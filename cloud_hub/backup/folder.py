@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cloud_hub.errors import BackupError
+from wire.errors import defect
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -133,7 +134,7 @@ def opened(folder: Path) -> Found:
     except FileNotFoundError as error:
         raise BackupError(f"no backup in {folder}: expected {MANIFEST} there") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BackupError(f"{file} is no backup's manifest: {error!r}") from error
+        raise BackupError(f"{file} is no backup's manifest: {defect(error)}") from error
     return Found(folder, fields, files)
 
 

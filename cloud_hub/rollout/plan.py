@@ -17,6 +17,7 @@ from typing import Any, Self
 from cloud_hub.errors import HubError
 from firmware_configs.errors import WindowError
 from firmware_configs.windows import Window
+from wire.errors import defect
 
 LONGEST_HOURS = 10 * 366 * 24.0  # of a plan: times so far away have no date any more
 MOST_DEVICES = 10**9  # that a wave may count to
@@ -145,7 +146,7 @@ class Plan:
                 | {"late": Late(fields.get("late", Late.JOIN))}
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise PlanError(f"not a rollout plan: {error!r}") from error
+            raise PlanError(f"not a rollout plan: {defect(error)}") from error
 
     def assign(self, devices: Sequence[int]) -> dict[int, int]:
         """The wave, from 1, of each of ``devices``, which come in the order they are to be offered."""

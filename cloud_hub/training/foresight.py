@@ -16,6 +16,7 @@ from cloud_hub.errors import DatasetError
 from cloud_hub.training.baselines import Baselines
 from cloud_hub.training.score import Score, rmse, score
 from models.use_case import UseCase
+from wire.errors import defect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +69,8 @@ def read_truths(rows: Iterable[Mapping[str, Any]]) -> list[Truth]:
                 start, failure = (datetime.fromisoformat(row[key]) for key in ("start", "failure"))
                 truths.append(Truth(machine=row["machine"], start=start, failure=failure))
         except (KeyError, TypeError, ValueError) as error:
-            raise DatasetError(
-                f"line {number}: expected machine with remaining_life, or with start and failure: {error!r}"
-            ) from error
+            wanted = "expected machine with remaining_life, or with start and failure"
+            raise DatasetError(f"line {number}: {wanted}: {defect(error)}") from error
     return truths
 
 

@@ -16,7 +16,7 @@ from cloud_hub.errors import DatasetError
 from kernels import sets
 from kernels.errors import KernelError, KernelInputError
 from models.examples import Floats
-from wire.errors import FeedError
+from wire.errors import FeedError, defect
 from wire.feed import End, Frame, FrameReader, Hello, Open, Reading, Window
 from wire.table import Machine, Signal, SignalKind, SignalTable
 
@@ -122,7 +122,7 @@ def _device(reader: FrameReader, device: str) -> list[MachineRows]:
         while isinstance(frame := reader.receive(), Reading):
             lines[frame.machine].take(frame)
     except (KernelError, KeyError, IndexError) as error:
-        raise DatasetError(f"the recording of {device} gives no features: {error!r}") from error
+        raise DatasetError(f"the recording of {device} gives no features: {defect(error)}") from error
     if not isinstance(frame, End):
         raise _unexpected(f"a reading of {device} or the end of its feed", frame)
     return [line.rows() for line in lines]
