@@ -49,15 +49,21 @@ def state_root() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def database_url(session_root: Path) -> Iterator[str]:
     """A PostgreSQL server with an empty database; tests want ``database`` instead."""
-    from cloud_hub.parts.places import sweep
+    import in_memory
+
+    from cloud_hub.parts import places
     from cloud_hub.parts.postgres import Postgres
 
     # Tests kill processes, never the kernel: what PostgreSQL wrote survives that without fsync, and sooner.
-    server = Postgres(session_root / "postgres", settings={"fsync": "off"}, ephemeral=True)
-    yield server.start()
-    server.stop()
-    shutil.rmtree(session_root / "postgres")
-    sweep()
+    settings = {"fsync": "off", "shared_buffers": "128MB", "max_wal_size": "256MB"}
+    with in_memory.folder(session_root) as folder:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(places, "OUTSIDE", folder / "parts")  # where root's server is, too
+            server = Postgres(folder / "postgres", settings=settings, ephemeral=True)
+        yield server.start()
+        server.stop()
+        shutil.rmtree(folder / "postgres")
+        shutil.rmtree(folder / "parts", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

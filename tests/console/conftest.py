@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 
 from cloud_hub.config import HubConfig
 from cloud_hub.console.app import create_app
@@ -53,9 +55,28 @@ def office(hub: Hub, later: Later) -> Office:
     return Office.of(hub.database, hub.config.web, record=hub.record, now=later, passwords=quick)
 
 
+class Compiled(BytecodeCache):
+    """Every template is compiled once in a test run, not once for each of its consoles."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+COMPILED = Compiled()
+
+
 @pytest.fixture
 def app(hub: Hub, office: Office) -> Flask:
-    return create_app(hub, office)
+    made = create_app(hub, office)
+    made.jinja_env.bytecode_cache = COMPILED
+    return made
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from edge_agent.errors import InferenceError
 from edge_agent.runners.remote import RemoteRunner
 from models.graphs import Runner
 from tests.certificates import Certificates
+from tests.console.console_programs import Program
 from tests.serving.serving_world import NAMES, UNITS, Served, bundle_of
 from tests.stored_machines import BEGIN_US
 from wire.bundle import write_bundle
@@ -244,6 +245,17 @@ def test_what_is_no_number_is_named_and_not_asked(console: FlaskClient, typed: s
 def test_what_if_needs_the_forms_own_token_and_a_released_model(console: FlaskClient) -> None:
     assert console.post("/models/engine-life/1/what-if", data=_form(console, csrf="x")).status_code == 403
     assert console.get("/models/engine-life/9/what-if").status_code == 404
+
+
+def test_a_program_is_told_the_same(console: FlaskClient) -> None:
+    app = console.application
+    program = Program.of(app, app.extensions["office"], "lea", ("engineer",), ())
+    asked = program.post("/releases/engine-life/1/what-if", machine="press-1", inputs={"pressure": 50})
+    assert asked.status_code == 200, asked.text
+    outputs = {each["name"]: each for each in asked.json["outputs"]}
+    life = outputs["remaining_life"]
+    assert (life["before"], life["after"]) == (11.5, 60)
+    assert life["bounds"] == [[6.5, 21.5], [40, 90]]
 
 
 def test_a_new_champion_answers_without_a_restart_and_a_damaged_one_never(served: Served) -> None:
