@@ -3,17 +3,13 @@
 A test that needs a part asks for its fixture; a session that asks for none starts none.
 """
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,10 +92,12 @@ def timescale_server() -> Iterator[str]:
 
     The user there has no right but CREATEDB, for a superuser may more than a hub has to.
     """
+    import servers
+
     if named := os.environ.get("ANDON_TIMESCALE_URL"):
         yield named
     else:
-        with _timescale("apache.py") as url:
+        with servers.running("timescale_apache") as url:
             yield url
 
 
@@ -117,7 +115,9 @@ def timescale_bare(timescale_server: str) -> Iterator[str]:
 @pytest.fixture
 def community_bare() -> Iterator[str]:
     """Connection string of a fresh server of TimescaleDB's Community edition: one connection, and no COPY."""
-    with _timescale("community.py") as url:
+    import servers
+
+    with servers.running("timescale_community") as url:
         yield url
 
 
@@ -171,27 +171,6 @@ def _database(server: str, template: str) -> Iterator[str]:
 
 def _of(server: str, name: str) -> str:
     return server.replace("@/andon?", f"@/{name}?")
-
-
-@contextmanager
-def _timescale(script: str) -> Iterator[str]:
-    """A server that ends with our end of its standard input, however we end."""
-    command = [sys.executable, REPOSITORY / ".ci" / "timescale" / script, "run"]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
-        said = process.stdout.readline()
-        if not said:
-            why = process.stderr.read().decode().strip()
-            if process.wait() == 3:
-                pytest.skip(f"no TimescaleDB here: {why}")
-            pytest.fail(f"{script} failed: {why}")
-        yield json.loads(said)["url"]
-        process.stdin.close()
 
 
 def _on(server: str, statement: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / ".ci" / "timescale" / "apache.py"
+SCRIPT = Path(__file__).parents[2] / ".ci" / "servers" / "timescale_apache.py"
 
 
 @pytest.fixture

@@ -43,6 +43,9 @@ ALGORITHMS = (
 )  # signed by a key of its own; never "none" or a shared secret
 AT_ONCE = 3  # requests of the console that wait for the provider; each holds a thread of the listener
 TURN_S = 1.0  # one more waits so long at most
+AGAIN = "takes the code for none of its own: sign in again"
+NOT_ITS_CLIENT = "does not take this hub for its client: tell whoever runs the hub (web.sso, and its log)"
+WHY = dict.fromkeys(("invalid_client", "unauthorized_client"), NOT_ITS_CLIENT)  # RFC 6749, section 5.2
 LONGEST_SUBJECT = 255  # OpenID Connect Core 1.0, section 2
 
 # Of the process: a provider is made for every request.
@@ -106,7 +109,7 @@ class Provider:
                 how = {"timeout": PATIENCE_S, "allow_redirects": False}
                 told = session.fetch_token(place, code=code, code_verifier=held["verifier"], **how)
             except OAuthError as error:
-                raise self._refused("takes the code for none of its own: sign in again", error) from error
+                raise self._refused(WHY.get(error.error, AGAIN), error) from error
             except (requests.RequestException, ValueError) as error:
                 raise self._away(error) from error
         return self._verified(told, keys, held["nonce"])
