@@ -98,9 +98,15 @@ UPDATE model
  WHERE release = %(release)s AND state = 'approved';
 
 -- crown
-INSERT INTO alias (use_case, name, version)
-SELECT use_case, 'champion', version FROM model WHERE release = %(release)s
-ON CONFLICT (use_case, name) DO UPDATE SET version = excluded.version;
+-- What is champion waits for nothing any more: it is no candidate.
+WITH crowned AS (
+    INSERT INTO alias (use_case, name, version)
+    SELECT use_case, 'champion', version FROM model WHERE release = %(release)s
+    ON CONFLICT (use_case, name) DO UPDATE SET version = excluded.version
+    RETURNING use_case, version
+)
+DELETE FROM alias USING crowned
+ WHERE alias.name = 'candidate' AND (alias.use_case, alias.version) = (crowned.use_case, crowned.version);
 
 -- uncrown
 DELETE FROM alias WHERE use_case = %(use_case)s AND name = 'champion';

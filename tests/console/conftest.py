@@ -104,7 +104,15 @@ def base(app: Flask) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def browser() -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def started_browser() -> Iterator[Any]:
     with chromium() as opened:
         yield opened
+
+
+@pytest.fixture
+def browser(started_browser: Any) -> Iterator[Any]:
+    """A browser without a page; those that a test opens go with it."""
+    yield started_browser
+    for context in started_browser.contexts:
+        context.close()

@@ -30,6 +30,9 @@ def start(world: World, *arguments, **changes) -> str:
 
 
 def test_a_good_release_reaches_everybody_wave_by_wave_and_becomes_champion(fleet):
+    fleet.database.execute(
+        "INSERT INTO alias (use_case, name, version) SELECT use_case, 'candidate', version FROM model"
+    )
     rollout = start(fleet)
     reached = []
     while fleet.state(rollout) == "running":
@@ -40,6 +43,7 @@ def test_a_good_release_reaches_everybody_wave_by_wave_and_becomes_champion(flee
     assert reached == [1, 2, 4]
     assert fleet.state(rollout) == "done"
     assert fleet.champion() == f"{USE_CASE}/1"
+    assert fleet.database.rows("SELECT name FROM alias") == [{"name": "champion"}], "it waits for nothing"
     assert fleet.actions() == ["rollout.start"] + ["rollout.widen"] * 3 + ["rollout.done"]
 
 
