@@ -116,6 +116,6 @@ def _bare(network: bytes, row: Matrix) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     return partial(session.run, None, {INPUT: row})

@@ -45,8 +45,8 @@ class Runner:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # CPUs with AVX2 and no VNNI add products of INT8 pairs in 16 bits, and saturate, unless told not to
-        options.add_session_config_entry("session.x64quantprecision", "1")
+        # INT8 as it is meant, and no slower: fused, sums saturate in 16 bits on CPUs with AVX2 and no VNNI
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
         try:
             self._session = onnxruntime.InferenceSession(payload, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime raises a class of its own for each of its codes

@@ -81,8 +81,8 @@ def _options() -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     options.log_severity_level = SILENT
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # as ``models.graphs`` has it: INT8 means the same on a CPU without VNNI
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    # as ``models.graphs`` has it: INT8 means the same on every CPU
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     return options
 
 

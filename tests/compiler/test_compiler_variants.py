@@ -318,3 +318,27 @@ def test_product_by_a_matrix_is_quantised_along_its_columns() -> None:
     np.testing.assert_allclose(scales, np.array([1.0, 4.0]) / 127, rtol=1e-6)
     found = graphs.Runner(eight).run(rows)
     np.testing.assert_allclose(found, graphs.Runner(model.SerializeToString()).run(rows), atol=0.15)
+
+
+def test_weights_that_stand_in_several_products_mean_the_same_in_each() -> None:
+    """ONNX Runtime can neither fuse these, nor add them up in 16 bits without saturation."""
+    rng = np.random.default_rng(1)
+    weights = rng.normal(0, 0.4, (4, 4)).astype(np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["features", "w"], ["first"]),
+        helper.make_node("Relu", ["first"], ["bent"]),
+        helper.make_node("MatMul", ["bent", "w"], ["second"]),
+        helper.make_node("ReduceSum", ["second", "axes"], ["life"], keepdims=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info("life", TensorProto.FLOAT, ["n", 1])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.array([1], np.int64), "axes")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    rows = rng.normal(0, 1, (64, 4)).astype(np.float32)
+    expected = graphs.Runner(model.SerializeToString()).run(rows)
+    found = graphs.Runner(to_int8(model.SerializeToString(), rows)).run(rows)
+    assert np.abs(found - expected).max() <= 0.03 * np.ptp(expected)
