@@ -14,6 +14,7 @@ from firmware_configs.engines import gpu, library
 from firmware_configs.engines.build import LARGEST, SMALLEST, build, workspace_bytes
 from firmware_configs.engines.execute import Execution
 from firmware_configs.engines.library import Library, check_gpu, check_version, find
+from firmware_configs.engines.refit import refitted
 from firmware_configs.errors import EngineBuildError, EngineLibraryError
 from firmware_configs.profiles import Runtime, profile
 
@@ -239,9 +240,57 @@ def test_an_engine_that_cannot_be_heard_gives_back_what_it_took(
     assert not driver.held
 
 
+class Stripped:
+    """An engine without weights, of a library that takes them, or not, and writes the whole, or not."""
+
+    def __init__(self, whole: bytes | None) -> None:
+        self._whole = whole
+
+    def create_serialization_config(self) -> Any:
+        return SimpleNamespace(clear_flag=lambda flag: True)
+
+    def serialize_with_config(self, config: Any) -> bytes | None:
+        return self._whole
+
+
+def refits(rtx: Library, engine: Stripped | None, *, takes: bool = True) -> Library:
+    def refitter(engine: Any, listener: Any) -> Any:
+        if not takes:
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+        return SimpleNamespace(get_missing_weights=list, refit_cuda_engine=lambda: True)
+
+    module: Any = ModuleType("of one engine without weights")
+    module.ILogger = rtx.module.ILogger
+    module.Runtime = lambda _: SimpleNamespace(deserialize_cuda_engine=lambda plan: engine)
+    module.Refitter = refitter
+    module.OnnxParserRefitter = lambda *_: SimpleNamespace(refit_from_bytes=lambda onnx: True)
+    module.SerializationFlag = rtx.module.SerializationFlag
+    return replace(rtx, module=module)
+
+
+def test_weights_come_back_into_a_stripped_engine(rtx: Library) -> None:
+    assert refitted(refits(rtx, Stripped(b"whole")), b"plan", plain()) == b"whole"
+
+
+@pytest.mark.parametrize(
+    ("engine", "takes", "told"),
+    [
+        (None, True, "does not take the engine"),
+        (Stripped(b"whole"), False, "the engine takes no weights"),
+        (Stripped(None), True, "cannot be written"),
+    ],
+)
+def test_a_stripped_engine_that_cannot_be_made_whole_says_where_it_ended(
+    rtx: Library, engine: Stripped | None, takes: bool, told: str
+) -> None:
+    with pytest.raises(EngineBuildError, match=f"{told}: it does not say why"):
+        refitted(refits(rtx, engine, takes=takes), b"plan", plain())
+
+
 def driver_here() -> gpu.Driver:
-    """Skips, with what the driver says, where there is no GPU."""
+    """Skips, with what the driver says, where there is no GPU of TensorRT for RTX."""
     try:
+        check_gpu(find(Runtime.TENSORRT_RTX))
         return gpu.Driver()
     except EngineLibraryError as error:
         pytest.skip(str(error))
