@@ -6,6 +6,8 @@ which it is. Both are imported in this folder alone: what they lack on a host is
 
 import ctypes
 import re
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -22,6 +24,10 @@ INSTALL = {
     " with pip install tensorrt from NVIDIA's index",
     Runtime.TENSORRT_RTX: "pip install tensorrt-rtx (x86-64 only)",
 }
+
+
+_held: dict[Runtime, Any] = {}  # see ``_hold_logger``
+_holding = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +53,7 @@ def find(runtime: Runtime) -> Library:
     check_version(library)
     if runtime is Runtime.TENSORRT:
         check_gpu(library)
+    _hold_logger(library)
     return library
 
 
@@ -93,6 +100,28 @@ def listen(library: Library) -> Any:
                 self.complaints.append(" ".join(message.split()))
 
     return Listener()
+
+
+def _hold_logger(library: Library) -> None:
+    """Make something with ``library`` before anybody else does, with a logger that is never let go.
+
+    The library takes the logger of what is made first for its own (getLogger in NvInferRuntime.h), until
+    nothing is left of all that was made, and complains to it of what belongs to no engine, such as plugins.
+    Where the engine that came first has gone and another one stays, that logger would be freed memory.
+    """
+    logger: Any = library.module.ILogger
+
+    class Silent(logger):  # type: ignore[misc]  # of a library that is known when it is found
+        def __init__(self) -> None:
+            logger.__init__(self)
+
+        def log(self, severity: Any, message: str) -> None:
+            """What concerns one engine, its own listener hears."""
+
+    # an exception: a null pointer, so nothing can be loaded here, and whoever tries is told
+    with _holding, suppress(Exception):
+        if library.runtime not in _held:
+            _held[library.runtime] = library.module.Runtime(Silent())
 
 
 def said(listener: Any) -> str:

@@ -1,6 +1,8 @@
 """What compiles engines says what it lacks and what it cannot compile; plans are built here without a GPU."""
 
 import ctypes
+import subprocess
+import sys
 from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -159,6 +161,29 @@ def test_host_without_a_driver_says_so(rtx: Library, monkeypatch: pytest.MonkeyP
 )
 def test_builder_takes_a_sixteenth_of_the_memory_within_bounds(device: str, size: int) -> None:
     assert workspace_bytes(profile(device)) == size
+
+
+LOGGERS_GO = """
+import ctypes
+import gc
+from firmware_configs.engines.library import find, listen
+from firmware_configs.profiles import Runtime
+library = find(Runtime.TENSORRT_RTX)
+made = [library.module.Builder(listen(library)) for _ in range(2)]
+del made[0]  # as an engine that goes while another one stays
+gc.collect()
+memory = ctypes.CDLL(None).malloc  # what was freed is given to others, who write to it
+memory.argtypes, memory.restype = [ctypes.c_size_t], ctypes.c_void_p
+for _ in range(500):
+    ctypes.memset(memory(16), 0x55, 16)
+print(library.module.get_plugin_registry().get_creator("nobody's", "1", ""))
+"""
+
+
+def test_library_that_complains_of_what_is_nobodys_does_so_to_a_logger_that_is_still_there() -> None:
+    """It tells the logger that came first, whoever has gone meanwhile, and would take the agent with it."""
+    done = subprocess.run([sys.executable, "-c", LOGGERS_GO], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "None\n"), done.stderr
 
 
 class Engine:
