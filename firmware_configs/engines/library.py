@@ -16,6 +16,7 @@ from firmware_configs.errors import EngineLibraryError
 from firmware_configs.profiles import Runtime
 
 MOST_SAID = 600  # characters of what a library complained about
+MAJOR, MINOR = 75, 76  # CUdevice_attribute: of the compute capability
 MODULES = {Runtime.TENSORRT: "tensorrt", Runtime.TENSORRT_RTX: "tensorrt_rtx"}
 # TensorRT 10 is the first that strips weights from plans, TensorRT for RTX 1.2 the first to need no timings.
 OLDEST = {Runtime.TENSORRT: (10, 0), Runtime.TENSORRT_RTX: (1, 2)}
@@ -68,13 +69,15 @@ def check_version(library: Library) -> None:
 
 
 def check_gpu(library: Library) -> None:
-    """Refuse a host on which ``library`` can run nothing: no driver, no GPU, or a driver too old for it."""
+    """Refuse a host on which ``library`` can run nothing: no driver, no GPU of its kind, an old driver."""
     code, count = _devices()
     if code or not count:
         raise EngineLibraryError(
             f"expected a GPU that CUDA's driver answers for, got {_told(code)}: see that nvidia-smi works"
             " (on a Jetson: that JetPack is whole)"
         )
+    if library.runtime is Runtime.TENSORRT_RTX:
+        _check_kind(library, _compute_capability())
     listener = listen(library)
     try:
         library.module.Runtime(listener)
@@ -83,6 +86,17 @@ def check_gpu(library: Library) -> None:
             f"expected a driver that {MODULES[library.runtime]} {library.version} can work with, got:"
             f" {said(listener)}: update NVIDIA's driver"
         ) from error
+
+
+def _check_kind(library: Library, found: str) -> None:
+    """TensorRT for RTX is for RTX GPUs; those that it compiles for are all that it runs on."""
+    known = library.module.ComputeCapability.__members__
+    if f"SM{found.replace('.', '')}" not in known:
+        offered = ", ".join(name for name in known if name.startswith("SM"))
+        raise EngineLibraryError(
+            f"expected a GPU out of {offered} for {library.runtime} {library.version}, got one of compute"
+            f" capability {found}: run it in TensorRT or in ONNX Runtime"
+        )
 
 
 def listen(library: Library) -> Any:
@@ -138,6 +152,16 @@ def _devices() -> tuple[int, int]:
     count = ctypes.c_int()
     code = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
     return int(code), count.value
+
+
+def _compute_capability() -> str:
+    """Of the first GPU, such as "8.6", where there is one; "0.0" where the driver does not tell."""
+    driver = ctypes.CDLL("libcuda.so.1")
+    device, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+    driver.cuDeviceGet(ctypes.byref(device), 0)
+    for number, attribute in ((major, MAJOR), (minor, MINOR)):
+        driver.cuDeviceGetAttribute(ctypes.byref(number), attribute, device)
+    return f"{major.value}.{minor.value}"
 
 
 def _told(code: int) -> str:

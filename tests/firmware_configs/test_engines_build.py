@@ -156,6 +156,23 @@ def test_host_without_a_driver_says_so(rtx: Library, monkeypatch: pytest.MonkeyP
         gpu.Driver()
 
 
+@pytest.mark.parametrize(("found", "fits"), [("8.6", True), ("12.0", True), ("9.0", False), ("8.7", False)])
+def test_gpu_that_tensorrt_for_rtx_compiles_nothing_for_is_named(
+    rtx: Library, monkeypatch: pytest.MonkeyPatch, found: str, *, fits: bool
+) -> None:
+    monkeypatch.setattr(library, "_devices", lambda: (0, 1))
+    monkeypatch.setattr(library, "_compute_capability", lambda: found)
+    asked = loads(rtx, None)
+    asked.module.ComputeCapability = rtx.module.ComputeCapability
+    if fits:
+        check_gpu(asked)
+    else:
+        with pytest.raises(
+            EngineLibraryError, match=rf"out of SM75, .*SM86.* for tensorrt-rtx .*, got one of .* {found}:"
+        ):
+            check_gpu(asked)
+
+
 @pytest.mark.parametrize(
     ("device", "size"), [("orin-nano", 512 << 20), ("agx-thor", LARGEST), ("generic", SMALLEST)]
 )
