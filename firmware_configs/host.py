@@ -96,7 +96,8 @@ def _gpu() -> Check:
     except subprocess.TimeoutExpired:
         return _no_gpu("nvidia-smi does not answer")
     if done.returncode != 0 or not done.stdout.strip():
-        return _no_gpu((done.stdout + done.stderr).strip().splitlines()[0])
+        said = (done.stdout + done.stderr).strip().splitlines()
+        return _no_gpu(said[0] if said else f"nvidia-smi ends with {done.returncode} and says nothing")
     return Check(name="GPU", state=State.OK, found="; ".join(done.stdout.strip().splitlines()))
 
 

@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from edge_agent.config import AgentConfig, InferenceSettings
 from edge_agent.engine_facts import EngineFacts
 from edge_agent.engine_store import EngineStore
@@ -25,7 +27,7 @@ from edge_agent.runners.runner import Matrix, Runner
 from edge_agent.runners.standing import Bounds
 from edge_agent.updates.disk import Disk
 from edge_agent.updates.golden import check_golden
-from firmware_configs.engines.build import workspace_bytes
+from firmware_configs.engines.build import ROWS, workspace_bytes
 from firmware_configs.profiles import Profile, profile
 from wire.bundle import Bundle
 from wire.engine import EngineKey
@@ -102,7 +104,7 @@ class DeviceRunners:
         if name == onnx.CPU:
             return Way(name=name, precision=precision, make=self._counted(made))
         if name == onnx.TENSORRT:
-            slowly = InBackground(self._counted(made))
+            slowly = InBackground(self._counted(partial(_compiled, make=made)))
             make = self._in_time(name, slowly.make)
             return Way(name=name, precision=precision, make=make, prepare=slowly.prepare)
         return Way(name=name, precision=precision, make=self._in_time(name, made))
@@ -173,7 +175,7 @@ def remote_runner(settings: InferenceSettings, identity: Identity) -> Callable[[
 
 
 class InBackground:
-    """A runner that takes minutes to make, as one whose library compiles when it loads."""
+    """A runner that takes minutes to make, as one whose library compiles beside its first rows."""
 
     def __init__(self, make: Callable[[Bundle], Runner]) -> None:
         self._make = make
@@ -191,6 +193,22 @@ class InBackground:
 
 def _closed(features: Matrix) -> Matrix:
     raise InferenceError(f"expected a runner in use for {len(features)} rows, got one that is closed")
+
+
+def _compiled(bundle: Bundle, make: Callable[[Bundle], Runner]) -> Runner:
+    """What ``make`` makes, once its library has compiled.
+
+    ONNX Runtime has TensorRT compile when it meets a number of rows beyond those it has met (its TensorRT
+    provider: a network of any number of rows, without explicit profiles). After most and fewest no row waits.
+    """
+    runner = make(bundle)
+    try:
+        for rows in (ROWS[-1], ROWS[0]):
+            runner.run(np.resize(bundle.golden_inputs, (rows, bundle.golden_inputs.shape[1])))
+    except BaseException:
+        runner.close()
+        raise
+    return runner
 
 
 def _in_onnx_runtime(bundle: Bundle, name: str) -> Runner:

@@ -6,6 +6,7 @@ comes from ``engine_store`` alone, and what it answers is worth nothing before i
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,13 @@ class NativeRunner:
         *,
         mapped: bool,
         weights: bytes = b"",
+        outputs: Sequence[str] = (),
     ) -> None:
-        """``weights``: the ONNX that a stripped plan takes them from. Raises ``InferenceError``."""
+        """``weights``: the ONNX that a stripped plan takes them from. Raises ``InferenceError``.
+
+        ``outputs``: their names, in the order of the answers; () for the engine's own. An engine keeps the
+        names of its network and promises nothing about their order.
+        """
         self.name = str(library.runtime)
         self.precision = precision
         self._gpu = gpu
@@ -46,13 +52,13 @@ class NativeRunner:
         with gpu.current():
             try:
                 self._engine = self._load(library, plan, weights)
-                self._bind(library, mapped=mapped)
+                self._bind(library, outputs, mapped=mapped)
             except BaseException:
                 self._release()
                 raise
 
     def run(self, features: Matrix) -> Matrix:
-        """[n, width] to [n, k], in the order of the engine's outputs; any n from 1."""
+        """[n, width] to [n, k], in the order of ``outputs``; any n from 1."""
         if features.ndim != 2 or features.shape[1] != self.width or not len(features):
             raise FeatureMismatchError(f"expected features of width {self.width}, got {features.shape}")
         starts = range(0, len(features), self.rows)
@@ -91,7 +97,7 @@ class NativeRunner:
                 raise InferenceError(str(error)) from error
         return engine
 
-    def _bind(self, library: Library, *, mapped: bool) -> None:
+    def _bind(self, library: Library, outputs: Sequence[str], *, mapped: bool) -> None:
         """Memory for every tensor, as large as the engine's profile allows, at addresses that stay."""
         trt, engine = library.module, self._engine
         names = [engine.get_tensor_name(place) for place in range(engine.num_io_tensors)]
@@ -105,7 +111,12 @@ class NativeRunner:
         if len(largest) != 2:
             raise ForeignEngineError(f"expected an engine for features [n, width], got up to {largest}")
         self.rows, self.width = map(int, largest)
-        self.outputs = tuple(name for name in names if name != INPUT)
+        own = [name for name in names if name != INPUT]
+        if outputs and sorted(outputs) != sorted(own):
+            raise ForeignEngineError(
+                f"expected an engine that answers {', '.join(outputs)}, got one that answers {', '.join(own)}"
+            )
+        self.outputs = tuple(outputs or own)
         self._context = context(library, engine)
         if self._context is None:
             raise self._complaint("makes no execution context")

@@ -157,8 +157,8 @@ class NativeEngines:
 
     def _proved(self, bundle: Bundle, precision: Precision, plan: bytes, weights: bytes) -> Runner:
         library, gpu = self._have(self._library), self._have(self._gpu)
-        mapped = self._profile.shared_memory
-        runner = NativeRunner(library, gpu, plan, precision, mapped=mapped, weights=weights)
+        mapped, outputs = self._profile.shared_memory, [each.name for each in bundle.manifest.outputs]
+        runner = NativeRunner(library, gpu, plan, precision, mapped=mapped, weights=weights, outputs=outputs)
         try:
             prove(runner, bundle, self._check, perf_counter)
         except BaseException:

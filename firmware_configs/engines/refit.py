@@ -7,13 +7,17 @@ engines that drop a bias, so an engine that was refitted is worth what its golde
 from typing import Any
 
 from firmware_configs.engines.library import Library, listen, said
+from firmware_configs.engines.loading import load
 from firmware_configs.errors import EngineBuildError
 
 
 def refit(library: Library, engine: Any, onnx: bytes) -> None:
     """Put the weights of ``onnx`` into ``engine``, deserialised and not in use; or EngineBuildError."""
     trt, listener = library.module, listen(library)
-    refitter = trt.Refitter(engine, listener)
+    try:
+        refitter = trt.Refitter(engine, listener)
+    except Exception as error:  # a null pointer, which the bindings raise as what they like
+        raise EngineBuildError(f"the engine takes no weights: {said(listener)}") from error
     parser = trt.OnnxParserRefitter(refitter, listener)
     if not parser.refit_from_bytes(onnx):
         found = [parser.get_error(place) for place in range(parser.num_errors)]
@@ -32,11 +36,11 @@ def refit(library: Library, engine: Any, onnx: bytes) -> None:
 def refitted(library: Library, plan: bytes, onnx: bytes) -> bytes:
     """The stripped ``plan`` with the weights of ``onnx`` in it, for good; on a GPU. EngineBuildError."""
     trt, listener = library.module, listen(library)
-    runtime = trt.Runtime(listener)
-    engine = runtime.deserialize_cuda_engine(plan)
-    if engine is None:
-        raise EngineBuildError(f"the stripped engine cannot be loaded here: {said(listener)}")
+    _runtime, engine = load(library, plan, listener)
     refit(library, engine, onnx)
     config = engine.create_serialization_config()
     config.clear_flag(trt.SerializationFlag.EXCLUDE_WEIGHTS)
-    return bytes(engine.serialize_with_config(config))
+    whole = engine.serialize_with_config(config)
+    if whole is None:
+        raise EngineBuildError(f"the engine with its weights cannot be written: {said(listener)}")
+    return bytes(whole)

@@ -15,7 +15,7 @@ from cloud_hub.compiler.shapes import shape_of
 from cloud_hub.compiler.workshop import Workshop
 from firmware_configs.engines import gpu
 from firmware_configs.engines.execute import Execution
-from firmware_configs.engines.library import find
+from firmware_configs.engines.library import check_gpu, find
 from firmware_configs.errors import EngineLibraryError
 from firmware_configs.profiles import Runtime, profiles
 from models import graphs, use_case
@@ -62,6 +62,7 @@ def test_retrained_network_takes_over_the_engine_and_answers_for_itself(tmp_path
     """Its weights alone are new; what the first left is not built again."""
     pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed: pip install tensorrt-rtx")
     try:
+        check_gpu(find(Runtime.TENSORRT_RTX))
         driver = gpu.Driver()
     except EngineLibraryError as error:
         pytest.skip(str(error))

@@ -151,8 +151,19 @@ class Context:
         return np.frombuffer(found, np.float32).reshape(self.rows, width)
 
 
+NAMES = ("features", "remaining_life", "anomaly")
+
+
 def library(
-    driver, *, runtime=Runtime.TENSORRT, plan=b"plan", dtype="float32", context=True, takes=3, odd=b""
+    driver,
+    *,
+    runtime=Runtime.TENSORRT,
+    plan=b"plan",
+    dtype="float32",
+    context=True,
+    takes=3,
+    odd=b"",
+    names=NAMES,
 ):
     """TensorRT with one engine, which ``plan`` is; ``library.module.made`` is its context.
 
@@ -170,7 +181,7 @@ def library(
             self.off_by_alone = off_by_alone
 
         def get_tensor_name(self, place):
-            return ("features", "remaining_life", "anomaly")[place]
+            return names[place]
 
         def get_tensor_mode(self, name):
             return "input" if name == "features" else "output"

@@ -20,7 +20,7 @@ from edge_agent.runners.chain_text import answering, passed_over
 from edge_agent.runners.compiler import Compiler
 from edge_agent.runners.compiler_process import built_with
 from edge_agent.runners.device import DeviceRunners
-from edge_agent.runners.errors import UnavailableError
+from edge_agent.runners.errors import NoEngineError, UnavailableError
 from edge_agent.runners.onnx import CUDA, OnnxRunner
 from edge_agent.updates.disk import Disk
 from firmware_configs.engines.build import Built
@@ -193,6 +193,50 @@ def test_memory_that_a_library_takes_is_held_against_no_release(runners, monkeyp
     assert abs(after - before) < 10 << 20
     held.append(np.ones(50 << 20, np.uint8))
     assert made.memory() - after > 40 << 20, "what comes otherwise is counted"
+
+
+class Meeting(OnnxRunner):
+    """Notes how many rows it is asked; it may stumble over so many."""
+
+    met, stumbles, closed = [], 0, 0
+
+    def run(self, features):
+        self.met.append(len(features))
+        if len(features) == self.stumbles:
+            raise InferenceError("no memory to compile with")
+        return super().run(features)
+
+    def close(self):
+        type(self).closed += 1
+        super().close()
+
+
+def test_what_compiles_beside_its_first_rows_has_compiled_for_most_and_fewest_before_any_row_waits(
+    runners, monkeypatch
+):
+    monkeypatch.setattr(device, "_in_onnx_runtime", lambda found, name: Meeting(found.onnx))
+    monkeypatch.setattr(Meeting, "met", [])
+    way = runners(HERE[Runtime.ONNXRUNTIME], runner="onnxruntime-tensorrt").ways(bundle())[0]
+    with pytest.raises(NoEngineError):
+        way.make(bundle())
+    assert Meeting.met == []
+    way.prepare(bundle())
+    assert Meeting.met == [1000, 1]
+    runner = way.make(bundle())
+    np.testing.assert_allclose(runner.run(ROW), answers(ROW), rtol=1e-6)
+    runner.close()
+
+
+def test_what_cannot_compile_is_closed_and_is_no_runner(runners, monkeypatch):
+    monkeypatch.setattr(device, "_in_onnx_runtime", lambda found, name: Meeting(found.onnx))
+    monkeypatch.setattr(Meeting, "stumbles", 1)
+    monkeypatch.setattr(Meeting, "closed", 0)
+    way = runners(HERE[Runtime.ONNXRUNTIME], runner="onnxruntime-tensorrt").ways(bundle())[0]
+    with pytest.raises(InferenceError, match="no memory to compile with"):
+        way.prepare(bundle())
+    assert Meeting.closed == 1
+    with pytest.raises(NoEngineError):
+        way.make(bundle())
 
 
 def test_an_execution_that_comes_and_goes_does_not_hide_what_a_model_takes(runners, monkeypatch):

@@ -57,6 +57,19 @@ def test_an_engine_answers_one_row_many_and_more_than_its_profile_allows(made):
     assert driver.pushed == 0, "the thread's own context is as it was"
 
 
+def test_answers_come_in_the_order_that_is_asked_for_whatever_the_engines_own_is():
+    driver = Driver()
+    found = library(driver, names=("anomaly", "features", "remaining_life"))
+    asked = ("remaining_life", "anomaly")
+    runner = NativeRunner(found, Gpu(driver), b"plan", Precision.FP32, mapped=False, outputs=asked)
+    assert runner.outputs == asked
+    np.testing.assert_array_equal(runner.run(ROWS[:40]), answers(ROWS[:40]))
+    with pytest.raises(
+        ForeignEngineError, match="that answers life, got one that answers anomaly, remaining"
+    ):
+        NativeRunner(found, Gpu(driver), b"plan", Precision.FP32, mapped=False, outputs=("life",))
+
+
 def test_an_answer_is_nobody_elses_memory(made):
     runner, _, _ = made
     first = runner.run(ROWS[:1])
@@ -188,6 +201,14 @@ def test_a_shared_engine_that_answers_single_rows_otherwise_is_as_good_as_none(e
     with pytest.raises(NoEngineError, match="still to be compiled here, for the shared one: golden input 0"):
         made.make(bundle(), Precision.FP32)
     assert driver.held == set()
+    made.prepare(bundle(), Precision.FP32)
+    runner = made.make(bundle(), Precision.FP32)
+    np.testing.assert_array_equal(runner.run(ROWS[:1]), answers(ROWS[:1]))
+
+
+def test_an_engine_with_its_outputs_in_another_order_answers_in_that_of_the_bundle(engines):
+    made, driver, *_ = engines
+    made.__dict__["_library"] = library(driver, names=("features", "anomaly", "remaining_life"))
     made.prepare(bundle(), Precision.FP32)
     runner = made.make(bundle(), Precision.FP32)
     np.testing.assert_array_equal(runner.run(ROWS[:1]), answers(ROWS[:1]))

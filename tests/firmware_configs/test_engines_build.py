@@ -1,6 +1,8 @@
 """What compiles engines says what it lacks and what it cannot compile; plans are built here without a GPU."""
 
 import ctypes
+import subprocess
+import sys
 from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -14,6 +16,7 @@ from firmware_configs.engines import gpu, library
 from firmware_configs.engines.build import LARGEST, SMALLEST, build, workspace_bytes
 from firmware_configs.engines.execute import Execution
 from firmware_configs.engines.library import Library, check_gpu, check_version, find
+from firmware_configs.engines.refit import refitted
 from firmware_configs.errors import EngineBuildError, EngineLibraryError
 from firmware_configs.profiles import Runtime, profile
 
@@ -153,11 +156,51 @@ def test_host_without_a_driver_says_so(rtx: Library, monkeypatch: pytest.MonkeyP
         gpu.Driver()
 
 
+@pytest.mark.parametrize(("found", "fits"), [("8.6", True), ("12.0", True), ("9.0", False), ("8.7", False)])
+def test_gpu_that_tensorrt_for_rtx_compiles_nothing_for_is_named(
+    rtx: Library, monkeypatch: pytest.MonkeyPatch, found: str, *, fits: bool
+) -> None:
+    monkeypatch.setattr(library, "_devices", lambda: (0, 1))
+    monkeypatch.setattr(library, "_compute_capability", lambda: found)
+    asked = loads(rtx, None)
+    asked.module.ComputeCapability = rtx.module.ComputeCapability
+    if fits:
+        check_gpu(asked)
+    else:
+        with pytest.raises(
+            EngineLibraryError, match=rf"out of SM75, .*SM86.* for tensorrt-rtx .*, got one of .* {found}:"
+        ):
+            check_gpu(asked)
+
+
 @pytest.mark.parametrize(
     ("device", "size"), [("orin-nano", 512 << 20), ("agx-thor", LARGEST), ("generic", SMALLEST)]
 )
 def test_builder_takes_a_sixteenth_of_the_memory_within_bounds(device: str, size: int) -> None:
     assert workspace_bytes(profile(device)) == size
+
+
+LOGGERS_GO = """
+import ctypes
+import gc
+from firmware_configs.engines.library import find, listen
+from firmware_configs.profiles import Runtime
+library = find(Runtime.TENSORRT_RTX)
+made = [library.module.Builder(listen(library)) for _ in range(2)]
+del made[0]  # as an engine that goes while another one stays
+gc.collect()
+memory = ctypes.CDLL(None).malloc  # what was freed is given to others, who write to it
+memory.argtypes, memory.restype = [ctypes.c_size_t], ctypes.c_void_p
+for _ in range(500):
+    ctypes.memset(memory(16), 0x55, 16)
+print(library.module.get_plugin_registry().get_creator("nobody's", "1", ""))
+"""
+
+
+def test_library_that_complains_of_what_is_nobodys_does_so_to_a_logger_that_is_still_there() -> None:
+    """It tells the logger that came first, whoever has gone meanwhile, and would take the agent with it."""
+    done = subprocess.run([sys.executable, "-c", LOGGERS_GO], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "None\n"), done.stderr
 
 
 class Engine:
@@ -239,9 +282,57 @@ def test_an_engine_that_cannot_be_heard_gives_back_what_it_took(
     assert not driver.held
 
 
+class Stripped:
+    """An engine without weights, of a library that takes them, or not, and writes the whole, or not."""
+
+    def __init__(self, whole: bytes | None) -> None:
+        self._whole = whole
+
+    def create_serialization_config(self) -> Any:
+        return SimpleNamespace(clear_flag=lambda flag: True)
+
+    def serialize_with_config(self, config: Any) -> bytes | None:
+        return self._whole
+
+
+def refits(rtx: Library, engine: Stripped | None, *, takes: bool = True) -> Library:
+    def refitter(engine: Any, listener: Any) -> Any:
+        if not takes:
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+        return SimpleNamespace(get_missing_weights=list, refit_cuda_engine=lambda: True)
+
+    module: Any = ModuleType("of one engine without weights")
+    module.ILogger = rtx.module.ILogger
+    module.Runtime = lambda _: SimpleNamespace(deserialize_cuda_engine=lambda plan: engine)
+    module.Refitter = refitter
+    module.OnnxParserRefitter = lambda *_: SimpleNamespace(refit_from_bytes=lambda onnx: True)
+    module.SerializationFlag = rtx.module.SerializationFlag
+    return replace(rtx, module=module)
+
+
+def test_weights_come_back_into_a_stripped_engine(rtx: Library) -> None:
+    assert refitted(refits(rtx, Stripped(b"whole")), b"plan", plain()) == b"whole"
+
+
+@pytest.mark.parametrize(
+    ("engine", "takes", "told"),
+    [
+        (None, True, "does not take the engine"),
+        (Stripped(b"whole"), False, "the engine takes no weights"),
+        (Stripped(None), True, "cannot be written"),
+    ],
+)
+def test_a_stripped_engine_that_cannot_be_made_whole_says_where_it_ended(
+    rtx: Library, engine: Stripped | None, takes: bool, told: str
+) -> None:
+    with pytest.raises(EngineBuildError, match=f"{told}: it does not say why"):
+        refitted(refits(rtx, engine, takes=takes), b"plan", plain())
+
+
 def driver_here() -> gpu.Driver:
-    """Skips, with what the driver says, where there is no GPU."""
+    """Skips, with what the driver says, where there is no GPU of TensorRT for RTX."""
     try:
+        check_gpu(find(Runtime.TENSORRT_RTX))
         return gpu.Driver()
     except EngineLibraryError as error:
         pytest.skip(str(error))

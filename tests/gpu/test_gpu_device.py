@@ -8,6 +8,7 @@ from gpu_twins import Kernel
 from edge_agent.bench_gpu_ways import gpu_library
 from edge_agent.bench_network import drawn
 from edge_agent.errors import InferenceError
+from edge_agent.runners.errors import UnavailableError
 from edge_agent.runners.onnx import OnnxRunner
 from edge_agent.runners.recorded.cuda_driver import Cuda
 from edge_agent.runners.recorded.engine_row import EngineRow
@@ -70,7 +71,11 @@ class OnDevice:
         made = sets.make("vibration/1", scalars=[speed], waveforms=waveforms, units={"speed": "Hz"})
         self.extractor = check_extractor(made)
         self.turns = self.extractor.speed is not None
-        self.network, library = drawn(made.width), gpu_library()
+        try:
+            library = gpu_library()
+        except UnavailableError as error:
+            pytest.skip(str(error))
+        self.network = drawn(made.width)
         plan = build(library, self.network, workspace_bytes=256 << 20).plan
         self.engine = EngineRow.load(library, plan, width=made.width)
         orders = self.extractor.orders if self.turns else ()
@@ -113,8 +118,9 @@ def test_a_window_in_one_launch_is_kernel_and_engine_one_after_the_other(
         answered = world.run(seed)
         np.testing.assert_array_equal(answered.row[:-1], world.alone(seed))
         assert answered.row[-1] == 20.0 + seed
+        own = [list(world.engine.outputs).index(name) for name in runner.outputs]
         expected = runner.run(answered.row[None, :])
-        worst = max(worst, float(np.abs(answered.outputs - expected).max()))
+        worst = max(worst, float(np.abs(answered.outputs[:, own] - expected).max()))
     record_property("largest deviation from ONNX Runtime on the CPU", f"{worst:.3g}")
     assert worst <= 1e-4
     world.close()
