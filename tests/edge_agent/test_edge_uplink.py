@@ -14,7 +14,7 @@ from edge_agent.connection import Address
 from edge_agent.draft import Draft
 from edge_agent.outbox import Outbox
 from edge_agent.uplink import Uplink
-from wire.batch import BatchClass, GapEvent, Series
+from wire.batch import BatchClass, Capture, GapEvent, Series, Why
 from wire.clock import Clock
 from wire.messages import Birth, Command
 from wire.topics import Channel, Topic
@@ -87,6 +87,12 @@ def samples(number: int) -> Draft:
     return Draft(batch_class=BatchClass.SAMPLE, table_hash=TABLE.hash, series=(series,))
 
 
+def window(number: int) -> Draft:
+    values = np.zeros(64, np.float32)
+    capture = Capture(signal=0, time_us=number, rate_hz=100.0, values=values, why=Why.ROUTINE)
+    return Draft(batch_class=BatchClass.WAVEFORM, table_hash=TABLE.hash, captures=(capture,))
+
+
 def alarm() -> Draft:
     event = GapEvent(time_us=1, reason="bad-window")
     return Draft(batch_class=BatchClass.ALARM, table_hash=TABLE.hash, events=(event,))
@@ -110,6 +116,15 @@ def test_an_alarm_overtakes_a_backlog_whose_marks_do_not_come(hub: Hub, outbox: 
     hub.mute = False
     until(lambda: outbox.backlog.batches == 0)
     assert hub.settled.reused == []
+
+
+def test_what_is_live_overtakes_raw_windows(hub: Hub, outbox: Outbox, uplink) -> None:
+    link = uplink(Plain())
+    until(lambda: link.state.connected)
+    outbox.commit([window(1), window(2), samples(3)], now_us=0)
+    link.nudge()
+    until(lambda: outbox.backlog.batches == 0)
+    assert sequences(hub) == [3, 1, 2]
 
 
 def test_the_birth_comes_before_any_batch_and_again_when_asked_with_every_table(
