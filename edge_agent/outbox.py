@@ -140,7 +140,7 @@ class Outbox:
         with self._held():
             self.outdated |= self._epochs.hear(marks)
             gone = self._forgetting.forget(marks, self._epochs.numbers)
-            if gone.full and self._room.release():
+            if gone.full and self._room.give_up(self._bytes, self._free()):
                 gone += self._forgetting.forget((), self._epochs.numbers)
             self._batches -= gone.batches
             self._bytes -= gone.payloads + ROW_BYTES * gone.batches
