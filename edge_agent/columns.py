@@ -18,7 +18,7 @@ from edge_agent.draft import Draft
 from wire.batch import BatchClass, Capture, Event, Features, Rows, Series
 
 SAMPLE_BYTES = 16
-WAVEFORM_BYTES = 96 << 10  # of captures in one batch, before it is packed, where one alone has no more
+WAVEFORM_BYTES = 16 << 10  # of captures in one batch, before it is packed, where one alone has no more
 
 Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -105,7 +105,8 @@ class Columns:
     def drafts(self, table_hash: bytes, *, backlog: bool) -> list[Draft]:
         """One draft a class that has anything, most precious first; the columns stay as they are.
 
-        Captures are cut into several, so that other batches pass between them and brokers take each.
+        Captures are cut into several, so that other batches pass between them: what a slow link has begun
+        with keeps even an alarm waiting.
         """
         drafts = [
             Draft(batch_class=BatchClass.ALARM, table_hash=table_hash, events=tuple(self._events)),

@@ -114,9 +114,15 @@ class Connection:
         return int(info.mid)
 
     def close(self) -> None:
-        """Leave properly where there still is a connection; the last will stays unspoken then."""
+        """Leave properly where there still is a connection; the last will stays unspoken then.
+
+        paho closes the last of its descriptors when its client goes. That is now and not at some full
+        collection, which may be days away, only where nothing leads from the client back to here.
+        """
         self._client.disconnect()
         self._client.loop_stop()
+        self._client.on_connect = self._client.on_disconnect = None
+        self._client.on_publish = self._client.on_message = None
 
     def _check(self, code: MQTTErrorCode) -> None:
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS:

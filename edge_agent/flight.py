@@ -2,7 +2,8 @@
 
 Pure: batches and times in, decisions out. At most ``window`` batches are out without a commit mark.
 Alarms overtake: a few places are theirs alone, and at most half of all. What is new and what has waited
-share the others, half each, and in bytes as well; where one has nothing, the other takes all.
+share the others, half each, and in bytes as well; where one has nothing, the other takes all. Raw windows
+that are new have the half of what has waited, before it, and let what is new go first.
 
 Only the oldest of a lane is ever sent again, with growing, jittered waits: sending more would make a slow
 hub slower. A batch that others, sent after it, have passed is missing; while none has, every mark shows that
@@ -21,6 +22,7 @@ from edge_agent.pace import Budget, Pipe
 from edge_agent.waits import Backoff
 
 ALARM_PLACES = 4  # at most; a quarter of a small window
+RAW_LEAD = 16 << 10  # bytes that live batches are ahead by before raw windows have their turn
 SKIP_S = 2.0  # between two times that live batches become backlog
 SKIP_GROWTH = 1.5  # for each span the backlog already has, so that these few spans last for hours
 
@@ -90,8 +92,13 @@ class Flight:
         """The batch that may go is the first one of its lane behind this key."""
         return self._lanes.cursor(lane)
 
-    def found(self, lane: Lane, key: Key | None, newest: Key) -> bool:
-        """Whether ``key``, the first behind the cursor, is the one that may go; None: there was none."""
+    def found(self, lane: Lane, key: Key | None, newest: Key, *, raw: bool = False) -> bool:
+        """Whether ``key``, the first behind the cursor, is the one that may go; None: there was none.
+
+        ``raw``: it holds raw windows. A live one of these changes to their own lane, if that has room.
+        """
+        if raw and key is not None and lane is Lane.LIVE and self._lanes.put_off(key):
+            return False
         return self._lanes.found(lane, key, newest)
 
     def sent(self, key: Key, lane: Lane, size: int, now: float) -> None:
@@ -173,18 +180,22 @@ class Flight:
         return lane is Lane.ALARM or not self._lanes.overtaken_enough
 
     def _turns(self, newest: Key) -> list[Lane]:
-        """Live and backlog, as far as they wait and have room; first the one that is behind in bytes."""
+        """Live and what is beside it, if they wait and have room; first the one that is behind in bytes."""
         places = self._window - min(ALARM_PLACES, self._window // 4)
-        waiting = [lane for lane in (Lane.LIVE, Lane.BACKLOG) if self._lanes.waits(lane, newest)]
+        beside = Lane.RAW if self._lanes.waits(Lane.RAW, newest) else Lane.BACKLOG
+        waiting = [lane for lane in (Lane.LIVE, beside) if self._lanes.waits(lane, newest)]
         if self._pipe.full or len(self._out) >= places:
             return []
         if len(waiting) == 2:
-            share = {Lane.LIVE: places - places // 2, Lane.BACKLOG: max(1, places // 2)}
-            waiting = [lane for lane in waiting if self._count[lane] < share[lane]]
+            room = {
+                Lane.LIVE: places - places // 2 - self._count[Lane.LIVE],
+                beside: max(1, places // 2) - self._count[Lane.RAW] - self._count[Lane.BACKLOG],
+            }
+            waiting = [lane for lane in waiting if room[lane] > 0]
         else:
             self._lead = 0
         self._contested = len(waiting) == 2
-        return sorted(waiting, reverse=self._lead > 0)
+        return sorted(waiting, reverse=self._lead > (RAW_LEAD if beside is Lane.RAW else 0))
 
     def _affords(self, now: float, lane: Lane) -> bool:
         wait = self._budget.wait(now, alarm=lane.alarms)

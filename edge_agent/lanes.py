@@ -1,9 +1,10 @@
-"""Where in the outbox the next batch is to be looked for: alarms, what is new, what has waited. Pure.
+"""Where in the outbox the next batch is to be looked for: alarms, new ones, raw windows, old ones. Pure.
 
 On connecting, all that is there is backlog, and what is written from then on is live.
 Each lane goes forward through its own spans of keys, the oldest first. Live batches that
-pile up all the same become a span of the backlog, so that the newest stay fresh; there
-are few spans, for the hub has to tell of what lies between them range by range.
+pile up all the same become a span of the backlog, so that the newest stay fresh. Raw windows,
+one of which can be as long as minutes of all the rest, leave the live lane for one of their
+own. There are few spans, for the hub has to tell of what lies between them range by range.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from edge_agent.outbox import Key
 
 DAWN = Key(0, 0)  # before every batch
 MOST_SPANS = 16  # of the backlog
+MOST_RAW = 4  # spans of raw windows; more of them go where they stand
 MOST_OVERTAKING = 12  # alarms of the backlog ahead of what was written before them
 
 
@@ -22,7 +24,8 @@ class Lane(IntEnum):
     ALARM = 0
     OLD_ALARM = 1
     LIVE = 2
-    BACKLOG = 3
+    RAW = 3
+    BACKLOG = 4
 
     @property
     def alarms(self) -> bool:
@@ -43,6 +46,7 @@ class Lanes:
             Lane.ALARM: [_Span(newest)],
             Lane.OLD_ALARM: [_Span(DAWN, newest)],
             Lane.LIVE: [_Span(newest)],
+            Lane.RAW: [],
             Lane.BACKLOG: [_Span(DAWN, newest)],
         }
         self._overtaking: list[Key] = []
@@ -86,6 +90,18 @@ class Lanes:
     def spans(self) -> int:
         """Of the backlog, that wait."""
         return len(self._spans[Lane.BACKLOG])
+
+    def put_off(self, key: Key) -> bool:
+        """Whether ``key``, the next live one, changed to the raw lane, to be overtaken by those behind it."""
+        live, raw = self._spans[Lane.LIVE][0], self._spans[Lane.RAW]
+        if raw and raw[-1].upto == live.after:
+            raw[-1].upto = key
+        elif len(raw) < MOST_RAW:
+            raw.append(_Span(live.after, key))
+        else:
+            return False
+        live.after = key
+        return True
 
     def skip(self, newest: Key) -> None:
         """What is live and not sent becomes backlog, if there is room for one more span."""

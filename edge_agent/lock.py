@@ -6,7 +6,7 @@ The kernel drops the lock with its holder, however that ends.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge_agent.errors import AlreadyRunningError, ConfigError
@@ -28,7 +28,12 @@ def held(state_dir: Path) -> Iterator[None]:
             raise AlreadyRunningError(
                 f"an agent runs in {state_dir} already, as process {pid}: stop it, or use another state_dir"
             ) from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        _sign(file.fileno())
         yield
+
+
+def _sign(descriptor: int) -> None:
+    """For the message above. On a full disk there is no room for it, which keeps no agent from running."""
+    with suppress(OSError):
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())

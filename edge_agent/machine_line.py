@@ -23,6 +23,7 @@ from wire.table import Machine, Signal, SignalKind, SignalTable
 log = structlog.get_logger()
 
 NAN = float("nan")
+MOST_PLANS = 256  # a source that tells only what changed tells it in ever new combinations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,6 +73,8 @@ class MachineLine:
             scalars = np.array([self._places[signal] for signal in kept], np.intp)
             watched = tuple((signal, place) for place, signal in enumerate(kept) if signal in self._watched)
             plan = Plan(known=known, signals=kept, scalars=scalars, watched=watched)
+            if len(self._plans) >= MOST_PLANS:
+                self._plans.clear()
             self._plans[signals] = plan
         return plan
 

@@ -26,7 +26,7 @@ from edge_agent.outbox_forgetting import Forgetting, move_log
 from edge_agent.outbox_keys import Backlog, Key, Queued
 from edge_agent.outbox_losses import Dropping
 from edge_agent.outbox_room import Room, explained, is_full
-from edge_agent.outbox_writing import ROW_BYTES, Row, Work, sealed, write
+from edge_agent.outbox_writing import ALARM, RAW, ROW_BYTES, Row, Work, sealed, write
 from wire.messages import EpochFloor, Marks
 
 __all__ = ["Backlog", "Key", "Outbox", "Queued"]
@@ -119,7 +119,7 @@ class Outbox:
         with self._held():
             rows = self._db.execute(query, {"id": key.id, "limit": limit})
             return [
-                Queued(key=Key.of(identity), alarm=worth == 0, payload=payload)
+                Queued(key=Key.of(identity), alarm=worth == ALARM, raw=worth == RAW, payload=payload)
                 for identity, worth, payload in rows
             ]
 
@@ -140,7 +140,7 @@ class Outbox:
         with self._held():
             self.outdated |= self._epochs.hear(marks)
             gone = self._forgetting.forget(marks, self._epochs.numbers)
-            if gone.full and self._room.release():
+            if gone.full and self._room.give_up(self._bytes, self._free()):
                 gone += self._forgetting.forget((), self._epochs.numbers)
             self._batches -= gone.batches
             self._bytes -= gone.payloads + ROW_BYTES * gone.batches

@@ -25,6 +25,7 @@ class Key(NamedTuple):
 class Queued:
     key: Key
     alarm: bool
+    raw: bool  # windows of waveforms, which nobody waits for
     payload: bytes
 
 

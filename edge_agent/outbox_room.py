@@ -93,6 +93,13 @@ class Room:
         self._reserve.unlink()
         return True
 
+    def give_up(self, held: int, free: int) -> bool:
+        """``release`` on a disk that was found full; as after ``tighten``, room is looked for again."""
+        if not self.release():
+            return False
+        self._lower(held + free)
+        return True
+
     def _lower(self, limit: int) -> int:
         self._ceiling = limit if self._ceiling is None else min(self._ceiling, limit)
         return self.limit

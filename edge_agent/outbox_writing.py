@@ -17,6 +17,7 @@ from wire.codec import seal_all
 
 CLASSES = {item: number for number, item in enumerate(BatchClass)}
 ALARM = CLASSES[BatchClass.ALARM]  # alarms, gaps and reports
+RAW = CLASSES[BatchClass.WAVEFORM]
 ROW_BYTES = 120  # what a batch costs beside its payload
 AT_ONCE = 25  # rows a statement
 SQL = load_queries("outbox.sql")

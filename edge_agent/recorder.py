@@ -35,6 +35,7 @@ MOST_GROUPED = 20  # times max_rows, which are committed at once
 LARGEST = 1 << 20  # bytes in open columns: a quarter of what the hub accepts in one batch
 RETRY_S = 0.2  # while the outbox refuses
 LOSSES_EVERY_S = 10.0
+AHEAD_US = 300_000_000  # clocks of source and device may be this far apart
 CAPTURE_DROPPED = "capture-dropped"  # in a gap: a raw window that no room was left for, and nothing else
 
 
@@ -146,7 +147,7 @@ class Recorder:
                 self._opened, self._moved = time.monotonic(), True
             self._pipeline.take(reading)
             self._position = reading.position
-            self._newest_us = max(self._newest_us, reading.time_us)
+            self._newest_us = self._newest(reading.time_us)
             if self._due():
                 self._try_commit()
 
@@ -219,9 +220,19 @@ class Recorder:
             self._image_us = 0
 
     def _note_absence(self, time_us: int) -> None:
+        """A clock that begins in 1970 cannot tell how long it was: the first reading past the newest does."""
+        if time_us < self._newest_us:
+            return
         if self._newest_us:
             self._gaps.note(DEVICE, self._absence, self._newest_us, time_us)
         self._absence = ""
+
+    def _newest(self, time_us: int) -> int:
+        """What a clock told that was ahead is the newest only until it is told another time."""
+        newest_us = max(self._newest_us, time_us)
+        if time_us < newest_us and not self._absence and newest_us > self._clock.now_us() + AHEAD_US:
+            return time_us
+        return newest_us
 
     def _keep_states(self, states: dict[str, bytes]) -> None:
         while not self._stopping:

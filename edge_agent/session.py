@@ -129,8 +129,8 @@ class Session:
         newest = self._outbox.newest
         while (lane := self._flight.next(time.monotonic(), newest)) is not None:
             found = self._outbox.after(self._flight.cursor(lane), limit=1, alarms=lane.alarms)
-            key = found[0].key if found else None
-            if self._flight.found(lane, key, newest) and self._fits(found[0]):
+            key, raw = (found[0].key, found[0].raw) if found else (None, False)
+            if self._flight.found(lane, key, newest, raw=raw) and self._fits(found[0]):
                 self._send(found[0].key, found[0].payload)
                 self._flight.sent(found[0].key, lane, len(found[0].payload), time.monotonic())
 

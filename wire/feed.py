@@ -21,6 +21,8 @@ from wire.errors import FeedError, MessageError
 from wire.table import SignalTable
 
 LARGEST_FRAME = 16 << 20
+LAST_POSITION = (1 << 63) - 1  # what an agent can keep
+IDLE_S, PROBE_S, PROBES = 20, 10, 3  # of silence on TCP until the other host is asked, and how often
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +113,16 @@ class FeedReader(FrameReader):
 
 
 def connect(address: str, *, timeout_s: float | None = None) -> socket.socket:
-    """A connection to ``unix:/path`` or ``tcp:host:port``; ``OSError`` where nobody listens."""
+    """A connection to ``unix:/path`` or ``tcp:host:port``; ``OSError`` where nobody listens.
+
+    A host that lost its power or its cable ends no connection: over TCP reading fails a minute later.
+    """
     family, target = _target(address)
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.settimeout(timeout_s)
     try:
+        if family == socket.AF_INET:
+            _ask_whether_it_lives(sock)
         sock.connect(target)
     except OSError:
         sock.close()
@@ -138,6 +145,13 @@ def listen(address: str) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _ask_whether_it_lives(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE_S)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_S)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
 
 
 def _bind_privately(sock: socket.socket, path: str) -> None:
@@ -199,6 +213,8 @@ def _frame(message: pb.Frame) -> Frame:
 
 
 def _reading(message: pb.Reading) -> Reading:
+    if message.position > LAST_POSITION:
+        raise MessageError(f"expected a position up to {LAST_POSITION}, got {message.position}")
     if len(message.signals) != len(message.values):
         raise MessageError(
             f"reading {message.position}: expected a value a signal, "

@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
+import structlog
+
 from edge_agent.updates.disk import Disk
 from edge_agent.updates.errors import JournalError
 from edge_agent.updates.journalled import Entry, Journalled, Step, to_line
@@ -18,6 +20,8 @@ from edge_agent.updates.record import Record
 from wire.batch import ReportEvent
 
 ENTRIES_KEPT = 400  # lines before it is rewritten in place of growing
+
+log = structlog.get_logger()
 
 
 class Journal:
@@ -30,7 +34,11 @@ class Journal:
         self._lines = 0
         disk.ensure_folder(path.parent)
         self._known = Journalled.read(path)
-        self._rewrite()
+        try:
+            self._rewrite()
+        except OSError as error:  # a full disk, on which the agent runs all the same: what was read holds
+            log.warning("journal not rewritten", reason=str(error))
+            self._lines = ENTRIES_KEPT
 
     @property
     def records(self) -> Mapping[str, Record]:

@@ -74,8 +74,8 @@ class Trust:
             if self.known_directors is None:
                 raise
         else:
+            self._remember(content)
             self._asked = time.monotonic()
-            self._disk.write(self._known_file, content)
         assert self._known is not None
         return self._known
 
@@ -88,6 +88,13 @@ class Trust:
             except (OSError, MessageError):
                 return None
         return self._known
+
+    def _remember(self, content: bytes) -> None:
+        """What nobody could recall after a restart is not acted on."""
+        try:
+            self._disk.write(self._known_file, content)
+        except OSError as error:
+            raise RetryError(f"{self._known_file} cannot be written: {error}") from error
 
     def download(
         self, path: str, sha256: str, place: Path, aborted: Callable[[], bool] = lambda: False

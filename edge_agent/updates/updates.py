@@ -17,6 +17,7 @@ import structlog
 
 from edge_agent.engine_facts import EngineFacts
 from edge_agent.engine_store import EngineStore
+from edge_agent.errors import EdgeError
 from edge_agent.identity import Identity
 from edge_agent.memory import resident_bytes
 from edge_agent.updates import door
@@ -24,7 +25,7 @@ from edge_agent.updates.deferral import Judge, never
 from edge_agent.updates.disk import Disk
 from edge_agent.updates.doorkeeper import Doorkeeper
 from edge_agent.updates.engines import SharedEngines
-from edge_agent.updates.errors import AbortedError, JournalError, RetryError, UntrustedError
+from edge_agent.updates.errors import AbortedError, JournalError, UntrustedError
 from edge_agent.updates.golden import DeviceFacts
 from edge_agent.updates.installer import PROBATION_POLL_S, Installer
 from edge_agent.updates.journal import Journal
@@ -242,11 +243,16 @@ class Updates:
         for use_case, payload in self._offers.take():
             try:
                 self._take(use_case, payload)
-            except (ClockBehindError, RetryError) as error:
-                log.info("directive waits", use_case=use_case, reason=str(error))
-                self._offers.put_off(use_case, payload)
+            except ClockBehindError as error:
+                self._put_off(use_case, payload, error)
             except (WireError, UntrustedError):
                 continue  # the doorkeeper has reported it
+            except EdgeError as error:  # a hub that is away, a disk that is full: the hub says it once
+                self._put_off(use_case, payload, error)
+
+    def _put_off(self, use_case: str, payload: bytes, error: Exception) -> None:
+        log.info("directive waits", use_case=use_case, reason=str(error))
+        self._offers.put_off(use_case, payload)
 
     def _take(self, use_case: str, payload: bytes) -> None:
         admitted = self._doorkeeper.judge(use_case, payload)

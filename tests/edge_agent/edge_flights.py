@@ -40,6 +40,7 @@ class World:
     written: int = 0
     alarms: list[int] = field(default_factory=list)
     others: list[int] = field(default_factory=list)
+    raws: dict[int, int] = field(default_factory=dict)  # of the others, those of raw windows: their bytes
     settled: set[int] = field(default_factory=set)  # at the hub
     sendings: list[tuple[float, int, Lane]] = field(default_factory=list)
     first: dict[int, float] = field(default_factory=dict)  # when a sequence went out first, on any connection
@@ -65,8 +66,11 @@ class World:
         self.once: set[int] = set()
         self.flight.restart(self.window, self.newest)
 
-    def write(self, *, alarm: bool = False) -> int:
+    def write(self, *, alarm: bool = False, raw: int = 0) -> int:
+        """``raw``: bytes of raw windows; 0: it holds none."""
         self.written += 1
+        if raw:
+            self.raws[self.written] = raw
         insort(self.alarms if alarm else self.others, self.written)
         return self.written
 
@@ -82,11 +86,12 @@ class World:
             pool = self.alarms if lane.alarms else self.others
             at = bisect_right(pool, self.flight.cursor(lane).sequence)
             key = Key(EPOCH, pool[at]) if at < len(pool) else None
-            if self.flight.found(lane, key, newest):
+            raw = key is not None and key.sequence in self.raws
+            if self.flight.found(lane, key, newest, raw=raw):
                 assert key is not None
                 assert key.sequence not in self.once, "for the first time, only once"
                 self.once.add(key.sequence)
-                self.flight.sent(key, lane, self.size, self.now)
+                self.flight.sent(key, lane, self.raws.get(key.sequence, self.size), self.now)
                 self.first.setdefault(key.sequence, self.now)
                 self._put(key.sequence, lane)
                 went.append(key.sequence)
@@ -101,7 +106,7 @@ class World:
         """The link carries ``count`` messages to the broker, which loses some; the hub settles the others."""
         for _ in range(min(count, len(self.link))):
             sequence = self.link.popleft()
-            self.flight.answered(Key(EPOCH, sequence), self.size, 0.1)
+            self.flight.answered(Key(EPOCH, sequence), self.raws.get(sequence, self.size), 0.1)
             if not lost(sequence):
                 self.settled.add(sequence)
                 self.times.setdefault(sequence, self.now)

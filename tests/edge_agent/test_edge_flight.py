@@ -7,11 +7,13 @@ from edge_flights import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_agent.columns import WAVEFORM_BYTES
 from edge_agent.flight import Flight
-from edge_agent.lanes import MOST_OVERTAKING, MOST_SPANS, Lane
+from edge_agent.lanes import MOST_OVERTAKING, MOST_RAW, MOST_SPANS, Lane
 from edge_agent.outbox import Key
 from edge_agent.pace import Budget
 from edge_agent.waits import Backoff
+from wire.messages import MOST_RANGES
 
 RESEND = Backoff(first_s=1.0, longest_s=8.0)
 
@@ -234,6 +236,45 @@ def test_old_alarms_do_not_cut_the_backlog_into_more_ranges_than_the_hub_can_tel
     assert MOST_OVERTAKING / 2 < world.most_ranges <= MOST_OVERTAKING + 1
 
 
+def test_raw_windows_on_a_slow_link_keep_no_prediction_waiting_for_more_than_one_of_their_batches() -> None:
+    """Of three axes of four machines, at 8 kB/s: 24 s of the link, in which predictions go on."""
+    world, written = World(window=32, size=600, rate=8000), {}
+    for turn in range(600):
+        if turn % 5 == 0:
+            written |= {world.write(): world.now for _ in range(3)}  # predictions, features, samples
+        if turn == 100:
+            for _ in range(12):
+                world.write(raw=WAVEFORM_BYTES)
+        world.turn()
+    delays = [world.first[sequence] - at for sequence, at in written.items()]
+    assert max(delays) < WAVEFORM_BYTES / 8000 + 0.5
+    assert world.raws.keys() <= world.settled, "all the same they are there in a minute"
+
+
+def test_raw_windows_go_before_what_has_waited_and_leave_live_batches_their_half() -> None:
+    world = World(window=8, held=900)
+    before = len(world.send())
+    raw, live = [world.write(raw=100) for _ in range(9)], [world.write() for _ in range(9)]
+    for _ in range(8):
+        world.turn()
+    assert {*raw, *live} <= world.settled
+    order = lanes(world)[before:]
+    assert order[:6] == [Lane.LIVE] * 3 + [Lane.RAW] * 3
+    assert order.count(Lane.RAW) == order[: order.index(Lane.BACKLOG)].count(Lane.RAW) == len(raw)
+    world.finish()
+
+
+def test_raw_windows_written_again_and_again_are_few_ranges() -> None:
+    """A hub that marks nothing, and windows with each commit."""
+    world = World(window=32, rate=500)
+    for _ in range(200):
+        world.write()
+        world.write(raw=400)
+        world.turn(carries=1)
+    assert MOST_RAW <= world.most_ranges <= 32
+    world.finish()
+
+
 class Chance:
     """Loses each message with a probability, the same for the same seed."""
 
@@ -249,6 +290,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("write"), st.integers(1, 60)),
         st.tuples(st.just("alarm"), st.integers(1, 5)),
+        st.tuples(st.just("raw"), st.integers(1, 5)),
         st.tuples(st.just("carry"), st.integers(1, 40)),
         st.tuples(st.just("mark"), st.just(0)),
         st.tuples(st.just("wait"), st.integers(1, 100)),
@@ -264,6 +306,8 @@ def play(world: World, script: list[tuple[str, int]], lost: Chance) -> None:
             case "write" | "alarm":
                 for _ in range(number):
                     world.write(alarm=step == "alarm")
+            case "raw":
+                world.write(raw=100 * number)
             case "carry":
                 world.carry(number, lost=lost)
             case "mark":
@@ -304,7 +348,7 @@ def test_with_the_usual_window_the_hub_never_has_to_tell_more_ranges_than_a_mark
         world.send()
         world.carry(99, lost=lost)
         world.mark()
-    assert world.most_ranges <= 32 + MOST_SPANS + MOST_OVERTAKING
+    assert world.most_ranges <= 32 + MOST_SPANS + MOST_OVERTAKING + MOST_RAW <= MOST_RANGES
 
 
 @settings(deadline=None)

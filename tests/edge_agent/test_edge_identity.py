@@ -122,3 +122,14 @@ def test_a_status_tells_a_living_agent_from_a_dead_ones_file(tmp_path: Path) -> 
     (tmp_path / "status.json").unlink()
     with pytest.raises(status.StatusError, match="start one with `andon edge run`"):
         status.read(tmp_path)
+
+
+def test_an_agent_that_cannot_write_its_pid_runs_all_the_same(tmp_path: Path) -> None:
+    hold = (
+        "import resource, sys\nfrom pathlib import Path\nfrom edge_agent.lock import held\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "with held(Path(sys.argv[1])): print('held')"
+    )
+    command = [sys.executable, "-c", hold, str(tmp_path)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert (found.stdout, found.returncode) == ("held\n", 0), found.stderr

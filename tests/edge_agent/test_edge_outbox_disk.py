@@ -18,7 +18,7 @@ from edge_agent.config import UplinkSettings
 from edge_agent.draft import Draft
 from edge_agent.errors import OutboxError, OutboxFullError
 from edge_agent.outbox import Key, Outbox
-from edge_agent.outbox_room import RESERVE_BYTES
+from edge_agent.outbox_room import RESERVE_BYTES, Room
 from edge_agent.phases import Phases
 from edge_agent.recorder import Recorder
 from kernels import sets
@@ -194,6 +194,19 @@ def test_what_a_full_disk_keeps_from_being_forgotten_is_forgotten_later(
     assert sum(gone) == 2, "once, now or then"
     assert [queued.key.sequence for queued in outbox.after(Key(0, 0), limit=9, alarms=False)] == [3, 4]
     outbox.commit([samples(5)], now_us=0)
+
+
+def test_a_reserve_that_forgetting_took_is_put_by_again(tmp_path: Path) -> None:
+    now = 0.0
+    room = Room(tmp_path / "outbox.db", max_bytes=ROOMY, monotonic=lambda: now)
+    room.begin()
+    assert room.give_up(5000, 1000)
+    assert (room.disk_full, room.limit) == (True, 6000), "or the next alarm would find no room"
+    assert not room.give_up(5000, 1000), "there is one"
+    now = 2.0
+    room.relax(lambda: 0)
+    assert (room.disk_full, room.limit) == (False, ROOMY)
+    assert (tmp_path / "outbox.db-reserve").stat().st_size == RESERVE_BYTES
 
 
 def test_an_agent_starts_on_a_full_disk_by_giving_its_reserve_up(

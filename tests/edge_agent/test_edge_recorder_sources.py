@@ -13,9 +13,11 @@ from edge_world import START_US, positions, trend_reading, trend_table
 from edge_agent import recorder as recording
 from edge_agent.config import UplinkSettings
 from edge_agent.feed import Feed
+from edge_agent.machine_line import MOST_PLANS
 from wire.batch import BatchClass, GapEvent, ReportEvent
 from wire.feed import Hello
 from wire.messages import Marks
+from wire.table import Machine, Signal, SignalTable
 
 
 def test_a_live_source_that_was_missed_is_a_gap(opened) -> None:
@@ -37,6 +39,55 @@ def test_a_live_source_that_was_missed_is_a_gap(opened) -> None:
         for g in events(outbox, GapEvent)
     ]
     assert told == [(50, 70, "agent-down"), (70, 90, "source-away")]
+
+
+def test_a_clock_that_begins_in_1970_makes_no_gap_of_decades(opened) -> None:
+    live = Hello(table=trend_table(), replayable=False)
+    recorder, outbox = opened()
+    recorder.hello(live)
+    recorder.take(trend_reading(50))
+    recorder.flush()
+    again, outbox = opened()
+    again.hello(live)
+    again.take(replace(trend_reading(1), time_us=20_000_000, position=1))
+    again.flush()
+    assert events(outbox, GapEvent) == [], "how long it was is not known yet"
+    again.take(replace(trend_reading(70), position=2))
+    again.flush()
+    told = [(gap.from_us, gap.to_us, gap.reason) for gap in events(outbox, GapEvent)]
+    assert told == [(trend_reading(50).time_us, trend_reading(70).time_us, "agent-down")]
+
+
+def test_one_reading_from_the_future_does_not_spoil_the_gaps_to_come(opened) -> None:
+    live = Hello(table=trend_table(), replayable=False)
+    recorder, outbox = opened()
+    recorder.hello(live)
+    far_us = round(time.time() * 1e6) + 400 * 86_400_000_000
+    recorder.take(replace(trend_reading(50), time_us=far_us))
+    recorder.take(trend_reading(60))
+    recorder.lost()
+    recorder.hello(live)
+    recorder.take(replace(trend_reading(90), position=1))
+    recorder.flush()
+    told = [(gap.from_us, gap.to_us, gap.reason) for gap in events(outbox, GapEvent)]
+    assert told == [(trend_reading(60).time_us, trend_reading(90).time_us, "source-away")]
+
+
+def test_a_source_that_tells_only_what_changed_takes_no_more_memory_for_it(opened) -> None:
+    recorder, _ = opened()
+    recorder.hello(Hello(table=wide_table(), replayable=True))
+    for number in range(1, 2 * MOST_PLANS):
+        told = tuple(place for place in range(12) if number >> place & 1)
+        recorder.take(replace(trend_reading(number), signals=told, values=(1.0,) * len(told)))
+    (line,) = recorder._pipeline.lines
+    assert len(line._plans) <= MOST_PLANS
+
+
+def wide_table() -> SignalTable:
+    return SignalTable(
+        machines=(Machine(name="engine-0", machine_class="engine"),),
+        signals=tuple(Signal(id=each, machine=0, name=f"s{each}", unit="1") for each in range(12)),
+    )
 
 
 def test_batches_taken_under_an_older_table_keep_its_hash(opened) -> None:

@@ -1,8 +1,11 @@
 """The uplink in this process, against a real broker: what goes first, and what the hub hears."""
 
+import gc
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from random import Random
 
 import numpy as np
@@ -10,13 +13,14 @@ import pytest
 from edge_world import Hub, trend_table, until
 
 from edge_agent.config import UplinkSettings
-from edge_agent.connection import Address
+from edge_agent.connection import Address, Connection, Item, Lost
 from edge_agent.draft import Draft
 from edge_agent.outbox import Outbox
 from edge_agent.uplink import Uplink
-from wire.batch import BatchClass, GapEvent, Series
+from wire.batch import BatchClass, Capture, GapEvent, Series, Why
 from wire.clock import Clock
-from wire.messages import Birth, Command
+from wire.feed import listen
+from wire.messages import Birth, Command, Status
 from wire.topics import Channel, Topic
 
 DEVICE = "press-04"
@@ -87,6 +91,12 @@ def samples(number: int) -> Draft:
     return Draft(batch_class=BatchClass.SAMPLE, table_hash=TABLE.hash, series=(series,))
 
 
+def window(number: int) -> Draft:
+    values = np.zeros(64, np.float32)
+    capture = Capture(signal=0, time_us=number, rate_hz=100.0, values=values, why=Why.ROUTINE)
+    return Draft(batch_class=BatchClass.WAVEFORM, table_hash=TABLE.hash, captures=(capture,))
+
+
 def alarm() -> Draft:
     event = GapEvent(time_us=1, reason="bad-window")
     return Draft(batch_class=BatchClass.ALARM, table_hash=TABLE.hash, events=(event,))
@@ -110,6 +120,15 @@ def test_an_alarm_overtakes_a_backlog_whose_marks_do_not_come(hub: Hub, outbox: 
     hub.mute = False
     until(lambda: outbox.backlog.batches == 0)
     assert hub.settled.reused == []
+
+
+def test_what_is_live_overtakes_raw_windows(hub: Hub, outbox: Outbox, uplink) -> None:
+    link = uplink(Plain())
+    until(lambda: link.state.connected)
+    outbox.commit([window(1), window(2), samples(3)], now_us=0)
+    link.nudge()
+    until(lambda: outbox.backlog.batches == 0)
+    assert sequences(hub) == [3, 1, 2]
 
 
 def test_the_birth_comes_before_any_batch_and_again_when_asked_with_every_table(
@@ -205,6 +224,30 @@ def test_a_broker_of_another_authority_is_not_spoken_to(outbox: Outbox, uplink) 
     link = uplink(Plain(), tls=ssl.create_default_context)
     until(lambda: "CERTIFICATE_VERIFY_FAILED" in link.state.reason or "certificate" in link.state.reason)
     assert link.state.connections == 0
+
+
+def test_connections_leave_no_descriptors_behind(outbox: Outbox) -> None:
+    """Neither paho's nor a socket's, before any collection: full ones are days apart in an agent."""
+    with listen("tcp:127.0.0.1:0") as hasty:
+        hang_up = threading.Thread(target=lambda: [hasty.accept()[0].close() for _ in range(12)], daemon=True)
+        hang_up.start()
+        address = Address(host="127.0.0.1", port=hasty.getsockname()[1], tls=None)
+        gc.collect()
+        gc.disable()
+        try:
+            counts = []
+            for _ in range(12):
+                inbox: SimpleQueue[Item] = SimpleQueue()
+                connection = Connection(DEVICE, inbox=inbox, will=Status(online=False, since_us=0))
+                connection.open(address, keepalive_s=5)
+                assert isinstance(inbox.get(timeout=5), Lost)
+                connection.close()
+                del connection
+                counts.append(len(list(Path("/proc/self/fd").iterdir())))
+        finally:
+            gc.enable()
+        hang_up.join(5)
+    assert counts[-1] <= counts[1], f"descriptors grow: {counts}"
 
 
 def test_an_uplink_that_never_began_is_stopped_all_the_same(uplink: Callable[..., Uplink]) -> None:

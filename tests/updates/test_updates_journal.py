@@ -149,6 +149,11 @@ def test_the_journal_of_an_older_agent_is_understood():
 class FullDisk(Disk):
     full = False
 
+    def create(self, path, content):
+        if self.full:
+            raise OSError(28, "No space left on device")
+        super().create(path, content)
+
     def extend(self, path, content):
         if self.full:
             super().extend(path, content[:10])
@@ -167,3 +172,16 @@ def test_a_full_disk_is_an_error_and_nothing_is_believed_done(path):
     disk.full = False
     journal.put(replace(RECORD, state=State.ROLLING_BACK))
     assert Journal(path, Disk()).record("u").state is State.ROLLING_BACK
+
+
+def test_an_agent_comes_up_on_a_full_disk_with_what_the_journal_says(path):
+    Journal(path, Disk()).put(RECORD, report(1))
+    disk = FullDisk()
+    disk.full = True
+    journal = Journal(path, disk)
+    assert (journal.record("u"), len(journal.unsent())) == (RECORD, 1)
+    with pytest.raises(JournalError, match="No space left"):
+        journal.say(report(2))
+    disk.full = False
+    journal.say(report(3))
+    assert [told.time_us for _, told in Journal(path, Disk()).unsent()] == [1, 3]

@@ -5,9 +5,9 @@ import time
 
 import numpy as np
 import pytest
-from update_parts import HOUR_US, NAMES, USE_CASE, Device, Linear, enrolled
+from update_parts import HOUR_US, NAMES, USE_CASE, Device, HastyDisk, Linear, enrolled
 
-from edge_agent.updates import Features
+from edge_agent.updates import Features, offers
 
 
 def test_a_good_release_is_installed_watched_and_kept(hub, device):
@@ -195,6 +195,40 @@ def test_a_hub_that_cannot_be_reached_is_reported_once_not_at_every_try(hub, dev
     (retrying,) = [report for report in device.reports if report.event == "retrying"]
     assert "refused" in retrying.reason
     assert " at 0x" not in retrying.reason
+
+
+class FullDisk(HastyDisk):
+    """Takes nothing of what is for one file."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def create(self, path, content):
+        self.look(path)
+        super().create(path, content)
+
+    def extend(self, path, content):
+        self.look(path)
+        super().extend(path, content)
+
+    def look(self, path):
+        if self.file and path.name.startswith(self.file):
+            raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("file", ["known-directors", "journal"])
+def test_a_directive_that_came_while_the_disk_was_full_is_followed_when_there_is_room(
+    hub, device, monkeypatch, file
+):
+    monkeypatch.setattr(offers, "AGAIN_S", 0.0)
+    disk = FullDisk("")
+    device.boot(disk)
+    hub.publish(2)
+    with monkeypatch.context() as full:
+        full.setattr(disk, "file", file)
+        assert device.offer(hub.offer(2)) == "committed", "of the release before"
+    assert device.settle() == "probation"
+    assert device.updates.running()[USE_CASE].release == "motor-health/2"
 
 
 def test_a_report_that_cannot_be_taken_stays_and_comes_later(hub, device):

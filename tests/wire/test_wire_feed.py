@@ -1,5 +1,6 @@
 import socket
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from wire.errors import FeedError
 from wire.feed import (
+    LAST_POSITION,
     End,
     FeedReader,
     FeedWriter,
@@ -89,3 +91,20 @@ def test_an_unreadable_address_is_refused(address: str) -> None:
 def test_a_feed_that_cannot_be_offered_leaves_nothing_open(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"path too long|No such file"):
         listen(f"unix:{tmp_path}/nowhere/feed")
+
+
+def test_a_position_that_no_agent_can_keep_is_refused_by_name() -> None:
+    last = replace(READING, position=LAST_POSITION)
+    assert [getattr(frame, "position", None) for frame in through(last)] == [LAST_POSITION, None]
+    with pytest.raises(FeedError, match=f"a position up to {LAST_POSITION}, got {LAST_POSITION + 1}"):
+        through(replace(READING, position=LAST_POSITION + 1))
+
+
+def test_a_host_that_is_dead_does_not_hold_a_connection_for_ever() -> None:
+    with listen("tcp:127.0.0.1:0") as server:
+        port = server.getsockname()[1]
+        with connect(f"tcp:127.0.0.1:{port}", timeout_s=5) as client:
+            assert client.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            asked = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            idle_s, probe_s, probes = (client.getsockopt(socket.IPPROTO_TCP, each) for each in asked)
+    assert idle_s + probe_s * probes <= 60
