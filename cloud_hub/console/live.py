@@ -6,9 +6,9 @@ what it shows, at once and then every few seconds at most (live.js). Nobody list
 
 import json
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -27,6 +27,7 @@ from wire.clock import Clock
 
 EVERY_S = 1.0
 LOOK_EVERY = 10  # beats; so soon a page hears nothing more once its session has ended
+LOOK_BACK = 5  # beats; a page that begins to listen was drawn some time before (FRESH_MS in live.js)
 MOST_LISTENERS = 64  # each holds a thread of the listener
 MOST_OF_ONE = 8  # of one session: a browser opens fewer connections than that
 
@@ -53,7 +54,7 @@ class Pulse:
         self._prepare = prepare
         self._clock = clock
         self._turn = threading.Condition()
-        self._beat = Beat(number=0, now=clock.now())
+        self._beats = deque([Beat(number=0, now=clock.now())], maxlen=LOOK_BACK)
         self._listeners: Counter[int] = Counter()  # by session
         self._runs = False
         self._stopped = False
@@ -69,7 +70,11 @@ class Pulse:
         A page counts from the first event it takes: what is never read holds no place.
         """
         with self._turn:
-            return None if self._is_full(session) else self._tell(session, self._beat)
+            return None if self._is_full(session) else self._tell(session, self._known())
+
+    def _known(self) -> Beat:
+        """What a page shows that begins to listen: it may have been drawn some beats ago."""
+        return replace(self._beats[-1], marks=self._beats[0].marks)
 
     def _is_full(self, session: int) -> bool:
         everybody, theirs = self._listeners.total(), self._listeners[session]
@@ -96,14 +101,14 @@ class Pulse:
 
     def _next(self, known: Beat) -> Beat | None:
         with self._turn:
-            self._turn.wait_for(lambda: self._stopped or self._beat.number > known.number)
-            return None if self._stopped else self._beat
+            self._turn.wait_for(lambda: self._stopped or self._beats[-1].number > known.number)
+            return None if self._stopped else self._beats[-1]
 
     def _look(self) -> None:
         while True:
             beat = self._read()
             with self._turn:
-                self._beat = beat
+                self._beats.append(beat)
                 self._turn.notify_all()
                 self._turn.wait_for(lambda: self._stopped, timeout=EVERY_S)
                 if self._stopped or not self._listeners.total():
@@ -111,16 +116,17 @@ class Pulse:
                     return
 
     def _read(self) -> Beat:
-        number, now = self._beat.number + 1, self._clock.now()
+        last, now = self._beats[-1], self._clock.now()
+        number = last.number + 1
         try:
             row = self._database.row(SQL["pulse"]) or {}
             marks = {name: str(mark) for name, mark in row.items()}
-            if marks != self._beat.marks:  # where all is quiet, what pages will ask for is there already
+            if marks != last.marks:  # where all is quiet, what pages will ask for is there already
                 self._prepare()
         except (HubError, psycopg.Error) as error:
             log.warning("no pulse", reason=" ".join(str(error).split()))
             trouble = "The database does not answer; what you see may be old."
-            return Beat(number=number, now=now, marks=self._beat.marks, trouble=trouble)
+            return Beat(number=number, now=now, marks=last.marks, trouble=trouble)
         return Beat(number=number, now=now, marks=marks)
 
 

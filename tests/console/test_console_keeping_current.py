@@ -237,6 +237,7 @@ def test_a_chart_that_cannot_be_had_says_why_and_can_be_asked_for_again(
             "The database does not answer.",
         ),
         ({"status": 401, "body": "{}"}, "Your session has ended"),
+        ({"status": 200, "body": '{"series": ['}, "was cut off"),
         (None, "The hub does not answer."),
     ):
         page.route(series, _answering(answer))

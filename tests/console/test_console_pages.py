@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,7 @@ from flask.testing import FlaskClient
 from psycopg.types.json import Jsonb
 
 from cloud_hub.console.here import SQL
-from cloud_hub.console.live import Pulse
+from cloud_hub.console.live import LOOK_BACK, Pulse
 from cloud_hub.hub import Hub
 from cloud_hub.store import fleet, labels
 from cloud_hub.store.labels import NewLabel
@@ -238,6 +239,57 @@ def test_open_pages_hear_what_changed(hub: Hub, rollout: str) -> None:
     assert any("rollouts" in news(first)["changed"] for _ in range(3))  # type: ignore[operator]  # plain JSON
     pulse.stop()
     assert list(first) == []
+
+
+def test_a_page_hears_what_changed_while_it_was_drawn(hub: Hub, rollout: str) -> None:
+    pulse = Pulse(hub.database, hub.clock)
+    first = pulse.listen(1)
+    assert first
+    next(first)
+    assert news(first)["changed"] == list(hub.database.row(SQL["pulse"]) or ())
+    for _ in range(LOOK_BACK):
+        news(first)
+    hub.rollouts.pause(rollout, actor="mira", reason="smoke")
+    while "rollouts" not in (heard := news(first))["changed"]:  # type: ignore[operator]  # plain JSON
+        pass
+    second = pulse.listen(2)
+    assert second
+    next(second)
+    told = news(second)
+    assert "rollouts" in told["changed"]  # type: ignore[operator]
+    assert told["now"] > heard["now"]  # type: ignore[operator]
+    for _ in range(LOOK_BACK):
+        news(second)
+    third = pulse.listen(3)
+    assert third
+    next(third)
+    assert news(third)["changed"] == []
+    pulse.stop()
+
+
+def test_evidence_keeps_its_name_when_another_report_comes(
+    client: FlaskClient, hub: Hub, rollout: str
+) -> None:
+    """By it what a reader opened stays open, and nothing else."""
+    device = hub.database.row("SELECT d.name FROM report r JOIN device d ON d.id = r.device")
+    assert device
+
+    def names() -> list[str]:
+        text = client.get(f"/devices/{device['name']}").text
+        return re.findall(r'<details class="more" id="(e-[^"]+)"', text)
+
+    before = names()
+    assert before
+    hub.database.execute(
+        """INSERT INTO report (device, use_case, directive_sequence, state, event, reason, release, rollout,
+                               correlation, evidence, time, received)
+           SELECT device, use_case, directive_sequence, state, event, reason, release, rollout,
+                  correlation, evidence, time + interval '1 minute', received + interval '1 minute'
+             FROM report"""
+    )
+    after = names()
+    assert len(after) == len(before) + 1
+    assert after[1:] == before
 
 
 def test_a_prediction_that_cannot_be_explained_says_why_in_its_place(

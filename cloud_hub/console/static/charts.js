@@ -7,6 +7,7 @@ import { show } from "./times.js";
 const POINTS = 2000; // of a chart, as the hub tells them
 const PATIENCE_S = 5; // until a chart that failed asks again by itself; twice as long each time
 const LONGEST_S = 60;
+const ANSWER_MS = 60_000; // a line can be cut without either end noticing
 
 // A chart is as wide as its place, however the page changes.
 const fit = new ResizeObserver((changes) => {
@@ -150,10 +151,12 @@ const DRAW = { life: drawLife, series: drawSeries };
 const plots = () => [...document.querySelectorAll(".chart, .chart > div")].filter((place) => place.plot);
 
 async function ask(url) {
-  const answer = await fetch(url, { headers: { Accept: "application/json" } });
+  const answer = await fetch(url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_MS) });
   if (answer.status === 401) return { error: "Your session has ended: load this page again to sign in." };
-  const body = await answer.json().catch(() => ({}));
-  return answer.ok ? body : { error: body.error ?? `The chart could not be loaded: the hub answered ${answer.status}.` };
+  const body = await answer.json().catch(() => null); // cut off in the middle, or a proxy's page
+  if (answer.ok && body) return body;
+  if (answer.ok) return { error: "The chart could not be loaded: the hub's answer was cut off." };
+  return { error: body?.error ?? `The chart could not be loaded: the hub answered ${answer.status}.` };
 }
 
 async function refresh(uPlot, place) {

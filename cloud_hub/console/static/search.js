@@ -1,4 +1,5 @@
-// The key "/" leads to the search box from everywhere; arrows go through what it found, Escape leaves it.
+// The key "/" leads to the search box from everywhere; arrows go through what it found, Escape leaves it. What was
+// found lies over the page: it goes when somebody goes elsewhere, and does not come when they have gone.
 
 const box = document.getElementById("search");
 const hits = document.getElementById("search-hits");
@@ -33,5 +34,11 @@ if (box && hits) {
   });
   document.addEventListener("pointerdown", (event) => {
     if (!box.form.contains(event.target)) hits.replaceChildren();
+  });
+  box.form.addEventListener("focusout", (event) => {
+    if (event.relatedTarget && !box.form.contains(event.relatedTarget)) hits.replaceChildren();
+  });
+  hits.addEventListener("htmx:beforeSwap", (event) => {
+    if (!box.form.contains(document.activeElement)) event.detail.shouldSwap = false;
   });
 }

@@ -8,8 +8,6 @@ const KEPT = "andon-zone";
 const AGAIN_MS = 10_000; // ages go on where no beat comes
 const STEPS = [[172_800, 86_400, "d"], [7200, 3600, "h"], [120, 60, "min"], [2, 1, "s"]];
 
-export const mine = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-
 const clock = document.querySelector("[data-clock]");
 const choice = document.querySelector("[data-zone-choice]");
 const main = document.querySelector("main");
@@ -47,6 +45,8 @@ function known(zone) {
     return "";
   }
 }
+
+export const mine = known(Intl.DateTimeFormat().resolvedOptions().timeZone) || "UTC"; // some tell a zone that they do not know
 
 // What a clock in ``zone`` shows, as a field of date and time writes it.
 export function wall(date, zone, seconds = false) {
