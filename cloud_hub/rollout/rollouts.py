@@ -82,9 +82,13 @@ class Rollouts:
         with self._database.transaction() as connection:
             check_once(connection, plan, seal, actor)
 
-    def approve(self, rollout: str, *, actor: str, reason: str = "") -> None:
-        """Let the wave open that awaits it, and no other; with four eyes not by who started the rollout."""
-        self._act("approve", rollout, actor, reason)
+    def approve(self, rollout: str, *, actor: str, reason: str = "", wave: int | None = None) -> None:
+        """Let the wave open that awaits it, and no other; with four eyes not by who started the rollout.
+
+        ``wave`` is the one that was looked at, if somebody looked: ``ConflictError`` where another awaits it
+        by now, as one that is approved twice has opened the first time.
+        """
+        self._act("approve", rollout, actor, reason, wave=wave)
 
     def pause(self, rollout: str, *, actor: str, reason: str) -> None:
         """Open no further wave until resumed; devices already offered go on."""
@@ -107,7 +111,7 @@ class Rollouts:
         """
         self._act("undo", rollout, actor, reason)
 
-    def _act(self, act: str, rollout: str, actor: str, reason: str) -> None:
+    def _act(self, act: str, rollout: str, actor: str, reason: str, *, wave: int | None = None) -> None:
         begins, becomes = TRANSITIONS[act]
         with self._database.transaction() as connection:
             row = locked(connection, rollout)
@@ -116,6 +120,7 @@ class Rollouts:
                 raise ConflictError(f"rollout {rollout} is {row['state']}; {act} needs one that is {allowed}")
             detail: Row = {"reason": reason, "was": row["state"]}
             if act == "approve":
+                _check_wave(row, wave)
                 _check_eyes(connection, row, actor)
                 connection.execute(SQL["let_open"], {"rollout": rollout})
                 detail["wave"] = row["wave"] + 1
@@ -162,6 +167,19 @@ class Rollouts:
         connection.execute(SQL["insert_rollout"], row | extra | {"approvals": list(ahead.approvals)})
         places = {"devices": list(ahead.waves), "waves": list(ahead.waves.values())}
         connection.execute(SQL["insert_devices"], {"rollout": ahead.rollout, "now": now} | places)
+
+
+def _superseded(ahead: Preview) -> str:
+    return f"superseded by {ahead.rollout}"
+
+
+def _check_wave(row: Row, wave: int | None) -> None:
+    """What somebody approves is what they saw, and not what came after it."""
+    awaits = row["wave"] + 1
+    if wave is not None and wave != awaits:
+        raise ConflictError(
+            f"rollout {row['id']} awaits approval of wave {awaits}, got one of wave {wave}: look at it again"
+        )
 
 
 def _check_eyes(connection: Connection, row: Row, actor: str) -> None:
