@@ -235,6 +235,19 @@ def test_undo_of_a_finished_rollout_restores_the_champion_before_it(fleet):
     assert fleet.champion() == f"{USE_CASE}/1"
 
 
+def test_undo_makes_no_champion_of_a_release_whose_files_are_gone(fleet):
+    """No candidate could be held against it, and every training would fail."""
+    for version in (1, 2, 3):
+        if version > 1:
+            fleet.add_release(version)
+        last = start(fleet, f"{USE_CASE}/{version}", waves=("100%",))
+        finish(fleet, last)
+        fleet.clock.pass_hours(1)
+    fleet.database.execute("UPDATE model SET state = 'removed', removed = now() WHERE version = 2")
+    fleet.rollouts.undo(last, actor="ada", reason="worse")
+    assert fleet.champion() == f"{USE_CASE}/1"
+
+
 def test_undo_leaves_a_device_that_had_nothing_before_and_says_so(fleet):
     rollout = start(fleet)
     fleet.commit("edge-1")
