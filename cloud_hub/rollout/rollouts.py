@@ -66,9 +66,22 @@ class Rollouts:
                 actor=actor,
                 action="rollout.start",
                 subject=ahead.rollout,
-                detail={"plan": plan.fields(), "devices": len(ahead.waves), "supersedes": ended},
+                detail={
+                    "plan": plan.fields(),
+                    "devices": len(ahead.waves),
+                    "supersedes": [row["id"] for row in ended],
+                },
                 correlation=traced,
             )
+            for row in ended:
+                self._record(
+                    connection,
+                    actor=actor,
+                    action="rollout.supersede",
+                    subject=row["id"],
+                    detail={"reason": _superseded(ahead), "was": row["state"]},
+                    correlation=row["correlation"],
+                )
         return ahead.rollout
 
     def preview(self, plan: Plan) -> Preview:
@@ -146,18 +159,22 @@ class Rollouts:
             before = connection.execute(SQL["last_done"], values).fetchone()
             self._crown(connection, row["use_case"], before["release"] if before else None)
 
-    def _end_others(self, connection: Connection, ahead: Preview, supersede: bool) -> list[str]:
+    def _end_others(self, connection: Connection, ahead: Preview, supersede: bool) -> list[Row]:
+        """The rows of those that were ended, as they were before."""
         if ahead.others and not supersede:
             other = ahead.others[0]
             raise ConflictError(
                 f"rollout {other.id} of {ahead.plan.use_case} still directs {', '.join(other.devices[:3])}: "
                 "wait for it, abort it, or start with --supersede"
             )
+        ended = []
         for other in ahead.others:
-            reason = f"superseded by {ahead.rollout}"
-            change = {"rollout": other.id, "reason": reason, "now": self._clock.now()}
+            row = connection.execute(SQL["lock_rollout"], {"rollout": other.id}).fetchone()
+            assert row is not None, "it was found under the lock that this transaction holds"
+            change = {"rollout": other.id, "reason": _superseded(ahead), "now": self._clock.now()}
             connection.execute(SQL["supersede"], change)
-        return [other.id for other in ahead.others]
+            ended.append(row)
+        return ended
 
     def _insert(self, connection: Connection, ahead: Preview, *, actor: str, correlation: str) -> None:
         now = self._clock.now()

@@ -276,6 +276,11 @@ def test_a_second_rollout_of_the_use_case_needs_to_supersede_the_first(fleet):
         start(fleet, f"{USE_CASE}/2")
     second = fleet.rollouts.start(plan(f"{USE_CASE}/2"), actor="ada", supersede=True)
     assert (fleet.state(first), fleet.reason(first)) == ("aborted", f"superseded by {second}")
+    ended = fleet.database.row(
+        "SELECT * FROM audit WHERE subject = %(first)s ORDER BY id DESC", {"first": first}
+    )
+    assert (ended["actor"], ended["action"], ended["correlation"]) == ("ada", "rollout.supersede", "trace-1")
+    assert ended["detail"] == {"reason": f"superseded by {second}", "was": "running"}
 
 
 def test_rollouts_of_different_devices_run_side_by_side(fleet):
