@@ -10,6 +10,9 @@ SELECT (SELECT count(*) FROM run WHERE use_case = %(use_case)s)
 INSERT INTO run (id, use_case, state, settings, correlation, created)
 VALUES (%(id)s, %(use_case)s, 'queued', %(settings)s, %(correlation)s, %(now)s);
 
+-- open_run
+SELECT id FROM run WHERE use_case = %(use_case)s AND state IN ('queued', 'running') ORDER BY created LIMIT 1;
+
 -- marked
 -- The run that a form has asked for before.
 SELECT id FROM run WHERE use_case = %(use_case)s AND settings ->> 'mark' = %(mark)s;

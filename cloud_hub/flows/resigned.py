@@ -19,11 +19,15 @@ log = structlog.get_logger()
 
 
 class Resigner:
-    """Used by one thread at a time; looks at the directives when it is new, and when the key is."""
+    """Used by one thread at a time; looks at the directives when it is new, and when the key is.
+
+    Both times twice: what was being signed by the key before may come into the database after a first look.
+    """
 
     def __init__(self, hub: Hub, director: Director) -> None:
         self._hub = hub
         self._director = director
+        self._looked_for = ""
         self._done_for = ""
 
     def tend(self) -> None:
@@ -36,7 +40,7 @@ class Resigner:
             stale = [(row, found) for row, found in map(_parsed, rows) if found.key_id != key_id]
             if stale:
                 self._sign_again(connection, stale)
-        self._done_for = key_id
+        self._done_for, self._looked_for = (key_id if self._looked_for == key_id else ""), key_id
 
     def _sign_again(self, connection: Connection, stale: list[tuple[Row, SignedDirective]]) -> None:
         signed = self._director.sign_payloads([found.payload for _, found in stale])

@@ -32,12 +32,14 @@ def request(
     onnx: Path | None = None,
     learnt_from: Path | None = None,
     correlation: str | None = None,
+    alone: bool = False,
 ) -> str:
     """Queue a training of ``use_case`` and return the run's id.
 
     ``onnx`` brings a network made elsewhere: it is judged, bundled and signed
     like a trained one. ``learnt_from`` names the machines it learnt from, one a line;
     without it, it may have learnt from all. ``correlation`` ties the run to what caused it.
+    With ``alone``, ``ConflictError`` while another run of the use case waits or is at work.
     """
     chosen = use_cases.find(use_case, hub.config.use_cases)
     settings: dict[str, Any] = {}
@@ -47,6 +49,8 @@ def request(
     settings |= {"onnx": _keep(hub, onnx)} if onnx else {}
     with hub.database.transaction() as connection:
         connection.execute(SQL["lock_runs"])
+        if alone:
+            _check_idle(connection, use_case)
         return _queue(hub, connection, use_case, actor=actor, settings=settings, correlation=correlation)
 
 
@@ -131,6 +135,12 @@ def _queue(
         correlation=traced,
     )
     return run
+
+
+def _check_idle(connection: Connection, use_case: str) -> None:
+    row = connection.execute(SQL["open_run"], {"use_case": use_case}).fetchone()
+    if row is not None:
+        raise ConflictError(f"{row['id']} trains {use_case} already: wait for it, or cancel it")
 
 
 def _names(learnt_from: Path, onnx: Path | None) -> list[str]:

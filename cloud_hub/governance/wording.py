@@ -56,6 +56,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "rollout.pause": "paused {}",
         "rollout.resume": "resumed {}",
         "rollout.start": "started {}",
+        "rollout.supersede": "ended {} for another rollout",
         "rollout.undo": "undid {}",
         "rollout.widen": "opened the next wave of {}",
         "snapshot.done": "made the dataset {}",

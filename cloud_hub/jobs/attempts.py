@@ -29,11 +29,11 @@ LONGEST_REASON = 500  # characters
 STOPPED = "its worker was asked to stop: it runs again"
 # The argument that says what a job is about; a task that names none is about the hub.
 SUBJECTS: Mapping[str, str] = MappingProxyType(
-    {queue.RETRAIN: "run", queue.PUBLISH: "release", queue.CHECK: "use_case"}
+    {queue.RETRAIN: "run", queue.PUBLISH: "release", queue.SNAPSHOT: "number", queue.CHECK: "use_case"}
 )
 # Flows keep a failure themselves, and their job has then gone well: where it is kept.
 KEPT_ERRORS: Mapping[str, str] = MappingProxyType(
-    {queue.RETRAIN: "run_error", queue.PUBLISH: "publish_error"}
+    {queue.RETRAIN: "run_error", queue.PUBLISH: "publish_error", queue.SNAPSHOT: "snapshot_error"}
 )
 
 log = structlog.get_logger()

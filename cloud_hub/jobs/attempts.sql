@@ -19,6 +19,9 @@ UPDATE job_attempt SET ended = greatest(began, %(now)s), outcome = 'lost', reaso
 -- run_error
 SELECT error AS reason FROM run WHERE id = %(subject)s AND state = 'failed';
 
+-- snapshot_error
+SELECT error AS reason FROM snapshot WHERE id::text = %(subject)s AND state = 'failed';
+
 -- publish_error
 SELECT detail ->> 'error' AS reason
   FROM (SELECT action, detail FROM audit

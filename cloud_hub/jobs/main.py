@@ -8,6 +8,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Coroutine
+from contextlib import suppress
 
 import procrastinate
 import structlog
@@ -15,7 +16,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
 from cloud_hub.config import HubConfig
-from cloud_hub.errors import HubError, UnreachableError
+from cloud_hub.errors import HubError, NotFoundError, UnreachableError
 from cloud_hub.flows import runs, snapshots
 from cloud_hub.flows.admission import Admission
 from cloud_hub.flows.aftermath import Aftermath
@@ -109,13 +110,16 @@ async def _tend(app: procrastinate.App, hub: Hub, stopping: asyncio.Event, silen
     director = Director.of(hub.config)
     aftermath, resigner = Aftermath(hub, director.sign), Resigner(hub, director)
     admission = Admission(hub)
+
+    async def give_up(job: Job) -> None:
+        await asyncio.to_thread(_give_up, hub, job)
+
     while not stopping.is_set():
-        again, given_up = await reap(app.job_manager, silence_s=silence_s)
+        again, given_up = await reap(app.job_manager, silence_s=silence_s, give_up=give_up)
         for job in again:
             log.warning("a worker died: its job runs again", job=job.id, task=job.task_name)
         for job in given_up:
             log.error("a job was given up: it outlived no worker", job=job.id, task=job.task_name)
-            await asyncio.to_thread(_give_up, hub, job)
         await asyncio.to_thread(_ensure_driven, hub)
         await asyncio.to_thread(_tend_trust, aftermath, resigner)
         await asyncio.to_thread(admission.tend)
@@ -127,7 +131,8 @@ def _give_up(hub: Hub, job: Job) -> None:
     if job.task_name == queue.RETRAIN:
         runs.fail(hub, str(job.task_kwargs["run"]), why)
     elif job.task_name == queue.PUBLISH:
-        note_failure(hub, str(job.task_kwargs["release"]), why)
+        with suppress(NotFoundError):  # then nobody waits for it
+            note_failure(hub, str(job.task_kwargs["release"]), why)
     elif job.task_name == queue.SNAPSHOT:
         snapshots.fail(hub, str(job.task_kwargs["number"]), why)
 

@@ -18,6 +18,7 @@ TASKS: Mapping[str, str] = MappingProxyType(
     {
         queue.RETRAIN: "train and judge a candidate",
         queue.PUBLISH: "build, sign and publish a release",
+        queue.SNAPSHOT: "make a dataset",
         queue.CHECK: "look at the triggers of a use case",
         queue.DRIVE: "drive rollouts",
         queue.LOOK: "find use cases whose triggers are due",
@@ -191,5 +192,5 @@ def _next(now: datetime, minutes: int) -> datetime:
 
 
 def _subject(arguments: Mapping[str, object]) -> str:
-    named = [arguments[name] for name in ("run", "release", "use_case") if name in arguments]
+    named = [arguments[name] for name in ("run", "release", "number", "use_case") if name in arguments]
     return str(named[0]) if named else ""

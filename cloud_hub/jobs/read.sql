@@ -21,7 +21,7 @@ WITH first AS MATERIALIZED (
      ORDER BY lock, status = 'doing' DESC, priority DESC, id
 )
 SELECT job.id, job.task_name AS task, job.queue_name AS queue, job.attempts, job.scheduled_at AS due,
-       coalesce(job.args ->> 'run', job.args ->> 'release', job.args ->> 'use_case', '') AS subject,
+       coalesce(job.args ->> 'run', job.args ->> 'release', job.args ->> 'number', job.args ->> 'use_case', '') AS subject,
        (SELECT min(at) FROM procrastinate_events WHERE job_id = job.id AND type = 'deferred') AS asked,
        run.state AS run_state, ahead.id AS ahead, ahead.status::text AS ahead_status, ahead.task_name AS ahead_task,
        (SELECT count(*) FROM procrastinate_jobs busy
@@ -89,10 +89,10 @@ SELECT job, attempt, task, queue, subject, worker, began, ended, outcome, reason
 -- As the queue knows it, which is not for long once it went well.
 SELECT id, task_name AS task, queue_name AS queue, status::text AS status, priority, lock, queueing_lock,
        scheduled_at AS due, attempts, jsonb_strip_nulls(jsonb_build_object(
-           'run', args -> 'run', 'release', args -> 'release', 'use_case', args -> 'use_case',
-           'timestamp', args -> 'timestamp')) AS arguments,
+           'run', args -> 'run', 'release', args -> 'release', 'number', args -> 'number',
+           'use_case', args -> 'use_case', 'timestamp', args -> 'timestamp')) AS arguments,
        (SELECT count(*) FROM jsonb_object_keys(args) AS named (name)
-         WHERE name NOT IN ('run', 'release', 'use_case', 'timestamp'))::integer AS untold
+         WHERE name NOT IN ('run', 'release', 'number', 'use_case', 'timestamp'))::integer AS untold
   FROM procrastinate_jobs WHERE id = %(job)s;
 
 -- events

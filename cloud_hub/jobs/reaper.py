@@ -5,6 +5,8 @@ once they have cost several workers their lives. All this is real time: it is ab
 processes, not about machines or models.
 """
 
+from collections.abc import Awaitable, Callable
+
 from procrastinate import jobs, utils
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.manager import JobManager
@@ -14,12 +16,26 @@ SILENCE_S = 15.0  # five heartbeats: a busy machine skips one or two
 MOST_ATTEMPTS = 5  # orderly stops of the worker count as well
 
 
-async def reap(manager: JobManager, *, silence_s: float = SILENCE_S) -> tuple[list[jobs.Job], list[jobs.Job]]:
-    """Queue the jobs of dead workers again; returns those, and those that were given up."""
+GiveUp = Callable[[jobs.Job], Awaitable[None]]
+
+
+async def untold(_job: jobs.Job) -> None:
+    """For jobs that nobody waits for."""
+
+
+async def reap(
+    manager: JobManager, *, silence_s: float = SILENCE_S, give_up: GiveUp = untold
+) -> tuple[list[jobs.Job], list[jobs.Job]]:
+    """Queue the jobs of dead workers again; returns those, and those that were given up.
+
+    ``give_up`` says so to whoever waits for a job, before the queue forgets that it is under way: killed
+    between the two, it is told again.
+    """
     again, given_up = [], []
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=silence_s):
         assert job.id is not None, "a job from the database has an id"
         if job.attempts + 1 >= MOST_ATTEMPTS:
+            await give_up(job)
             await manager.finish_job(job, jobs.Status.FAILED, delete_job=False)
             given_up.append(job)
         elif await _queue_again(manager, job, job.id):

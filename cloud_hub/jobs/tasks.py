@@ -10,9 +10,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import procrastinate
+import psycopg
 import structlog
 
 from cloud_hub import hub as assembly
+from cloud_hub.errors import DatabaseAwayError
 from cloud_hub.flows import runs, snapshots, triggers
 from cloud_hub.flows.release import note_failure
 from cloud_hub.hub import Hub
@@ -23,7 +25,10 @@ from cloud_hub.store import captures, partitions, rollups
 
 TICK_S = 1.0
 FOR_EVER = procrastinate.RetryStrategy(wait=1)  # a rollout is not given up because the database was away
-LATER = procrastinate.RetryStrategy(wait=0, retry_exceptions={InterruptedJobError})
+# Stopped, or what became of it could not be written down: else nobody would ever hear that it has ended.
+LATER = procrastinate.RetryStrategy(
+    wait=0, retry_exceptions={InterruptedJobError, DatabaseAwayError, psycopg.OperationalError}
+)
 
 Failed = Callable[[Hub, str, str], None]
 

@@ -16,7 +16,7 @@ from cloud_hub.rollout.policy import NEARLY, Verdict
 from cloud_hub.rollout.read import Decided, Rollout, WaveStatus
 
 _DECIDED = {f"rollout.{verdict}": verdict for verdict in (Verdict.WIDEN, Verdict.HALT, Verdict.DONE)}
-_ENDS = frozenset({"rollout.halt", "rollout.done", "rollout.abort", "rollout.undo"})
+_ENDS = frozenset({"rollout.halt", "rollout.done", "rollout.abort", "rollout.supersede", "rollout.undo"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

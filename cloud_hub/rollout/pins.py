@@ -18,6 +18,8 @@ def pin(
     about = {"name": name, "use_case": use_case, "reason": reason, "actor": actor, "now": clock.now()}
     with database.transaction() as connection:
         _check(connection, about)
+        # Whoever is offering releases now has done so first, or sees the pin.
+        connection.execute(SQL["lock_use_case"], about)
         if connection.execute(SQL["pin"], about).fetchone() is None:
             raise ConflictError(f"device {name!r} is retired: no rollout selects it anyway")
         _record(connection, record, "device.pin", about)

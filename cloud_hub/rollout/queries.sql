@@ -115,9 +115,11 @@ UPDATE rollout_device rd
    AND again.rollout = rd.rollout AND again.device = rd.device;
 
 -- last_done
--- The release of the newest rollout of a use case that ended well and still stands.
+-- The release of the newest rollout of a use case that ended well and still stands; one whose files were removed
+-- is held against no candidate any more.
 SELECT release FROM rollout
  WHERE use_case = %(use_case)s AND state = 'done' AND id <> %(rollout)s
+   AND EXISTS (SELECT FROM model m WHERE m.release = rollout.release AND m.state <> 'removed')
  ORDER BY changed DESC LIMIT 1;
 
 -- active

@@ -21,6 +21,17 @@ SELECT r.id, r.use_case, r.release, r.state, r.reason, r.wave, r.plan, r.correla
                 WHERE rd.rollout = r.id GROUP BY state) by_state) counted
  ORDER BY r.created DESC, r.id DESC;
 
+-- ids
+-- The same rollouts, without a look at their devices.
+SELECT rollout.id FROM rollout
+ WHERE (%(rollout)s::text IS NULL OR rollout.id = %(rollout)s)
+   AND (%(use_case)s = '' OR rollout.use_case = %(use_case)s)
+   AND (%(state)s::text IS NULL OR rollout.state = %(state)s)
+   AND (%(sites)s::text[] IS NULL
+        OR EXISTS (SELECT FROM rollout_device rd JOIN device d ON d.id = rd.device JOIN site s ON s.id = d.site
+                    WHERE rd.rollout = rollout.id AND s.name = ANY (%(sites)s)))
+ LIMIT %(size)s OFFSET %(offset)s;
+
 -- groups
 SELECT wave, state, count(*)::integer AS devices,
        (count(*) FILTER (WHERE sequence IS NOT NULL))::integer AS offered

@@ -66,9 +66,22 @@ class Rollouts:
                 actor=actor,
                 action="rollout.start",
                 subject=ahead.rollout,
-                detail={"plan": plan.fields(), "devices": len(ahead.waves), "supersedes": ended},
+                detail={
+                    "plan": plan.fields(),
+                    "devices": len(ahead.waves),
+                    "supersedes": [row["id"] for row in ended],
+                },
                 correlation=traced,
             )
+            for row in ended:
+                self._record(
+                    connection,
+                    actor=actor,
+                    action="rollout.supersede",
+                    subject=row["id"],
+                    detail={"reason": _superseded(ahead), "was": row["state"]},
+                    correlation=row["correlation"],
+                )
         return ahead.rollout
 
     def preview(self, plan: Plan) -> Preview:
@@ -82,9 +95,13 @@ class Rollouts:
         with self._database.transaction() as connection:
             check_once(connection, plan, seal, actor)
 
-    def approve(self, rollout: str, *, actor: str, reason: str = "") -> None:
-        """Let the wave open that awaits it, and no other; with four eyes not by who started the rollout."""
-        self._act("approve", rollout, actor, reason)
+    def approve(self, rollout: str, *, actor: str, reason: str = "", wave: int | None = None) -> None:
+        """Let the wave open that awaits it, and no other; with four eyes not by who started the rollout.
+
+        ``wave`` is the one that was looked at, if somebody looked: ``ConflictError`` where another awaits it
+        by now, as one that is approved twice has opened the first time.
+        """
+        self._act("approve", rollout, actor, reason, wave=wave)
 
     def pause(self, rollout: str, *, actor: str, reason: str) -> None:
         """Open no further wave until resumed; devices already offered go on."""
@@ -107,7 +124,7 @@ class Rollouts:
         """
         self._act("undo", rollout, actor, reason)
 
-    def _act(self, act: str, rollout: str, actor: str, reason: str) -> None:
+    def _act(self, act: str, rollout: str, actor: str, reason: str, *, wave: int | None = None) -> None:
         begins, becomes = TRANSITIONS[act]
         with self._database.transaction() as connection:
             row = locked(connection, rollout)
@@ -116,6 +133,7 @@ class Rollouts:
                 raise ConflictError(f"rollout {rollout} is {row['state']}; {act} needs one that is {allowed}")
             detail: Row = {"reason": reason, "was": row["state"]}
             if act == "approve":
+                _check_wave(row, wave)
                 _check_eyes(connection, row, actor)
                 connection.execute(SQL["let_open"], {"rollout": rollout})
                 detail["wave"] = row["wave"] + 1
@@ -141,18 +159,22 @@ class Rollouts:
             before = connection.execute(SQL["last_done"], values).fetchone()
             self._crown(connection, row["use_case"], before["release"] if before else None)
 
-    def _end_others(self, connection: Connection, ahead: Preview, supersede: bool) -> list[str]:
+    def _end_others(self, connection: Connection, ahead: Preview, supersede: bool) -> list[Row]:
+        """The rows of those that were ended, as they were before."""
         if ahead.others and not supersede:
             other = ahead.others[0]
             raise ConflictError(
                 f"rollout {other.id} of {ahead.plan.use_case} still directs {', '.join(other.devices[:3])}: "
                 "wait for it, abort it, or start with --supersede"
             )
+        ended = []
         for other in ahead.others:
-            reason = f"superseded by {ahead.rollout}"
-            change = {"rollout": other.id, "reason": reason, "now": self._clock.now()}
+            row = connection.execute(SQL["lock_rollout"], {"rollout": other.id}).fetchone()
+            assert row is not None, "it was found under the lock that this transaction holds"
+            change = {"rollout": other.id, "reason": _superseded(ahead), "now": self._clock.now()}
             connection.execute(SQL["supersede"], change)
-        return [other.id for other in ahead.others]
+            ended.append(row)
+        return ended
 
     def _insert(self, connection: Connection, ahead: Preview, *, actor: str, correlation: str) -> None:
         now = self._clock.now()
@@ -162,6 +184,19 @@ class Rollouts:
         connection.execute(SQL["insert_rollout"], row | extra | {"approvals": list(ahead.approvals)})
         places = {"devices": list(ahead.waves), "waves": list(ahead.waves.values())}
         connection.execute(SQL["insert_devices"], {"rollout": ahead.rollout, "now": now} | places)
+
+
+def _superseded(ahead: Preview) -> str:
+    return f"superseded by {ahead.rollout}"
+
+
+def _check_wave(row: Row, wave: int | None) -> None:
+    """What somebody approves is what they saw, and not what came after it."""
+    awaits = row["wave"] + 1
+    if wave is not None and wave != awaits:
+        raise ConflictError(
+            f"rollout {row['id']} awaits approval of wave {awaits}, got one of wave {wave}: look at it again"
+        )
 
 
 def _check_eyes(connection: Connection, row: Row, actor: str) -> None:

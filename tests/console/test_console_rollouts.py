@@ -233,6 +233,24 @@ def test_a_wave_says_how_many_it_opens_to_before_it_is_approved(client: FlaskCli
     assert "; awaits approval" in page
 
 
+def test_a_page_that_stood_open_approves_no_other_wave_than_it_showed(client: FlaskClient, hub: Hub) -> None:
+    fleet(hub)
+    rollout = start(hub, waves=["1, 2, 100%"], approve=["2, 3"])
+    hub.database.execute("UPDATE rollout SET wave = 1, state = 'awaiting'")
+    path = f"/rollouts/{rollout}"
+    page = client.get(path).text
+    shown = re.search(r'name="wave" value="([^"]*)"', page)
+    assert shown is not None
+    form = {"csrf": token(client, path), "wave": shown[1]}
+    hub.database.execute("UPDATE rollout SET wave = 2")
+    answer = client.post(f"{path}/approve", data=form)
+    assert answer.status_code == 409
+    assert "awaits approval of wave 3, got one of wave 2" in unescape(answer.text)
+    assert client.post(f"{path}/approve", data=form | {"wave": "x"}).status_code == 400
+    assert client.post(f"{path}/approve", data=form | {"wave": "3"}).status_code == 303
+    assert hub.database.row("SELECT state FROM rollout") == {"state": "running"}
+
+
 def test_who_decided_what_is_told_newest_first_with_the_reasons(client: FlaskClient, hub: Hub) -> None:
     fleet(hub)
     rollout = start(hub)

@@ -1,5 +1,7 @@
 """A new director's key strands nobody: what devices have not accepted is signed again, as it is."""
 
+import dataclasses
+
 import pytest
 from rollout_world import World
 
@@ -91,3 +93,18 @@ def test_what_a_device_accepted_is_left_alone_and_nothing_is_done_twice(fleet, h
 
 def test_a_hub_without_keys_has_nothing_to_sign_again(hub):
     Resigner(hub, Director.of(hub.config)).tend()
+
+
+def test_what_the_key_before_was_signing_when_it_was_replaced_is_signed_again_too(fleet, hub, tmp_path):
+    """A step of the engine opened the old key, and commits after the new one was met."""
+    late = Director.of(hub.config).sign(dataclasses.replace(directive_for("edge-1"), sequence=8))
+    known = revoke_director(hub, tmp_path / "offline")
+    resigner = Resigner(hub, Director.of(hub.config))
+    resigner.tend()
+    fleet.database.execute(
+        "UPDATE directive SET sequence = 8, signed = %(signed)s FROM device"
+        " WHERE device.id = directive.device AND device.name = 'edge-1'",
+        {"signed": late.to_bytes()},
+    )
+    resigner.tend()
+    assert judged(signed(fleet, "edge-1"), known).sequence == 8

@@ -1,5 +1,8 @@
 """From rows in the store to a candidate in the registry, whoever else believes to be working on it."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from stored_machines import fleet
 
@@ -47,6 +50,20 @@ def test_a_form_that_is_sent_twice_asks_for_one_training_and_the_next_form_for_a
     assert len(jobs(hub)) == 3
     with pytest.raises(UseCaseError):
         request_once(hub, "nope", actor="ada", mark="c")
+
+
+def test_of_two_who_ask_at_once_for_the_only_training_one_is_refused(hub):
+    with ThreadPoolExecutor() as threads:
+        with hub.database.transaction() as connection:
+            connection.execute(runs.SQL["lock_runs"])
+            asked = [
+                threads.submit(request, hub, USE_CASE, actor=name, alone=True) for name in ("ada", "bea")
+            ]
+            time.sleep(0.3)  # both are at the door
+        errors = [each.exception() for each in asked]
+    (error,) = filter(None, errors)
+    assert str(error) == f"{USE_CASE}-run-1 trains {USE_CASE} already: wait for it, or cancel it"
+    assert len(jobs(hub)) == 1
 
 
 def test_a_request_for_an_unknown_use_case_queues_nothing(hub):

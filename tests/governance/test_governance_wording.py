@@ -26,7 +26,7 @@ def test_every_act_that_is_recorded_has_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "act", ["approve", "pause", "resume", "abort", "undo", "widen", "await", "halt", "done"]
+    "act", ["approve", "pause", "resume", "abort", "undo", "supersede", "widen", "await", "halt", "done"]
 )
 def test_every_act_and_verdict_of_a_rollout_has_words(act: str) -> None:
     assert f"rollout.{act}" in wording.WORDS

@@ -8,12 +8,13 @@ import psycopg
 import pytest
 
 from cloud_hub.config import HubConfig
-from cloud_hub.errors import ConflictError
-from cloud_hub.flows import runs
+from cloud_hub.errors import ConflictError, DatabaseAwayError
+from cloud_hub.flows import runs, snapshots
 from cloud_hub.hub import assemble
 from cloud_hub.jobs import attempts, queue, read
 from cloud_hub.jobs.attempts import Attempts
 from cloud_hub.jobs.child import InterruptedJobError
+from cloud_hub.jobs.tasks import LATER
 from cloud_hub.store.database import Database
 
 
@@ -23,14 +24,14 @@ def store(database):
         yield made
 
 
-def work(store, tasks, *, times=1):
+def work(store, tasks, *, times=1, retry=None):
     """Have a real worker do what is queued, with ``tasks`` by name."""
 
     async def run():
         app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=store.conninfo, min_size=1))
         for name, does in tasks.items():
             again = procrastinate.RetryStrategy(max_attempts=times - 1, wait=0)  # of 0 it makes no end
-            app.task(name=name, retry=again if times > 1 else False)(does)
+            app.task(name=name, retry=retry or (again if times > 1 else False))(does)
         async with app.open_async():
             await app.run_worker_async(
                 wait=False,
@@ -110,6 +111,40 @@ def test_a_failure_that_a_flow_keeps_itself_is_the_failure_of_its_job(store, dat
     defer(store, queue.RETRAIN, run="r")
     work(store, {queue.RETRAIN: retrain})
     assert noted(store) == [(1, "r", "failed", "its process was ended by SIGKILL")]
+
+
+def test_a_dataset_that_could_not_be_made_is_a_job_that_failed(store, database, tmp_path):
+    config = HubConfig(state_dir=tmp_path, database_url=database)
+    hub = assemble(config, store, config.time())
+    number = snapshots.request(hub, "turbofan-rul", since=None, actor="ada")
+    (waits,), _ = read.waiting(store, [], datetime.now(UTC))
+    assert waits["subject"] == str(number)
+
+    async def snapshot(number):
+        snapshots.fail(hub, number, "no machine has failed yet")
+
+    work(store, {queue.SNAPSHOT: snapshot})
+    assert noted(store) == [(1, str(number), "failed", "no machine has failed yet")]
+    assert read.TASKS[queue.SNAPSHOT] == "make a dataset"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [DatabaseAwayError("it does not answer"), psycopg.OperationalError("gone"), InterruptedJobError()],
+)
+def test_a_job_of_which_nobody_could_be_told_how_it_ended_runs_again(store, error):
+    """Its run would be under way for ever, and a dataset could never be asked for again."""
+    tried = []
+
+    async def retrain(run):
+        tried.append(run)
+        if len(tried) == 1:
+            raise error
+
+    defer(store, queue.RETRAIN, run="r")
+    work(store, {queue.RETRAIN: retrain}, retry=LATER)
+    assert tried == ["r", "r"]
+    assert store.rows("SELECT FROM procrastinate_jobs") == []
 
 
 def test_an_attempt_whose_worker_is_gone_is_lost_and_one_that_runs_is_not(store):

@@ -114,6 +114,33 @@ def test_a_job_that_outlives_no_worker_is_given_up(store):
     assert state_of(store)[0][0] == "failed"
 
 
+def test_whoever_waits_for_a_job_that_is_given_up_hears_so_before_the_queue_forgets_it(store):
+    """Killed between the two, it is told again: else its run would be under way for ever."""
+    defer(store)
+    told = []
+
+    async def give_up(job):
+        told.append(state_of(store))
+        if len(told) == 1:
+            raise RuntimeError("killed")
+
+    async def play(manager):
+        for _ in range(MOST_ATTEMPTS - 1):
+            await begin(manager)
+            die(store)
+            await reap(manager)
+        await begin(manager)
+        die(store)
+        with pytest.raises(RuntimeError, match="killed"):
+            await reap(manager, give_up=give_up)
+        return await reap(manager, give_up=give_up)
+
+    _, given_up = with_manager(store, play)
+    assert len(given_up) == 1
+    assert told == [[("doing", MOST_ATTEMPTS - 1)]] * 2
+    assert state_of(store)[0][0] == "failed"
+
+
 def test_a_job_and_what_it_is_for_are_committed_together(store):
     with pytest.raises(RuntimeError, match="second thoughts"), store.transaction() as connection:
         raise_after_deferring(connection)

@@ -235,6 +235,19 @@ def test_undo_of_a_finished_rollout_restores_the_champion_before_it(fleet):
     assert fleet.champion() == f"{USE_CASE}/1"
 
 
+def test_undo_makes_no_champion_of_a_release_whose_files_are_gone(fleet):
+    """No candidate could be held against it, and every training would fail."""
+    for version in (1, 2, 3):
+        if version > 1:
+            fleet.add_release(version)
+        last = start(fleet, f"{USE_CASE}/{version}", waves=("100%",))
+        finish(fleet, last)
+        fleet.clock.pass_hours(1)
+    fleet.database.execute("UPDATE model SET state = 'removed', removed = now() WHERE version = 2")
+    fleet.rollouts.undo(last, actor="ada", reason="worse")
+    assert fleet.champion() == f"{USE_CASE}/1"
+
+
 def test_undo_leaves_a_device_that_had_nothing_before_and_says_so(fleet):
     rollout = start(fleet)
     fleet.commit("edge-1")
@@ -263,6 +276,11 @@ def test_a_second_rollout_of_the_use_case_needs_to_supersede_the_first(fleet):
         start(fleet, f"{USE_CASE}/2")
     second = fleet.rollouts.start(plan(f"{USE_CASE}/2"), actor="ada", supersede=True)
     assert (fleet.state(first), fleet.reason(first)) == ("aborted", f"superseded by {second}")
+    ended = fleet.database.row(
+        "SELECT * FROM audit WHERE subject = %(first)s ORDER BY id DESC", {"first": first}
+    )
+    assert (ended["actor"], ended["action"], ended["correlation"]) == ("ada", "rollout.supersede", "trace-1")
+    assert ended["detail"] == {"reason": f"superseded by {second}", "was": "running"}
 
 
 def test_rollouts_of_different_devices_run_side_by_side(fleet):

@@ -1,9 +1,13 @@
 """Devices that come late, come back, leave, change their key or stay as they are while a rollout runs."""
 
+import threading
+
 import pytest
 from rollout_world import USE_CASE, World, plan
 
 from cloud_hub.errors import ConflictError, NotFoundError
+from cloud_hub.flows.champion import set_champion
+from cloud_hub.rollout.engine import Engine
 from cloud_hub.rollout.plan import Late, PlanError, Silent
 
 NAMES = ("edge-1", "edge-2", "edge-3")
@@ -218,6 +222,23 @@ def test_a_device_pinned_before_its_turn_is_withdrawn_and_comes_back_unpinned(fl
     fleet.unpin("edge-3")
     finish(fleet, rollout)
     assert fleet.standings(rollout)["edge-3"] == "committed"
+
+
+def test_a_pin_waits_for_an_offer_in_the_making_and_tells_of_it(fleet):
+    """Else nobody would hear that the device gets a release all the same."""
+    told: list[str] = []
+    pinning = threading.Thread(target=lambda: told.append(fleet.pin("edge-1")))
+
+    def sign(directives):
+        pinning.start()
+        pinning.join(0.5)
+        assert pinning.is_alive(), "it has told already that nothing is under way"
+        return fleet.sign(directives)
+
+    fleet.engine = Engine(fleet.database, fleet.clock, sign=sign, record=fleet.record, crown=set_champion)
+    rollout = start(fleet)
+    pinning.join(30)
+    assert told == [rollout]
 
 
 def test_undo_leaves_a_pinned_device_where_it_is(fleet):

@@ -122,6 +122,22 @@ def test_an_approval_opens_exactly_the_next_wave_that_awaits_one(fleet):
         fleet.engine.step_all()
 
 
+def test_an_approval_of_a_wave_that_has_opened_opens_no_other(fleet):
+    """A page that stood open, or a program that asks again: what was looked at has opened meanwhile."""
+    rollout = start(fleet, approve_before=(1, 2))
+    fleet.rollouts.approve(rollout, actor="bea", wave=1)
+    fleet.engine.step_all()
+    fleet.commit("edge-1")
+    fleet.engine.step_all()
+    fleet.engine.step_all()
+    assert fleet.state(rollout) == "awaiting"
+    with pytest.raises(ConflictError, match="awaits approval of wave 2, got one of wave 1: look at it again"):
+        fleet.rollouts.approve(rollout, actor="bea", wave=1)
+    assert (fleet.state(rollout), fleet.actions().count("rollout.approve")) == ("awaiting", 1)
+    fleet.rollouts.approve(rollout, actor="bea", wave=2)
+    assert fleet.state(rollout) == "running"
+
+
 def test_a_pause_while_it_awaits_approval_takes_no_approval_with_it(fleet):
     rollout = start(fleet, approve_before=(1,))
     fleet.rollouts.pause(rollout, actor="ada", reason="lunch")

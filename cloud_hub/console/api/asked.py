@@ -9,11 +9,20 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar, get_origin
 
 from flask import request
 from flask.typing import ResponseReturnValue
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+)
 
 JSON = "application/json"
 LONGEST_GOT = 40
@@ -22,7 +31,17 @@ PLAIN = r"^[^\x00]*$"  # the database keeps no NUL
 
 Text = Annotated[str, StringConstraints(max_length=100, pattern=PLAIN)]
 Note = Annotated[str, StringConstraints(max_length=500, pattern=PLAIN)]
-Moment = AwareDatetime
+
+
+def _in_utc(value: datetime) -> datetime:
+    """A moment that UTC names: at the ends of the calendar an offset leads to years that there are none."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("a moment of the years 1 to 9999 in UTC") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 def _written(value: object) -> object:

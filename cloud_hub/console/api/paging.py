@@ -55,14 +55,17 @@ def told(query: Paging, items: Sequence[Item], total: int) -> Page[Item]:
     )
 
 
-def looked_up(query: Paging, rows: str, values: Mapping[str, Any], make: Any) -> Page[Any]:
+def looked_up(
+    query: Paging, rows: str, values: Mapping[str, Any], make: Any, *, alike: str = ""
+) -> Page[Any]:
     """The page of the query ``rows``, each row made a value by ``make``, and how many rows there are.
 
     The statement takes ``size`` and ``offset``; counted, it is cut at so many rows as pages can show.
+    Counted are those of ``alike`` instead, where ``rows`` looks at much for each row that it tells.
     """
     database = hub().database
     page = database.rows(rows, {**values, "size": query.size, "offset": query.offset})
-    counting = f"SELECT count(*) AS total FROM ({rows.rstrip().rstrip(';')}) AS every"  # noqa: S608 - our own
+    counting = f"SELECT count(*) AS total FROM ({(alike or rows).rstrip().rstrip(';')}) AS every"  # noqa: S608 - our own
     if query.page == 1 and len(page) < query.size:
         return told(query, [make(row) for row in page], len(page))
     counted = database.row(counting, {**values, "size": MOST_COUNTED, "offset": 0}) or {"total": 0}

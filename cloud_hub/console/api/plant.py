@@ -95,7 +95,8 @@ def incidents(query: IncidentsAsked) -> Page[Incident]:
 def happened(query: EventsAsked) -> Events:
     """What happened, newest first: alarms, update reports, incidents.
 
-    Ask again with the newest time as ``since`` for what came after it.
+    Each stands at its own time, of an alarm or a report the device's: one that was away tells hours later.
+    So ask again with a ``since`` that lies as far back as devices are away, and pass over what is known.
     """
     found = fleet.events(hub().database, query.since, most=query.most, sites=seen_sites())
     return Events(events=tuple(found))

@@ -97,7 +97,9 @@ class RolloutDeviceTold:
 def rollouts(query: RolloutsAsked) -> Page[RolloutTold]:
     """Rollouts that concern a device which the caller may see, newest first."""
     values = read.ANY | {"use_case": query.use_case, "state": query.state, "sites": seen_sites()}
-    return paging.looked_up(query, read.SQL["rollouts"], values, lambda row: _rollout(Rollout(**row)))
+    return paging.looked_up(
+        query, read.SQL["rollouts"], values, lambda row: _rollout(Rollout(**row)), alike=read.SQL["ids"]
+    )
 
 
 @operation("GET", "/rollouts/<name>", Permission.SEE, of=reach.rollout)

@@ -1,7 +1,6 @@
 """What people say of a machine: a verdict on an alarm, a failure, maintenance. The same calls as its page."""
 
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -65,6 +64,5 @@ def judge(name: str, alarm: int, body: Verdict) -> Judged:
 @operation("POST", "/machines/<name>/labels", Permission.LABEL, of=reach.machine, status=201)
 def log(name: str, body: Event) -> Logged:
     """Log that a machine failed, or that somebody maintained it."""
-    time = body.time.astimezone(UTC)
-    labelling.log(hub(), name, body.kind, time, body.saying)
-    return Logged(machine=name, kind=body.kind, time=time.isoformat())
+    labelling.log(hub(), name, body.kind, body.time, body.saying)
+    return Logged(machine=name, kind=body.kind, time=body.time.isoformat())

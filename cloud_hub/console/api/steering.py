@@ -111,6 +111,13 @@ class MaybeReasoned(Body):
     reason: Note = ""
 
 
+class Widening(MaybeReasoned):
+    wave: Annotated[
+        int | None,
+        Field(ge=1, le=10**9, description="The one that was looked at; null: whichever awaits approval."),
+    ] = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """``runs`` is the release of the use case that the device runs now."""
@@ -216,9 +223,12 @@ def start(body: Start) -> Started:
 
 
 @operation("POST", "/rollouts/<name>/approve", acting.NEEDED["approve"], of=reach.rollout)
-def approve(name: str, body: MaybeReasoned) -> Acted:
-    """Let the wave open that awaits approval, and no other."""
-    return _act(name, "approve", body.reason)
+def approve(name: str, body: Widening) -> Acted:
+    """Let the wave open that awaits approval, and no other.
+
+    With ``wave``, only that one: sent twice, the second never opens the wave after it.
+    """
+    return _act(name, "approve", body.reason, wave=body.wave)
 
 
 @operation("POST", "/rollouts/<name>/pause", acting.NEEDED["pause"], of=reach.rollout)
@@ -245,8 +255,8 @@ def undo(name: str, body: Reasoned) -> Acted:
     return _act(name, "undo", body.reason)
 
 
-def _act(name: str, act: str, reason: str) -> Acted:
-    said = acting.act_on(name, act, reason)
+def _act(name: str, act: str, reason: str, *, wave: int | None = None) -> Acted:
+    said = acting.act_on(name, act, reason, wave=wave)
     row = hub().database.row("SELECT state FROM rollout WHERE id = %(name)s", {"name": name})
     return Acted(rollout=name, state=row["state"] if row else "", said=said)
 

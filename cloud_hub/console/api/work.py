@@ -16,16 +16,13 @@ from cloud_hub.console.api.operation import operation
 from cloud_hub.console.api.paging import Page, Paging
 from cloud_hub.console.api.releases import VERSION
 from cloud_hub.console.here import caller, hub
-from cloud_hub.errors import ConflictError, NotFoundError
+from cloud_hub.errors import NotFoundError
 from cloud_hub.flows import retrain, runs
 from cloud_hub.flows.release import publish_again
 from cloud_hub.identity.people.permissions import Permission
 from cloud_hub.jobs import read
-from cloud_hub.store.database import load_queries
-from models import use_case as use_cases
 from models.errors import UseCaseError
 
-SQL = load_queries("cloud_hub.console.api", "work.sql")
 NUMBER = "<int(min=1, max=9223372036854775807):number>"
 
 Task = Annotated[
@@ -189,9 +186,7 @@ def train(use_case: str, body: Training) -> Asked:
         if body.mark is not None:
             run, fresh = retrain.request_once(hub(), use_case, actor=actor, mark=body.mark)
             return Asked(run=run, changed=fresh)
-        use_cases.find(use_case, hub().config.use_cases)
-        _check_idle(use_case)
-        return Asked(run=retrain.request(hub(), use_case, actor=actor), changed=True)
+        return Asked(run=retrain.request(hub(), use_case, actor=actor, alone=True), changed=True)
     except UseCaseError as error:
         raise NotFoundError("use case", use_case) from error
 
@@ -217,12 +212,6 @@ def cancel_run(run: str, body: Nothing) -> Cancelled:
     del body
     runs.cancel(hub(), run, actor=caller().name)
     return Cancelled(run=run, state="cancelled")
-
-
-def _check_idle(use_case: str) -> None:
-    row = hub().database.row(SQL["open_run"], {"use_case": use_case})
-    if row is not None:
-        raise ConflictError(f"{row['id']} trains {use_case} already: wait for it, or cancel it")
 
 
 def _of(kind: type[Any], value: Any) -> dict[str, Any]:

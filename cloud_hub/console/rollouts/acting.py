@@ -3,7 +3,8 @@
 Who may is the caller's to check (``NEEDED``, by ``gate.needs``); what an act takes and tells is here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from cloud_hub.console.here import caller, hub
@@ -36,8 +37,10 @@ class ReasonError(HubError):
     """An act without the reason that it takes, or with one too long to keep."""
 
 
-def act_on(rollout: str, act: str, reason: str) -> str:
+def act_on(rollout: str, act: str, reason: str, *, wave: int | None = None) -> str:
     """Do ``act``, of ``NEEDED``, in the caller's name; returns what was done, as a sentence.
+
+    Approved is ``wave`` and no other, where the caller says which one they looked at.
 
     ``ReasonError`` and ``ConflictError`` say why nothing was done.
     """
@@ -45,8 +48,8 @@ def act_on(rollout: str, act: str, reason: str) -> str:
     if fault := objection(told, needed=act in NEEDS_REASON):
         raise ReasonError(fault)
     rollouts, actor = hub().rollouts, caller().name
-    calls = {
-        "approve": rollouts.approve,
+    calls: Mapping[str, Callable[..., None]] = {
+        "approve": partial(rollouts.approve, wave=wave),
         "pause": rollouts.pause,
         "resume": rollouts.resume,
         "abort": rollouts.abort,

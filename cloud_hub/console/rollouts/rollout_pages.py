@@ -2,6 +2,7 @@
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import BadRequest
 
 from cloud_hub.console import kept, listing, reach
 from cloud_hub.console.gate import needs
@@ -52,12 +53,21 @@ def act(name: str, act: str) -> ResponseReturnValue:
     """Do what a button said; what cannot be done changes nothing and says why."""
     reason = request.form.get("reason", "")
     try:
-        flash(act_on(name, act, reason))
+        flash(act_on(name, act, reason, wave=_wave(request.form.get("wave", ""))))
     except ReasonError as error:
         return _page(name, act=act, objection=str(error), typed=reason.strip()), 400
     except ConflictError as error:
         return _page(name, act=act, objection=f"Nothing was changed: {error}.", typed=reason), 409
     return redirect(url_for("rollout.show", name=name), 303)
+
+
+def _wave(text: str) -> int | None:
+    """The wave that a form shows to whoever approves it; None for one that shows none."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise BadRequest(f"Expected the number of a wave, got {text[:40]!r}.")
+    return int(text)
 
 
 def _page(name: str, *, act: str = "", objection: str = "", typed: str = "") -> str:

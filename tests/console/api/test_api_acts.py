@@ -124,6 +124,28 @@ def test_acts_on_a_rollout_follow_its_states_and_repeat_nothing(ada: Program, hu
     assert ada.post(f"/rollouts/{rollout}/pause").status_code == 422, "a reason is asked for"
 
 
+def test_an_approval_says_of_which_wave_and_opens_no_other(ada: Program, hub: Hub, rollout: str) -> None:
+    hub.database.execute(
+        "UPDATE rollout SET state = 'awaiting', wave = 2, approvals = '{2, 3}', approved = 2"
+    )
+    late = ada.post(f"/rollouts/{rollout}/approve", wave=2)
+    assert late.status_code == 409
+    assert "awaits approval of wave 3, got one of wave 2" in late.json["error"]
+    assert ada.post(f"/rollouts/{rollout}/approve", wave=3).json["state"] == "running"
+
+
+def test_a_moment_that_utc_cannot_name_is_refused_and_spoils_no_page(ada: Program, hub: Hub) -> None:
+    for moment in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"):
+        for path, body in (
+            ("/dataset-requests", {"use_case": "motor-health", "since": moment}),
+            ("/machines/pump-1/labels", {"kind": "failure", "time": moment}),
+        ):
+            answer = ada.post(path, **body)
+            assert answer.status_code == 422, answer.text
+            assert "years 1 to 9999" in answer.json["error"]
+    assert ada.get("/dataset-requests").status_code == 200
+
+
 def test_a_release_is_refused_once_and_for_good(ada: Program, hub: Hub) -> None:
     path = "/releases/motor-health/3/refuse"
     assert ada.post(path, reason=" ").status_code == 422

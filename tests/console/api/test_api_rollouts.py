@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from cloud_hub.hub import Hub
+from cloud_hub.rollout import read
 from tests.console.console_programs import Program
 
 
@@ -24,3 +25,21 @@ def test_devices_are_found_by_name_and_by_reason_and_counted(
     none = lea.get(f"/rollouts/{rollout}/devices", text="cell-", state="no-such").json
     assert (none["items"], none["total"]) == ([], 0)
     hub.database.execute("UPDATE rollout_device SET reason = ''")
+
+
+def test_rollouts_are_counted_without_a_look_at_all_their_devices(
+    program: Callable[..., Program], hub: Hub, rollout: str
+) -> None:
+    """A year of rollouts to thousands of devices has millions of these, and every page was told their number."""
+    hub.database.execute(
+        """INSERT INTO rollout (id, use_case, release, plan, state, approvals, correlation, created_by, created, changed)
+           SELECT id || '-' || number, use_case, release, plan, 'done', approvals, correlation, created_by,
+                  created - interval '1 day', changed
+             FROM rollout, generate_series(1, 4) AS numbered (number) WHERE id = %(rollout)s""",
+        {"rollout": rollout},
+    )
+    found = program("ada", "admin").get("/rollouts", size=2).json
+    assert (len(found["items"]), found["total"]) == (2, 5)
+    assert program("lea", "viewer@lyon").get("/rollouts", size=1, page=2).json["total"] == 1
+    assert "rollout_device" not in read.SQL["ids"].partition("EXISTS")[0]
+    hub.database.execute("DELETE FROM rollout WHERE id LIKE %(like)s", {"like": f"{rollout}-%"})
