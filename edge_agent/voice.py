@@ -57,8 +57,12 @@ class Voice:
 
     def hand_over(self) -> None:
         """Offer what waits to the updates, once the signals are known."""
-        while self._recorder.tables.known and self._waiting:
-            self._updates.offer(*self._waiting.popleft())
+        while self._recorder.tables.known:
+            try:
+                offer = self._waiting.popleft()
+            except IndexError:  # the feed's thread and the uplink's both hand over
+                return
+            self._updates.offer(*offer)
 
     def command(self, command: Command) -> None:
         if command.kind == "self-test":
