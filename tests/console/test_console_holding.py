@@ -1,6 +1,7 @@
 """What a reader holds of an open page stays theirs while the page keeps current, and the page says when it cannot."""
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -41,6 +42,24 @@ def swapped(page: Any, hub: Hub, change: str) -> None:
     until(page, "!document.querySelector('#live').dataset.old")
 
 
+def held_back(page: Any, what: str | re.Pattern[str]) -> list[Any]:
+    """The requests of ``what``, which wait until a test lets them go."""
+    waiting: list[Any] = []
+
+    def hold(route: Any) -> None:
+        waiting.append(route)
+
+    page.route(what, hold)
+    return waiting
+
+
+def come(page: Any, waiting: list[Any]) -> None:
+    deadline = time.monotonic() + PATIENCE_MS / 1e3
+    while not waiting:
+        assert time.monotonic() < deadline, f"{page.url}: it never asked"
+        page.wait_for_timeout(50)
+
+
 OFFLINE = "UPDATE device SET online = false, rejected = rejected + 1 WHERE name = 'cell-2'"
 
 
@@ -54,7 +73,7 @@ def test_the_keyboard_stays_where_it_is_when_a_part_is_replaced(
     swapped(page, hub, OFFLINE)
     assert page.locator(":focus").get_attribute("href") == "/devices?site=lyon"
     page.locator("#live .scrolls").focus()
-    swapped(page, hub, "UPDATE device SET online = true WHERE name = 'cell-2'")
+    swapped(page, hub, OFFLINE.replace("false", "true"))
     assert page.locator(":focus").get_attribute("aria-labelledby") == "h-sites"
 
 
@@ -70,11 +89,12 @@ def test_a_list_stays_scrolled_when_its_part_is_replaced(
 
 def test_what_somebody_chose_stays_until_it_is_sent(page: Any, base: str, hub: Hub, rollout: str) -> None:
     opened(page, f"{base}/rollouts/{rollout}")
-    page.get_by_label("State").select_option("committed")
+    page.get_by_label("State").select_option(index=1)
     page.get_by_label("State").blur()
+    chosen = page.get_by_label("State").input_value()
     hub.rollouts.pause(rollout, actor="mira", reason="smoke in hall 3")
     page.wait_for_timeout(2500)
-    assert page.get_by_label("State").input_value() == "committed"
+    assert page.get_by_label("State").input_value() == chosen
     page.get_by_label("State").select_option("")
     page.get_by_label("State").blur()
     page.wait_for_selector("#live h1 .badge:text('paused')")
@@ -85,17 +105,15 @@ def test_what_is_written_while_an_answer_is_on_its_way_is_not_lost(
 ) -> None:
     opened(page, f"{base}/rollouts/{rollout}")
     page.wait_for_timeout(1500)
-    late: list[Any] = []
-    page.route(f"**/rollouts/{rollout}*", late.append)
-    hub.database.execute("UPDATE rollout SET reason = 'another'")
-    while not late:
-        page.wait_for_timeout(50)
+    late = held_back(page, f"**/rollouts/{rollout}*")
+    hub.database.execute("UPDATE rollout SET reason = 'another', changed = now()")
+    come(page, late)
     page.get_by_text("Pause…").click()
     page.locator("#reason-pause").fill("smoke")
     page.get_by_role("heading", name="Verdicts").click()  # the keyboard is elsewhere
-    page.unroute_all()
-    late[0].continue_()
-    page.wait_for_timeout(1000)
+    with page.expect_response(f"**/rollouts/{rollout}*"):
+        late[0].continue_()
+    page.wait_for_timeout(500)
     assert page.locator("#reason-pause").input_value() == "smoke"
 
 
@@ -124,8 +142,7 @@ def test_a_page_that_was_refused_tries_again(page: Any, base: str, rollout: str)
 
 def test_a_line_that_falls_silent_is_told_and_made_anew(page: Any, base: str, rollout: str) -> None:
     page.clock.install()
-    silent: list[Any] = []
-    page.route("**/events", silent.append)  # never answered
+    silent = held_back(page, "**/events")  # never answered
     page.goto(f"{base}/rollouts")
     page.clock.run_for(10_000)
     assert not page.locator(TROUBLE).is_visible()
@@ -188,11 +205,9 @@ def test_what_is_found_goes_with_the_keyboard_and_does_not_come_when_it_has_gone
         if not page.evaluate("document.activeElement.closest('form.search')"):
             break
     assert hits.count() == 0
-    late: list[Any] = []
-    page.route(re.compile("/search"), late.append)
+    late = held_back(page, re.compile("/search"))
     page.locator("#search").fill("cell")
-    while not late:
-        page.wait_for_timeout(50)
+    come(page, late)
     page.keyboard.press("Escape")
     with page.expect_response(re.compile("/search")):
         late[0].continue_()
@@ -226,12 +241,10 @@ def test_on_a_phone_the_zone_can_be_read(
 
 
 def test_who_is_quicker_than_the_page_keeps_what_they_wrote(page: Any, base: str, rollout: str) -> None:
-    late: list[Any] = []
-    page.route("**/search.js", late.append)
+    late = held_back(page, "**/search.js")
     page.goto(f"{base}/", wait_until="commit")
     page.locator("form.filters input[name=text]").press_sequentially("pump-1")
-    while not late:
-        page.wait_for_timeout(50)
+    come(page, late)
     late[0].continue_()
     page.wait_for_load_state("load")
     page.wait_for_selector("[data-pulse=on]")
