@@ -93,7 +93,7 @@ def test_what_somebody_chose_stays_until_it_is_sent(page: Any, base: str, hub: H
     page.get_by_label("State").blur()
     chosen = page.get_by_label("State").input_value()
     hub.rollouts.pause(rollout, actor="mira", reason="smoke in hall 3")
-    page.wait_for_timeout(2500)
+    page.wait_for_timeout(7500)  # longer than a part waits until it asks again
     assert page.get_by_label("State").input_value() == chosen
     page.get_by_label("State").select_option("")
     page.get_by_label("State").blur()
