@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from edge_agent.absence import Absence
 from edge_agent.captures import Captures
 from edge_agent.columns import Columns
 from edge_agent.config import CaptureSettings, UplinkSettings
@@ -35,7 +36,6 @@ MOST_GROUPED = 20  # times max_rows, which are committed at once
 LARGEST = 1 << 20  # bytes in open columns: a quarter of what the hub accepts in one batch
 RETRY_S = 0.2  # while the outbox refuses
 LOSSES_EVERY_S = 10.0
-AHEAD_US = 300_000_000  # clocks of source and device may be this far apart
 CAPTURE_DROPPED = "capture-dropped"  # in a gap: a raw window that no room was left for, and nothing else
 
 
@@ -83,9 +83,8 @@ class Recorder:
         self._counters.restore(saved.get("counters", b"{}"))
         self._captures = Captures((captures or CaptureSettings()).routine_hours, saved)
         self._position = outbox.positions().get(source, 0) if position is None else position
-        self._newest_us = int(saved.get("newest", b"0"))
-        self._absence = "agent-down"  # what a live source missed meanwhile is called; empty: nothing
-        self._image_us = self._newest_us  # where the outbox's own memory ends, for one out of an older image
+        self._absence = Absence(int(saved.get("newest", b"0")))
+        self._image_us = self._absence.newest_us  # where an outbox out of an older image ends
         self._moved = False  # something was taken since the last commit
         self._opened = self._committed = self._tried = self._losses_told = time.monotonic()
         self._pipeline = self._make_pipeline()
@@ -124,7 +123,7 @@ class Recorder:
             if hello.table != self.tables.current:
                 self._change_table(hello)
             if hello.replayable:
-                self._absence = ""
+                self._absence.forget()
             else:
                 self._position = 0  # a live source counts anew at every connection
 
@@ -141,13 +140,13 @@ class Recorder:
                 self._shed()
             if self._stopping:
                 return  # not taken: the position stays, and the source gives it again
-            if self._absence:
-                self._note_absence(reading.time_us)
+            if missed := self._absence.end(reading.time_us):
+                self._gaps.note(DEVICE, *missed)
             if not self._moved:
                 self._opened, self._moved = time.monotonic(), True
             self._pipeline.take(reading)
             self._position = reading.position
-            self._newest_us = self._newest(reading.time_us)
+            self._absence.note(reading.time_us, now_us=self._clock.now_us())
             if self._due():
                 self._try_commit()
 
@@ -157,7 +156,7 @@ class Recorder:
     def lost(self) -> None:
         """The source went away; if it is a live one, what it says meanwhile is missed."""
         with self._lock:
-            self._absence = self._absence or "source-away"
+            self._absence.begin("source-away")
 
     def note_gap(self, reason: str, from_us: int, to_us: int) -> None:
         with self._lock:
@@ -218,21 +217,6 @@ class Recorder:
             log.error("outbox older than what the hub has", since_us=self._image_us)
             self._gaps.note(DEVICE, "image-restored", self._image_us, now_us)
             self._image_us = 0
-
-    def _note_absence(self, time_us: int) -> None:
-        """A clock that begins in 1970 cannot tell how long it was: the first reading past the newest does."""
-        if time_us < self._newest_us:
-            return
-        if self._newest_us:
-            self._gaps.note(DEVICE, self._absence, self._newest_us, time_us)
-        self._absence = ""
-
-    def _newest(self, time_us: int) -> int:
-        """What a clock told that was ahead is the newest only until it is told another time."""
-        newest_us = max(self._newest_us, time_us)
-        if time_us < newest_us and not self._absence and newest_us > self._clock.now_us() + AHEAD_US:
-            return time_us
-        return newest_us
 
     def _keep_states(self, states: dict[str, bytes]) -> None:
         while not self._stopping:
@@ -319,11 +303,11 @@ class Recorder:
             | {
                 "gaps": self._gaps.to_bytes(),
                 "counters": self._counters.to_bytes(),
-                "newest": str(self._newest_us).encode(),
+                "newest": str(self._absence.newest_us).encode(),
             }
         )
 
     def _note_stored(self) -> None:
         self.stored = Stored(
-            position=self._position, newest_us=self._newest_us, counters=replace(self._counters)
+            position=self._position, newest_us=self._absence.newest_us, counters=replace(self._counters)
         )

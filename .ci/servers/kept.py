@@ -2,12 +2,15 @@
 
 import fcntl
 import os
+import re
 import shutil
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 IMPOSSIBLE = 3
 
@@ -28,6 +31,29 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
             make(fresh)
             fresh.rename(place)
     return place
+
+
+def call(command: Sequence[str | Path], name: str, *, seconds: float, told: str, **how: Any) -> None:
+    """Run ``command``; ``CannotError`` where it fails, with what it said in lines that have ``told``.
+
+    ``told`` is a pattern, ``name`` is what the error calls the command, ``how`` goes to ``subprocess.run``.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            **how,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CannotError(f"{name} did not end within {seconds:g} s") from error
+    if done.returncode:
+        said = [line for line in (done.stdout + done.stderr).splitlines() if re.search(told, line)]
+        why = " ".join(said[-3:]) or done.stderr.strip()[-200:] or "no reason given"
+        raise CannotError(f"{name} failed: {why}")
 
 
 def cache() -> Path:

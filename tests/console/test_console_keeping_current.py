@@ -169,41 +169,6 @@ def test_a_page_asks_at_its_pace_and_not_while_nobody_looks(
     assert said == []
 
 
-@pytest.mark.browser
-@pytest.mark.slow
-def test_what_is_under_a_pressed_pointer_stays_until_it_is_let_go(
-    app: Flask,
-    base: str,
-    client: FlaskClient,
-    hub: Hub,
-    browser: Any,
-) -> None:
-    seed(hub)
-    page = page_of(browser, client, base, [])
-    page.goto(f"{base}/")
-    page.wait_for_selector("[data-pulse=on]")
-    silent = page.locator("#live tr", has_text="pump-4").locator(".badge:text('silent')")
-
-    def press_while_it_changes(where: str, online: bool) -> None:
-        page.locator(where).first.hover()
-        page.mouse.down()
-        with page.expect_response(lambda each: "hx-request" in each.request.headers and each.status == 200):
-            hub.database.execute(
-                "UPDATE device SET online = %(online)s, rejected = rejected + 1 WHERE name = 'cell-2'",
-                {"online": online},
-            )
-        page.wait_for_timeout(300)
-
-    press_while_it_changes("#live thead th", online=False)
-    assert silent.count() == 0
-    page.mouse.up()  # where nothing is to be clicked: what waited is shown
-    silent.wait_for(timeout=PATIENCE_MS)
-    press_while_it_changes("#m-pump-1", online=True)
-    assert silent.count() == 1
-    page.mouse.up()
-    page.wait_for_url("**/machines/pump-1")
-
-
 def _answering(answer: dict[str, Any] | None) -> Callable[[Any], None]:
     """A hub that answers so, or not at all."""
     return lambda route: route.fulfill(**answer) if answer else route.abort()
